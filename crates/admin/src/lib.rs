@@ -1,0 +1,1 @@
+//! Answers the admin port: one file per endpoint.

@@ -1,0 +1,1 @@
+//! Bytes, headers, time, randomness, runtime flags: no I/O and no decisions.

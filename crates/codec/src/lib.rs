@@ -1,0 +1,1 @@
+//! Sans-I/O HTTP codecs: bytes to frames and back.

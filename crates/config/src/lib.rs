@@ -1,0 +1,1 @@
+//! Core protos to specs: bootstrap, listener, connection manager, route, cluster.

@@ -1,0 +1,1 @@
+//! What an extension of each kind provides, and the registry of them.

@@ -1,0 +1,1 @@
+//! One HTTP stream through its filters, and the connection manager.

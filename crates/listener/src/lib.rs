@@ -1,0 +1,1 @@
+//! Accepts connections, inspects them, chooses a filter chain.

@@ -1,0 +1,1 @@
+//! Does this value match? String, header, path, range and address matchers.

@@ -1,0 +1,3 @@
+//! Nuncio: Envoy, written anew. Parses the command line, lists the extensions, starts.
+
+fn main() {}

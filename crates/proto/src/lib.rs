@@ -1,0 +1,1 @@
+//! Envoy's API: types, reflection tables, loading, validation.

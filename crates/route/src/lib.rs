@@ -1,0 +1,1 @@
+//! Which route, and what it prescribes: route tables as data.

@@ -1,0 +1,1 @@
+//! Owns it all on the main thread: managers, admin, lifecycle.

@@ -1,0 +1,1 @@
+//! Counts things, and names them as Envoy does.

@@ -1,0 +1,1 @@
+//! Which host, which connection: clusters, load balancing, pools.

@@ -1,0 +1,1 @@
+//! Runs code on N worker threads and hands values over to them.

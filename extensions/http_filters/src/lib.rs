@@ -1,0 +1,1 @@
+//! The HTTP filters, a folder each, named as Envoy names them.

@@ -1,0 +1,1 @@
+//! The network filters, a folder each, named as Envoy names them.

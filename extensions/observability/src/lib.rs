@@ -1,0 +1,1 @@
+//! Access loggers and formatters.

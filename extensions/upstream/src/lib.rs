@@ -1,0 +1,1 @@
+//! Load-balancing policies, cluster types, upstream protocol options.
