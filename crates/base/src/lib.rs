@@ -1,1 +1,19 @@
-//! Bytes, headers, time, randomness, runtime flags: no I/O and no decisions.
+//! Bytes, headers, time, randomness, runtime flags: no I/O, no protos, no decisions.
+//!
+//! Everything above speaks in these types, so they are small, cheap to reuse and free of policy.
+
+pub mod address;
+pub mod buffer;
+pub mod bug;
+pub mod header_map;
+pub mod header_name;
+pub mod metadata;
+pub mod random;
+pub mod runtime_flags;
+pub mod slab;
+pub mod time;
+pub mod timer_wheel;
+
+pub use buffer::Buffer;
+pub use header_map::HeaderMap;
+pub use header_name::{HeaderName, Known, names};

@@ -1,1 +1,10 @@
-//! Sans-I/O HTTP codecs: bytes to frames and back.
+//! Sans-I/O HTTP codecs: bytes to frames and back. No sockets, no clocks, no policy.
+//!
+//! A codec is pulled: `next` gives one frame at a time, so that a read full of pipelined requests
+//! stays under the connection manager's control.
+
+pub mod header_pool;
+pub mod message;
+
+pub use header_pool::HeaderPool;
+pub use message::{End, Frame, ResetReason, StreamId};

@@ -1,1 +1,18 @@
-//! The facts of one stream or connection: what access logs and filters read.
+//! The facts of one stream or connection, written where they happen; access logs, filters and
+//! tests all read them here (Envoy's `StreamInfo`).
+
+pub mod connection_info;
+pub mod filter_state;
+pub mod protocol;
+pub mod response_flags;
+pub mod stream_info;
+pub mod timings;
+pub mod upstream_info;
+
+pub use connection_info::{ConnectionInfo, TlsInfo};
+pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
+pub use protocol::Protocol;
+pub use response_flags::{ResponseFlag, ResponseFlags};
+pub use stream_info::{BytesMeter, StreamInfo};
+pub use timings::Timings;
+pub use upstream_info::UpstreamInfo;

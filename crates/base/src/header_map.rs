@@ -1,0 +1,402 @@
+//! The headers of one message: in order, pseudo-headers first, all bytes in one arena.
+//!
+//! Order is visible on the wire, so it is kept as Envoy keeps it (its `header_map.md`): as added,
+//! with the pseudo-headers in front. Names are lower case; known names are numbers, so that asking
+//! for an absent one costs a bit test. A cleared map keeps its memory: maps are pooled.
+
+use crate::header_name::{Key, Known, Repeats};
+use std::fmt;
+
+const CUSTOM: u8 = 0xff;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// A known name's index, or `CUSTOM`.
+    known: u8,
+    name_len: u32,
+    name_at: u32,
+    value_at: u32,
+    value_len: u32,
+}
+
+/// An ordered list of header fields. Values are bytes: HTTP allows more than UTF-8.
+#[derive(Default, Clone)]
+pub struct HeaderMap {
+    arena: Vec<u8>,
+    entries: Vec<Entry>,
+    present: u128,
+    size: usize,
+}
+
+impl HeaderMap {
+    /// An empty map that holds no memory yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The bytes of all names and values together: what Envoy's header limits count.
+    pub fn byte_size(&self) -> usize {
+        self.size
+    }
+
+    /// Removes everything; the memory stays for the next message.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.entries.clear();
+        self.present = 0;
+        self.size = 0;
+    }
+
+    /// The bytes of memory held, for pools that drop oversized maps.
+    pub fn capacity(&self) -> usize {
+        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// The first value under `key`.
+    pub fn get(&self, key: impl Key) -> Option<&[u8]> {
+        self.position(&key, 0)
+            .map(|at| self.value(&self.entries[at]))
+    }
+
+    /// The first value under `key`, if it is UTF-8.
+    pub fn get_str(&self, key: impl Key) -> Option<&str> {
+        self.get(key)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether there is a field under `key`.
+    pub fn contains(&self, key: impl Key) -> bool {
+        self.position(&key, 0).is_some()
+    }
+
+    /// All values under `key`, in order.
+    pub fn get_all<K: Key>(&self, key: K) -> impl Iterator<Item = &[u8]> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let at = self.position(&key, from)?;
+            from = at + 1;
+            Some(self.value(&self.entries[at]))
+        })
+    }
+
+    /// All fields, names and values, in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> + Clone {
+        self.entries
+            .iter()
+            .map(|entry| (self.name(entry), self.value(entry)))
+    }
+
+    /// All fields with the number of the name where it is a known one.
+    pub fn iter_known(&self) -> impl Iterator<Item = (Option<Known>, &[u8], &[u8])> + Clone {
+        self.entries.iter().map(|entry| {
+            let known = (entry.known != CUSTOM).then(|| Known::from_index(entry.known));
+            (known, self.name(entry), self.value(entry))
+        })
+    }
+
+    /// Adds a field at the end (a pseudo-header: behind the other pseudo-headers), even where one
+    /// of that name exists.
+    pub fn append(&mut self, key: impl Key, value: &[u8]) {
+        let value_at = self.push_bytes(value);
+        self.insert_entry(&key, value_at, value.len());
+    }
+
+    /// Adds a field as it is received: a repeated one of a name that Envoy keeps inline is joined
+    /// to the first ([`Repeats`]).
+    pub fn receive(&mut self, key: impl Key, value: &[u8]) {
+        if let Ok(known) = key.parts()
+            && known.repeats() != Repeats::Separate
+            && self.present & bit(known) != 0
+        {
+            self.join(known, value);
+        } else {
+            self.append(key, value);
+        }
+    }
+
+    /// Sets the one value under `key`: in place where a field exists (others of that name go),
+    /// else at the end.
+    pub fn set(&mut self, key: impl Key, value: &[u8]) {
+        let Some(first) = self.position(&key, 0) else {
+            return self.append(key, value);
+        };
+        while let Some(other) = self.position(&key, first + 1) {
+            self.remove_at(other);
+        }
+        self.set_value(first, value);
+    }
+
+    /// Removes what stands under `key` and adds the value at the end.
+    pub fn replace(&mut self, key: impl Key, value: &[u8]) {
+        let value_at = self.push_bytes(value);
+        while let Some(at) = self.position(&key, 0) {
+            self.remove_at(at);
+        }
+        self.insert_entry(&key, value_at, value.len());
+    }
+
+    /// Joins `value` to the first field of this name with its separator, or adds it.
+    pub fn join(&mut self, known: Known, value: &[u8]) {
+        let separator: &[u8] = match known.repeats() {
+            Repeats::Semicolon => b"; ",
+            Repeats::Comma | Repeats::Separate => b",",
+        };
+        let Some(at) = self.position(&known, 0) else {
+            return self.append(known, value);
+        };
+        let old = self.entries[at];
+        let value_at = self.arena.len() as u32;
+        self.arena
+            .extend_from_within(range(old.value_at, old.value_len));
+        if old.value_len > 0 {
+            self.arena.extend_from_slice(separator);
+        }
+        self.arena.extend_from_slice(value);
+        let value_len = self.arena.len() as u32 - value_at;
+        self.size += (value_len - old.value_len) as usize;
+        let entry = &mut self.entries[at];
+        (entry.value_at, entry.value_len) = (value_at, value_len);
+    }
+
+    /// Removes every field under `key`; how many there were.
+    pub fn remove(&mut self, key: impl Key) -> usize {
+        let mut removed = 0;
+        while let Some(at) = self.position(&key, 0) {
+            self.remove_at(at);
+            removed += 1;
+        }
+        removed
+    }
+
+    /// Removes the fields for which `keep` says no.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        let mut at = 0;
+        while at < self.entries.len() {
+            let entry = self.entries[at];
+            if keep(self.name(&entry), self.value(&entry)) {
+                at += 1;
+            } else {
+                self.remove_at(at);
+            }
+        }
+    }
+
+    fn name(&self, entry: &Entry) -> &[u8] {
+        match entry.known {
+            CUSTOM => &self.arena[range(entry.name_at, entry.name_len)],
+            known => Known::from_index(known).as_str().as_bytes(),
+        }
+    }
+
+    fn value(&self, entry: &Entry) -> &[u8] {
+        &self.arena[range(entry.value_at, entry.value_len)]
+    }
+
+    fn position(&self, key: &impl Key, from: usize) -> Option<usize> {
+        let entries = self.entries.get(from..)?;
+        let at = match key.parts() {
+            Ok(known) => {
+                if self.present & bit(known) == 0 {
+                    return None;
+                }
+                entries
+                    .iter()
+                    .position(|entry| entry.known == known.index())
+            }
+            Err(text) => entries.iter().position(|entry| {
+                entry.known == CUSTOM
+                    && entry.name_len as usize == text.len()
+                    && self.name(entry) == text
+            }),
+        };
+        at.map(|at| at + from)
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8]) -> usize {
+        let at = self.arena.len();
+        self.arena.extend_from_slice(bytes);
+        at
+    }
+
+    fn insert_entry(&mut self, key: &impl Key, value_at: usize, value_len: usize) {
+        let mut entry = Entry {
+            known: CUSTOM,
+            name_len: 0,
+            name_at: 0,
+            value_at: value_at as u32,
+            value_len: value_len as u32,
+        };
+        match key.parts() {
+            Ok(known) => {
+                entry.known = known.index();
+                entry.name_len = known.as_str().len() as u32;
+                self.present |= bit(known);
+            }
+            Err(text) => {
+                debug_assert!(
+                    !text.iter().any(u8::is_ascii_uppercase),
+                    "names are lower case"
+                );
+                entry.name_at = self.push_bytes(text) as u32;
+                entry.name_len = text.len() as u32;
+            }
+        }
+        self.size += entry.name_len as usize + value_len;
+        if is_pseudo(&entry) {
+            let at = self
+                .entries
+                .iter()
+                .take_while(|other| is_pseudo(other))
+                .count();
+            self.entries.insert(at, entry);
+        } else {
+            self.entries.push(entry);
+        }
+    }
+
+    fn set_value(&mut self, at: usize, value: &[u8]) {
+        let old = self.entries[at];
+        let (value_at, value_len) = if value.len() <= old.value_len as usize {
+            let start = old.value_at as usize;
+            self.arena[start..start + value.len()].copy_from_slice(value);
+            (old.value_at, value.len() as u32)
+        } else {
+            (self.push_bytes(value) as u32, value.len() as u32)
+        };
+        self.size = self.size + value.len() - old.value_len as usize;
+        let entry = &mut self.entries[at];
+        (entry.value_at, entry.value_len) = (value_at, value_len);
+    }
+
+    fn remove_at(&mut self, at: usize) {
+        let entry = self.entries.remove(at);
+        self.size -= (entry.name_len + entry.value_len) as usize;
+        if entry.known != CUSTOM && !self.entries.iter().any(|other| other.known == entry.known) {
+            self.present &= !bit(Known::from_index(entry.known));
+        }
+    }
+}
+
+fn is_pseudo(entry: &Entry) -> bool {
+    entry.known != CUSTOM && Known::from_index(entry.known).is_pseudo()
+}
+
+fn bit(known: Known) -> u128 {
+    1 << known.index()
+}
+
+fn range(at: u32, len: u32) -> std::ops::Range<usize> {
+    at as usize..at as usize + len as usize
+}
+
+impl fmt::Debug for HeaderMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| {
+                (
+                    String::from_utf8_lossy(name),
+                    String::from_utf8_lossy(value),
+                )
+            }))
+            .finish()
+    }
+}
+
+impl PartialEq for HeaderMap {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for HeaderMap {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(fields: I) -> Self {
+        let mut map = Self::new();
+        for (name, value) in fields {
+            map.append(name.to_ascii_lowercase().as_str(), value.as_bytes());
+        }
+        map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header_name::{HeaderName, names};
+
+    fn text(map: &HeaderMap) -> String {
+        let field = |(n, v): (&[u8], &[u8])| {
+            format!(
+                "{}={}",
+                String::from_utf8_lossy(n),
+                String::from_utf8_lossy(v)
+            )
+        };
+        map.iter().map(field).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn order_is_as_added_with_pseudo_headers_first() {
+        let mut map =
+            HeaderMap::from_iter([("b", "1"), (":path", "/"), ("a", "2"), (":method", "GET")]);
+        assert_eq!(text(&map), ":path=/ :method=GET b=1 a=2");
+        map.set(names::PATH, b"/longer");
+        map.set("b", b"");
+        map.replace("b", b"x");
+        assert_eq!(text(&map), ":path=/longer :method=GET a=2 b=x");
+        assert_eq!(map.byte_size(), 5 + 7 + 7 + 3 + 1 + 1 + 1 + 1);
+    }
+
+    #[test]
+    fn repeats_join_or_stay_apart_as_the_name_says() {
+        let mut map = HeaderMap::new();
+        for (name, value) in [
+            ("accept", "a"),
+            ("x-own", "1"),
+            ("accept", "b"),
+            ("x-own", "2"),
+            ("set-cookie", "c"),
+            ("set-cookie", "d"),
+        ] {
+            map.receive(name, value.as_bytes());
+        }
+        assert_eq!(
+            text(&map),
+            "accept=a,b x-own=1 x-own=2 set-cookie=c set-cookie=d"
+        );
+        assert_eq!(map.get_all("x-own").count(), 2);
+        let own = HeaderName::new("X-Own");
+        map.set(&own, b"3");
+        assert_eq!(map.get_all(&own).collect::<Vec<_>>(), [b"3"]);
+        assert_eq!(map.remove(names::SET_COOKIE), 2);
+        assert!(!map.contains(names::SET_COOKIE));
+        assert_eq!(text(&map), "accept=a,b x-own=3");
+    }
+
+    #[test]
+    fn size_follows_every_change() {
+        let mut map = HeaderMap::new();
+        map.append("x-a", b"12345");
+        map.append(names::HOST, b"h");
+        map.set("x-a", b"1");
+        map.join(names::VIA, b"one");
+        map.join(names::VIA, b"two");
+        map.retain(|name, _| name != b"host");
+        let sum: usize = map.iter().map(|(n, v)| n.len() + v.len()).sum();
+        assert_eq!(map.byte_size(), sum);
+        map.clear();
+        assert_eq!(
+            (map.byte_size(), map.len(), map.get(names::VIA)),
+            (0, 0, None)
+        );
+    }
+}

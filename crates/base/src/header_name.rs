@@ -1,0 +1,374 @@
+//! Header names: the ones this proxy knows by number, and any other as interned lower-case text.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A header name known at compile time: an index into [`names`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Known(u8);
+
+/// How a repeated header of this name is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Repeats {
+    /// Each line stays an entry of its own.
+    Separate,
+    /// Later lines are joined to the first with a comma, as Envoy's inline headers are.
+    Comma,
+    /// Later lines are joined with `; `: cookie crumbs (RFC 9113 section 8.2.3).
+    Semicolon,
+}
+
+struct Info {
+    name: &'static str,
+    repeats: Repeats,
+}
+
+macro_rules! known_names {
+    ($($ident:ident = $text:literal $repeats:ident,)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Index { $($ident),* }
+
+        const INFO: &[Info] = &[$(Info { name: $text, repeats: Repeats::$repeats }),*];
+
+        /// The known header names.
+        pub mod names {
+            use super::{Index, Known};
+            $(#[doc = concat!("`", $text, "`")]
+            pub const $ident: Known = Known(Index::$ident as u8);)*
+        }
+    };
+}
+
+known_names! {
+    METHOD = ":method" Separate,
+    SCHEME = ":scheme" Separate,
+    AUTHORITY = ":authority" Separate,
+    PATH = ":path" Separate,
+    PROTOCOL = ":protocol" Separate,
+    STATUS = ":status" Separate,
+    ACCEPT = "accept" Comma,
+    ACCEPT_ENCODING = "accept-encoding" Comma,
+    ACCEPT_LANGUAGE = "accept-language" Separate,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS = "access-control-allow-credentials" Comma,
+    ACCESS_CONTROL_ALLOW_HEADERS = "access-control-allow-headers" Comma,
+    ACCESS_CONTROL_ALLOW_METHODS = "access-control-allow-methods" Comma,
+    ACCESS_CONTROL_ALLOW_ORIGIN = "access-control-allow-origin" Comma,
+    ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK = "access-control-allow-private-network" Comma,
+    ACCESS_CONTROL_EXPOSE_HEADERS = "access-control-expose-headers" Comma,
+    ACCESS_CONTROL_MAX_AGE = "access-control-max-age" Comma,
+    ACCESS_CONTROL_REQUEST_HEADERS = "access-control-request-headers" Comma,
+    ACCESS_CONTROL_REQUEST_METHOD = "access-control-request-method" Comma,
+    ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK = "access-control-request-private-network" Comma,
+    ALT_SVC = "alt-svc" Separate,
+    AUTHORIZATION = "authorization" Comma,
+    CACHE_CONTROL = "cache-control" Comma,
+    CONNECTION = "connection" Comma,
+    CONTENT_ENCODING = "content-encoding" Comma,
+    CONTENT_LENGTH = "content-length" Comma,
+    CONTENT_TYPE = "content-type" Comma,
+    COOKIE = "cookie" Separate,
+    DATE = "date" Comma,
+    ETAG = "etag" Comma,
+    EXPECT = "expect" Comma,
+    GRPC_ACCEPT_ENCODING = "grpc-accept-encoding" Comma,
+    GRPC_MESSAGE = "grpc-message" Comma,
+    GRPC_STATUS = "grpc-status" Comma,
+    GRPC_TIMEOUT = "grpc-timeout" Comma,
+    HOST = "host" Separate,
+    HTTP2_SETTINGS = "http2-settings" Separate,
+    IF_MODIFIED_SINCE = "if-modified-since" Separate,
+    IF_NONE_MATCH = "if-none-match" Separate,
+    KEEP_ALIVE = "keep-alive" Comma,
+    LAST_MODIFIED = "last-modified" Separate,
+    LOCATION = "location" Separate,
+    ORIGIN = "origin" Comma,
+    PROXY_AUTHENTICATE = "proxy-authenticate" Separate,
+    PROXY_AUTHORIZATION = "proxy-authorization" Separate,
+    PROXY_CONNECTION = "proxy-connection" Comma,
+    PROXY_STATUS = "proxy-status" Comma,
+    RANGE = "range" Separate,
+    REFERER = "referer" Comma,
+    RETRY_AFTER = "retry-after" Separate,
+    SERVER = "server" Comma,
+    SET_COOKIE = "set-cookie" Separate,
+    TE = "te" Comma,
+    TRAILER = "trailer" Separate,
+    TRANSFER_ENCODING = "transfer-encoding" Comma,
+    UPGRADE = "upgrade" Comma,
+    USER_AGENT = "user-agent" Comma,
+    VARY = "vary" Comma,
+    VIA = "via" Comma,
+    WWW_AUTHENTICATE = "www-authenticate" Separate,
+    X_CLIENT_TRACE_ID = "x-client-trace-id" Comma,
+    X_ENVOY_ATTEMPT_COUNT = "x-envoy-attempt-count" Comma,
+    X_ENVOY_DECORATOR_OPERATION = "x-envoy-decorator-operation" Comma,
+    X_ENVOY_DEGRADED = "x-envoy-degraded" Comma,
+    X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER = "x-envoy-downstream-service-cluster" Comma,
+    X_ENVOY_DOWNSTREAM_SERVICE_NODE = "x-envoy-downstream-service-node" Comma,
+    X_ENVOY_EXPECTED_RQ_TIMEOUT_MS = "x-envoy-expected-rq-timeout-ms" Comma,
+    X_ENVOY_EXTERNAL_ADDRESS = "x-envoy-external-address" Comma,
+    X_ENVOY_FAULT_ABORT_REQUEST = "x-envoy-fault-abort-request" Separate,
+    X_ENVOY_FAULT_DELAY_REQUEST = "x-envoy-fault-delay-request" Separate,
+    X_ENVOY_FORCE_TRACE = "x-envoy-force-trace" Comma,
+    X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT = "x-envoy-hedge-on-per-try-timeout" Comma,
+    X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL = "x-envoy-immediate-health-check-fail" Comma,
+    X_ENVOY_INTERNAL = "x-envoy-internal" Comma,
+    X_ENVOY_IP_TAGS = "x-envoy-ip-tags" Comma,
+    X_ENVOY_IS_TIMEOUT_RETRY = "x-envoy-is-timeout-retry" Comma,
+    X_ENVOY_LOCAL_OVERLOADED = "x-envoy-local-overloaded" Comma,
+    X_ENVOY_MAX_RETRIES = "x-envoy-max-retries" Comma,
+    X_ENVOY_ORIGINAL_HOST = "x-envoy-original-host" Comma,
+    X_ENVOY_ORIGINAL_METHOD = "x-envoy-original-method" Comma,
+    X_ENVOY_ORIGINAL_PATH = "x-envoy-original-path" Comma,
+    X_ENVOY_ORIGINAL_URL = "x-envoy-original-url" Comma,
+    X_ENVOY_OVERLOADED = "x-envoy-overloaded" Comma,
+    X_ENVOY_PEER_METADATA = "x-envoy-peer-metadata" Separate,
+    X_ENVOY_RATELIMITED = "x-envoy-ratelimited" Comma,
+    X_ENVOY_RETRIABLE_HEADER_NAMES = "x-envoy-retriable-header-names" Comma,
+    X_ENVOY_RETRIABLE_STATUS_CODES = "x-envoy-retriable-status-codes" Comma,
+    X_ENVOY_RETRY_GRPC_ON = "x-envoy-retry-grpc-on" Comma,
+    X_ENVOY_RETRY_ON = "x-envoy-retry-on" Comma,
+    X_ENVOY_UPSTREAM_ALT_STAT_NAME = "x-envoy-upstream-alt-stat-name" Comma,
+    X_ENVOY_UPSTREAM_CANARY = "x-envoy-upstream-canary" Comma,
+    X_ENVOY_UPSTREAM_HEALTHCHECKED_CLUSTER = "x-envoy-upstream-healthchecked-cluster" Comma,
+    X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS = "x-envoy-upstream-rq-per-try-timeout-ms" Comma,
+    X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response" Comma,
+    X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS = "x-envoy-upstream-rq-timeout-ms" Comma,
+    X_ENVOY_UPSTREAM_SERVICE_TIME = "x-envoy-upstream-service-time" Comma,
+    X_ENVOY_UPSTREAM_STREAM_DURATION_MS = "x-envoy-upstream-stream-duration-ms" Comma,
+    X_FORWARDED_CLIENT_CERT = "x-forwarded-client-cert" Comma,
+    X_FORWARDED_FOR = "x-forwarded-for" Comma,
+    X_FORWARDED_HOST = "x-forwarded-host" Comma,
+    X_FORWARDED_PORT = "x-forwarded-port" Comma,
+    X_FORWARDED_PROTO = "x-forwarded-proto" Comma,
+    X_REQUEST_ID = "x-request-id" Comma,
+}
+
+const COUNT: usize = INFO.len();
+const SLOTS: usize = 512;
+const EMPTY: u8 = 0xff;
+// A presence bitmap of the known names must fit into 128 bits (`HeaderMap`).
+const _: () = assert!(COUNT <= 128);
+
+const fn hash(name: &[u8]) -> usize {
+    // Length, ends and three inner bytes tell all known names well enough apart; the rest is
+    // settled by comparing.
+    let n = name.len();
+    let mut h = n as u32;
+    let mut i = 0;
+    let at = [0, n / 4, n / 2, n - 1 - n / 4, n - 1, n.saturating_sub(4)];
+    while i < at.len() {
+        h = h.wrapping_mul(0x0100_0193) ^ (name[at[i]] as u32);
+        i += 1;
+    }
+    ((h ^ (h >> 13)) as usize) % SLOTS
+}
+
+const TABLE: [u8; SLOTS] = {
+    let mut table = [EMPTY; SLOTS];
+    let mut i = 0;
+    while i < COUNT {
+        let mut slot = hash(INFO[i].name.as_bytes());
+        while table[slot] != EMPTY {
+            slot = (slot + 1) % SLOTS;
+        }
+        table[slot] = i as u8;
+        i += 1;
+    }
+    table
+};
+
+impl Known {
+    /// Finds a lower-case name among the known ones.
+    pub fn find(name: &[u8]) -> Option<Self> {
+        if name.is_empty() {
+            return None;
+        }
+        let mut slot = hash(name);
+        loop {
+            match TABLE[slot] {
+                EMPTY => return None,
+                index if INFO[index as usize].name.as_bytes() == name => return Some(Self(index)),
+                _ => slot = (slot + 1) % SLOTS,
+            }
+        }
+    }
+
+    /// The name, in lower case.
+    pub const fn as_str(self) -> &'static str {
+        INFO[self.0 as usize].name
+    }
+
+    /// How repeated headers of this name are kept.
+    pub const fn repeats(self) -> Repeats {
+        INFO[self.0 as usize].repeats
+    }
+
+    /// Whether this is a pseudo-header (`:method` and its like).
+    pub const fn is_pseudo(self) -> bool {
+        self.0 <= names::STATUS.0
+    }
+
+    /// The number of this name, below 128.
+    pub const fn index(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) const fn from_index(index: u8) -> Self {
+        Self(index)
+    }
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Any header name, in lower case; what config names is made one once.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeaderName(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Repr {
+    Known(Known),
+    Custom(Arc<str>),
+}
+
+impl HeaderName {
+    /// Makes a name of any text by lower-casing it. Whether it is a valid name is the caller's
+    /// question: see [`is_valid`](Self::is_valid).
+    pub fn new(name: &str) -> Self {
+        let lower = name.to_ascii_lowercase();
+        match Known::find(lower.as_bytes()) {
+            Some(known) => Self(Repr::Known(known)),
+            None => Self(Repr::Custom(lower.into())),
+        }
+    }
+
+    /// Whether `name` is a token (RFC 9110 section 5.6.2), perhaps after a leading colon.
+    pub fn is_valid(name: &str) -> bool {
+        let token = name.strip_prefix(':').unwrap_or(name);
+        !token.is_empty() && token.bytes().all(is_token)
+    }
+
+    /// The number of the name if it is a known one.
+    pub fn known(&self) -> Option<Known> {
+        match &self.0 {
+            Repr::Known(known) => Some(*known),
+            Repr::Custom(_) => None,
+        }
+    }
+
+    /// The name, in lower case.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Known(known) => known.as_str(),
+            Repr::Custom(text) => text,
+        }
+    }
+}
+
+/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
+pub const fn is_token(byte: u8) -> bool {
+    matches!(byte,
+        b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`'
+        | b'|' | b'~' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+}
+
+impl From<Known> for HeaderName {
+    fn from(known: Known) -> Self {
+        Self(Repr::Known(known))
+    }
+}
+
+impl fmt::Debug for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a header can be looked up by: a [`Known`], a [`HeaderName`] or lower-case text.
+pub trait Key {
+    /// The known number, or else the lower-case text.
+    fn parts(&self) -> Result<Known, &[u8]>;
+}
+
+impl Key for Known {
+    fn parts(&self) -> Result<Known, &[u8]> {
+        Ok(*self)
+    }
+}
+
+impl Key for &HeaderName {
+    fn parts(&self) -> Result<Known, &[u8]> {
+        match &self.0 {
+            Repr::Known(known) => Ok(*known),
+            Repr::Custom(text) => Err(text.as_bytes()),
+        }
+    }
+}
+
+impl Key for &[u8] {
+    fn parts(&self) -> Result<Known, &[u8]> {
+        Known::find(self).ok_or(self)
+    }
+}
+
+impl Key for &str {
+    fn parts(&self) -> Result<Known, &[u8]> {
+        Known::find(self.as_bytes()).ok_or(self.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_and_lower_case() {
+        for (index, info) in INFO.iter().enumerate() {
+            assert_eq!(
+                Known::find(info.name.as_bytes()),
+                Some(Known(index as u8)),
+                "{}",
+                info.name
+            );
+            assert_eq!(info.name, info.name.to_ascii_lowercase());
+        }
+        for unknown in [
+            "x",
+            "x-unknown",
+            ":",
+            ":pat",
+            "content-lengt",
+            "content-lengthh",
+        ] {
+            assert_eq!(Known::find(unknown.as_bytes()), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn names_are_lowered_and_validated() {
+        assert_eq!(
+            HeaderName::new("Content-Type").known(),
+            Some(names::CONTENT_TYPE)
+        );
+        assert_eq!(HeaderName::new("X-Custom").as_str(), "x-custom");
+        for (name, valid) in [
+            ("x", true),
+            (":path", true),
+            ("", false),
+            (":", false),
+            ("a b", false),
+        ] {
+            assert_eq!(HeaderName::is_valid(name), valid, "{name:?}");
+        }
+    }
+}
