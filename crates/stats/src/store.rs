@@ -1,0 +1,194 @@
+//! The root of all stats: finds a stat by its name when handles are made, and reads them all.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::scope::Scope;
+use crate::source::{Kind, Source, Value};
+
+/// A stat as read.
+pub struct Stat<'a> {
+    /// The full name.
+    pub name: &'a str,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it was ever written (`usedonly`).
+    pub used: bool,
+    /// The merged value.
+    pub value: Value,
+}
+
+/// All stats of the process. Clones are the same store.
+#[derive(Clone, Default)]
+pub struct Store {
+    core: Arc<StoreCore>,
+}
+
+impl Store {
+    /// The scope named `name`; colons in it become underscores.
+    pub fn scope(&self, name: &str) -> Scope {
+        self.root().scope(name)
+    }
+
+    /// The scope without a prefix.
+    pub fn root(&self) -> Scope {
+        Scope::root(&self.core)
+    }
+
+    /// Merges what workers recorded in histograms; to be called at each stats flush
+    /// (`stats_flush_interval`). Until then a recorded value is not shown, as in Envoy.
+    pub fn merge_histograms(&self) {
+        self.core
+            .sources()
+            .iter()
+            .for_each(|source| source.merge_histograms());
+    }
+
+    /// Sets all counters to 0 (`/reset_counters`).
+    pub fn reset_counters(&self) {
+        self.core
+            .sources()
+            .iter()
+            .for_each(|source| source.reset_counters());
+    }
+
+    /// Shows every stat, in no particular order.
+    pub fn each(&self, visit: &mut dyn FnMut(Stat<'_>)) {
+        let mut name = String::new();
+        for source in self.core.sources() {
+            let mut found = Vec::new();
+            source.each(&mut |index, kind, name| found.push((index, kind, name.to_owned())));
+            for (index, kind, rest) in found {
+                name.clear();
+                name.push_str(source.prefix());
+                name.push_str(&rest);
+                let reading = source.read(index);
+                visit(Stat {
+                    name: &name,
+                    kind,
+                    used: reading.used,
+                    value: reading.value,
+                });
+            }
+        }
+    }
+
+    /// A counter's value, found by its full name: for tests and rare questions.
+    pub fn counter_value(&self, name: &str) -> Option<u64> {
+        match self.core.find(Kind::Counter, name)? {
+            Value::Counter(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A gauge's value, found by its full name: for tests and rare questions.
+    pub fn gauge_value(&self, name: &str) -> Option<u64> {
+        match self.core.find(Kind::Gauge, name)? {
+            Value::Gauge(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+/// What makes two requests for a handle the same.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    what: What,
+    /// The scope's prefix, or a single stat's full name.
+    pub(crate) prefix: Arc<str>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum What {
+    Group(TypeId),
+    ResponseCodes,
+    Single(Kind),
+}
+
+impl Key {
+    pub(crate) fn group(group: TypeId, prefix: &Arc<str>) -> Key {
+        Key {
+            what: What::Group(group),
+            prefix: prefix.clone(),
+        }
+    }
+
+    pub(crate) fn response_codes(prefix: &Arc<str>) -> Key {
+        Key {
+            what: What::ResponseCodes,
+            prefix: prefix.clone(),
+        }
+    }
+
+    pub(crate) fn single(kind: Kind, name: &Arc<str>) -> Key {
+        Key {
+            what: What::Single(kind),
+            prefix: name.clone(),
+        }
+    }
+}
+
+/// What handles keep alive.
+#[derive(Default)]
+pub struct StoreCore {
+    // Locked when handles are made, when the last one of a source goes, and by readers.
+    sources: Mutex<HashMap<Key, Weak<dyn Source>>>,
+}
+
+impl StoreCore {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Weak<dyn Source>>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The living source of this key, or a new one.
+    pub(crate) fn get_or_insert<T: Source>(&self, key: &Key, make: impl FnOnce() -> T) -> Arc<T> {
+        let mut sources = self.lock();
+        if let Some(source) = sources.get(key).and_then(Weak::upgrade) {
+            let source: Arc<dyn Any + Send + Sync> = source;
+            return source
+                .downcast()
+                .expect("a key names the type of its source");
+        }
+        let made = Arc::new(make());
+        let weak = Arc::downgrade(&made);
+        sources.insert(key.clone(), weak);
+        made
+    }
+
+    /// A source is being dropped: its entry goes, unless a successor has taken it.
+    pub(crate) fn forget(&self, key: &Key) {
+        let mut sources = self.lock();
+        if sources
+            .get(key)
+            .is_some_and(|source| source.strong_count() == 0)
+        {
+            sources.remove(key);
+        }
+    }
+
+    /// All living sources. Handles, so that the lock is not held while they are read.
+    fn sources(&self) -> Vec<Arc<dyn Source>> {
+        self.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    fn find(&self, kind: Kind, name: &str) -> Option<Value> {
+        self.sources().iter().find_map(|source| {
+            let rest = name.strip_prefix(source.prefix())?;
+            let mut found = None;
+            source.each(&mut |index, its_kind, its_name| {
+                if its_kind == kind && its_name == rest {
+                    found = Some(index);
+                }
+            });
+            Some(source.read(found?).value)
+        })
+    }
+}
