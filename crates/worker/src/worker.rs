@@ -6,6 +6,7 @@ use crate::published::{Held, Views};
 use crate::services::Services;
 use crate::timer::Timers;
 use bytes::BytesMut;
+use nuncio_base::Buffer;
 use nuncio_base::random::Random;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use std::cell::{Cell, RefCell};
@@ -19,6 +20,9 @@ pub const READ_BLOCK: usize = 60 * 1024;
 
 /// Wall time is derived from monotonic time and read anew this often.
 const WALL_CLOCK_AGE: Duration = Duration::from_millis(500);
+
+/// How many empty buffers are kept: a turn uses two, nested turns a few more.
+const SPARE_BUFFERS: usize = 16;
 
 /// Which worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -50,6 +54,9 @@ pub struct Worker {
     timers: Timers,
     read_block: LocalSlot<BytesMut>,
     write_block: LocalSlot<BytesMut>,
+    // Boxed, since a connection holds a pointer only while a buffer has something in it.
+    #[allow(clippy::vec_box)]
+    spare_buffers: LocalSlot<Vec<Box<Buffer>>>,
     flags: RefCell<Held<RuntimeFlags>>,
     services: Services,
     views: Views,
@@ -67,6 +74,7 @@ impl Worker {
             timers: Timers::new(now),
             read_block: LocalSlot::default(),
             write_block: LocalSlot::default(),
+            spare_buffers: LocalSlot::default(),
             flags: RefCell::new(Held::from(Arc::default())),
             services: Services::default(),
             views: Views::default(),
@@ -140,6 +148,26 @@ impl Worker {
             }
             f(block)
         })
+    }
+
+    /// An empty buffer for a connection's turn.
+    pub fn take_buffer(&self) -> Box<Buffer> {
+        self.spare_buffers.with(Vec::pop).unwrap_or_default()
+    }
+
+    /// Takes an empty buffer back at the end of a turn; one that still holds something stays with
+    /// its connection, without pinning whole read blocks for a few bytes.
+    pub fn keep_or_give(&self, mut buffer: Box<Buffer>) -> Option<Box<Buffer>> {
+        if !buffer.is_empty() {
+            buffer.compact();
+            return Some(buffer);
+        }
+        self.spare_buffers.with(|spare| {
+            if spare.len() < SPARE_BUFFERS {
+                spare.push(buffer);
+            }
+        });
+        None
     }
 
     /// The runtime flags now.

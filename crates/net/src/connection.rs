@@ -1,0 +1,386 @@
+//! A downstream connection: one future that reads, runs the network filters and writes.
+//!
+//! An idle connection is small on purpose: its buffers exist only while something is in them.
+
+use crate::filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter, Shared};
+use crate::transport::Transport;
+use nuncio_base::Buffer;
+use nuncio_stream_info::ConnectionInfo;
+use nuncio_worker::{Timer, Worker};
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// How much one connection reads in one turn before others get theirs.
+const TURN_BYTES: usize = 256 * 1024;
+
+/// What a connection is configured with.
+#[derive(Clone, Debug)]
+pub struct ConnectionSettings {
+    /// Soft limit of its buffers in bytes (`per_connection_buffer_limit_bytes`).
+    pub buffer_limit: usize,
+    /// How long [`Close::FlushAndDelay`] waits for the peer to close first.
+    pub delayed_close: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    New,
+    Open,
+    /// Everything is written; waits for the peer to close.
+    Lingering(Instant),
+    Done,
+}
+
+/// A connection and its filters. Whatever `guard` is, it is dropped when the connection ends: the
+/// listener counts by it.
+pub struct Connection {
+    transport: Transport,
+    filters: Box<[Box<dyn NetworkFilter>]>,
+    shared: Shared,
+    input: Option<Box<Buffer>>,
+    out: Option<Box<Buffer>>,
+    phase: Phase,
+    /// How many filters know of the connection.
+    opened: u8,
+    half_close: bool,
+    read_ended: bool,
+    write_ended: bool,
+    delayed_close: Duration,
+    timer: Timer,
+    _guard: Option<Box<dyn Any>>,
+}
+
+impl Connection {
+    /// A connection over `transport`; nothing happens before it is polled.
+    pub fn new(
+        transport: Transport,
+        filters: Vec<Box<dyn NetworkFilter>>,
+        worker: Rc<Worker>,
+        info: Rc<ConnectionInfo>,
+        settings: &ConnectionSettings,
+        guard: Option<Box<dyn Any>>,
+    ) -> Self {
+        let shared = Shared {
+            worker,
+            info,
+            buffer_limit: settings.buffer_limit,
+            read_disabled: 0,
+            end_write: false,
+            close: None,
+            resume_from: None,
+            calls: None,
+        };
+        Self {
+            transport,
+            half_close: filters.iter().any(|filter| filter.half_close()),
+            filters: filters.into(),
+            shared,
+            input: None,
+            out: None,
+            phase: Phase::New,
+            opened: 0,
+            read_ended: false,
+            write_ended: false,
+            delayed_close: settings.delayed_close,
+            timer: Timer::default(),
+            _guard: guard,
+        }
+    }
+
+    fn turn(&mut self, task: &mut Context<'_>, input: &mut Buffer, out: &mut Buffer) -> Poll<()> {
+        let mut read = 0;
+        loop {
+            match self.phase {
+                Phase::Done => return Poll::Ready(()),
+                Phase::Lingering(until) => return self.linger(until, task),
+                Phase::New | Phase::Open => {}
+            }
+            let flushed = self.flush(task, out);
+            if self.phase == Phase::Done || self.step_close(flushed, out) {
+                continue;
+            }
+            if self.shared.close.is_some() {
+                return Poll::Pending;
+            }
+            self.end_write(flushed, task);
+            if read >= TURN_BYTES {
+                task.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let waiting = out.len();
+            let got = self.take_in(task, input, out);
+            read += got.unwrap_or(0);
+            self.poll_filters(task, input, out);
+            let ordered = self.shared.close.is_some()
+                || (self.shared.end_write && !self.write_ended && out.is_empty());
+            if got.is_none() && out.len() <= waiting && !ordered && self.phase != Phase::Done {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what waits; whether all of it went.
+    fn flush(&mut self, task: &mut Context<'_>, out: &mut Buffer) -> bool {
+        if out.is_empty() {
+            return true;
+        }
+        match self.transport.poll_write(task, out) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(_)) => {
+                self.finish(ConnectionEvent::RemoteClose, out);
+                false
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    /// Carries out an order to close as far as it can be; whether that changed the phase.
+    fn step_close(&mut self, flushed: bool, out: &mut Buffer) -> bool {
+        match self.shared.close {
+            Some(Close::Reset) => self.transport.socket().reset_on_close(),
+            Some(Close::NoFlush) => {}
+            Some(Close::Flush) if flushed => {}
+            Some(Close::FlushAndDelay) if flushed => {
+                self.event(ConnectionEvent::LocalClose, out);
+                let until = self.shared.worker.now() + self.delayed_close;
+                self.phase = Phase::Lingering(until);
+                return true;
+            }
+            Some(Close::Flush | Close::FlushAndDelay) | None => return false,
+        }
+        self.finish(ConnectionEvent::LocalClose, out);
+        true
+    }
+
+    /// Ends the writing direction if a filter asked for it and all is written; a connection that
+    /// has ended both ways is over.
+    fn end_write(&mut self, flushed: bool, task: &mut Context<'_>) {
+        if self.shared.end_write && flushed && !self.write_ended {
+            // The peer may have gone; reading will tell.
+            self.write_ended = !matches!(self.transport.poll_end_write(task), Poll::Pending);
+            if self.write_ended && self.read_ended {
+                self.shared.close = Some(Close::NoFlush);
+                task.waker().wake_by_ref();
+            }
+        }
+    }
+
+    /// Reads once and shows the filters what came; how many bytes, or `None` where nothing did.
+    fn take_in(
+        &mut self,
+        task: &mut Context<'_>,
+        input: &mut Buffer,
+        out: &mut Buffer,
+    ) -> Option<usize> {
+        if self.phase == Phase::New {
+            self.phase = Phase::Open;
+            self.run_filters(0, input, out);
+            return Some(0);
+        }
+        if self.read_ended
+            || self.shared.read_disabled > 0
+            || input.len() >= self.shared.buffer_limit
+        {
+            return None;
+        }
+        let (transport, worker) = (&mut self.transport, &self.shared.worker);
+        let result = worker.with_read_block(|block| {
+            let result = transport.poll_read(task, block);
+            if !block.is_empty() {
+                input.push(block.split().freeze());
+            }
+            result
+        });
+        match result {
+            Poll::Pending => None,
+            Poll::Ready(Ok(0)) => {
+                self.read_ended = true;
+                if self.half_close {
+                    self.run_filters(0, input, out);
+                    if self.write_ended {
+                        self.shared.close = Some(Close::NoFlush);
+                    }
+                } else {
+                    self.finish(ConnectionEvent::RemoteClose, out);
+                }
+                Some(0)
+            }
+            Poll::Ready(Ok(bytes)) => {
+                self.run_filters(0, input, out);
+                Some(bytes)
+            }
+            Poll::Ready(Err(_)) => {
+                self.finish(ConnectionEvent::RemoteClose, out);
+                Some(0)
+            }
+        }
+    }
+
+    /// Shows the filters from `first` on what is in `input`, until one stops.
+    fn run_filters(&mut self, first: usize, input: &mut Buffer, out: &mut Buffer) {
+        for index in first..self.filters.len() {
+            let Self {
+                filters,
+                shared,
+                transport,
+                ..
+            } = self;
+            let mut cx = ConnCx {
+                shared,
+                transport,
+                out,
+                index,
+            };
+            let filter = &mut filters[index];
+            if usize::from(self.opened) <= index {
+                self.opened += 1;
+                if filter.on_new_connection(&mut cx) == FilterStatus::StopIteration {
+                    return;
+                }
+            }
+            let data = !input.is_empty() || self.read_ended;
+            if data
+                && filter.on_data(&mut cx, input, self.read_ended) == FilterStatus::StopIteration
+            {
+                return;
+            }
+            if self.shared.close.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Gives every filter its turn, and finished calls theirs.
+    fn poll_filters(&mut self, task: &mut Context<'_>, input: &mut Buffer, out: &mut Buffer) {
+        if self.phase == Phase::Done {
+            return;
+        }
+        self.poll_calls(task, out);
+        for index in 0..usize::from(self.opened) {
+            let Self {
+                filters,
+                shared,
+                transport,
+                ..
+            } = self;
+            filters[index].poll(
+                &mut ConnCx {
+                    shared,
+                    transport,
+                    out,
+                    index,
+                },
+                task,
+            );
+        }
+        while let Some(from) = self.shared.resume_from.take() {
+            self.run_filters(from, input, out);
+        }
+    }
+
+    fn poll_calls(&mut self, task: &mut Context<'_>, out: &mut Buffer) {
+        loop {
+            let Some(calls) = &mut self.shared.calls else {
+                return;
+            };
+            let Poll::Ready((index, done)) = calls.poll_next(task) else {
+                return;
+            };
+            let Self {
+                filters,
+                shared,
+                transport,
+                ..
+            } = self;
+            done(
+                &mut *filters[index],
+                &mut ConnCx {
+                    shared,
+                    transport,
+                    out,
+                    index,
+                },
+            );
+        }
+    }
+
+    /// Tells the filters what happened.
+    fn event(&mut self, event: ConnectionEvent, out: &mut Buffer) {
+        for index in 0..usize::from(self.opened) {
+            let Self {
+                filters,
+                shared,
+                transport,
+                ..
+            } = self;
+            filters[index].on_event(
+                &mut ConnCx {
+                    shared,
+                    transport,
+                    out,
+                    index,
+                },
+                event,
+            );
+        }
+    }
+
+    fn finish(&mut self, event: ConnectionEvent, out: &mut Buffer) {
+        self.event(event, out);
+        self.phase = Phase::Done;
+    }
+
+    /// Waits for the peer to close, throwing away what it still sends.
+    fn linger(&mut self, until: Instant, task: &mut Context<'_>) -> Poll<()> {
+        let (transport, worker) = (&mut self.transport, &self.shared.worker);
+        let mut thrown = 0;
+        while thrown < TURN_BYTES {
+            let read = worker.with_read_block(|block| {
+                let read = transport.poll_read(task, block);
+                block.clear();
+                read
+            });
+            match read {
+                Poll::Ready(Ok(bytes)) if bytes > 0 => thrown += bytes,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.timer.poll(worker, Some(until), task),
+            }
+        }
+        task.waker().wake_by_ref();
+        self.timer.poll(worker, Some(until), task)
+    }
+}
+
+impl Future for Connection {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let worker = Rc::clone(&this.shared.worker);
+        worker.tick();
+        let mut input = this.input.take().unwrap_or_else(|| worker.take_buffer());
+        let mut out = this.out.take().unwrap_or_else(|| worker.take_buffer());
+        let result = this.turn(task, &mut input, &mut out);
+        this.input = worker.keep_or_give(input);
+        this.out = worker.keep_or_give(out);
+        result
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.phase == Phase::Open {
+            // The worker ends: filters learn of it, so that logs and stats are complete.
+            self.event(ConnectionEvent::LocalClose, &mut Buffer::new());
+        }
+        self.timer.disarm(&self.shared.worker);
+    }
+}
+
+// A proxy holds very many idle connections; what one costs is guarded here and measured by the
+// benchmark's s10.
+const _: () = assert!(size_of::<Connection>() <= 256);

@@ -1,0 +1,149 @@
+//! A connected stream socket: TCP or Unix.
+
+use crate::socket_options::SocketOptions;
+use bytes::BytesMut;
+use nuncio_base::Buffer;
+use nuncio_base::address::Address;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio_util::io::poll_read_buf;
+
+/// How many slices one vectored write takes.
+const SLICES: usize = 16;
+
+/// A connected socket, driven by the worker that owns it.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP over IPv4 or IPv6.
+    Tcp(TcpStream),
+    /// A Unix stream socket.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Connects to `address`, with options set before.
+    ///
+    /// # Errors
+    /// What the system says; addresses inside this process are unsupported here.
+    pub async fn connect(address: &Address, options: &SocketOptions) -> io::Result<Self> {
+        match address {
+            Address::Ip(ip) => {
+                let socket = if ip.is_ipv4() {
+                    TcpSocket::new_v4()?
+                } else {
+                    TcpSocket::new_v6()?
+                };
+                options.apply(&socket)?;
+                if let Some(source) = options.source
+                    && source.is_ipv4() == ip.is_ipv4()
+                {
+                    socket.bind(source)?;
+                }
+                let stream = socket.connect(*ip).await?;
+                stream.set_nodelay(true)?;
+                Ok(Self::Tcp(stream))
+            }
+            Address::Pipe(path) => Ok(Self::Unix(connect_unix(path).await?)),
+            Address::Internal { .. } => Err(io::Error::from(io::ErrorKind::Unsupported)),
+        }
+    }
+
+    /// Reads what is there, one read at most, into `block`'s spare room; 0 is the end. A short
+    /// read is taken as drained: the next call waits without asking the system again.
+    pub fn poll_read(
+        &mut self,
+        task: &mut Context<'_>,
+        block: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => poll_read_buf(Pin::new(stream), task, block),
+            Self::Unix(stream) => poll_read_buf(Pin::new(stream), task, block),
+        }
+    }
+
+    /// Writes as much of `from` as goes, and takes it off; ready when all is written.
+    pub fn poll_write(
+        &mut self,
+        task: &mut Context<'_>,
+        from: &mut Buffer,
+    ) -> Poll<io::Result<()>> {
+        while !from.is_empty() {
+            let mut slices = [io::IoSlice::new(&[]); SLICES];
+            let count = from.io_slices(&mut slices);
+            let written = match self {
+                Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(task, &slices[..count]),
+                Self::Unix(stream) => Pin::new(stream).poll_write_vectored(task, &slices[..count]),
+            };
+            let written = ready!(written)?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            from.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the writing direction.
+    pub fn poll_end_write(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(task),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(task),
+        }
+    }
+
+    /// Makes closing send a reset instead of a normal end.
+    pub fn reset_on_close(&self) {
+        if let Self::Tcp(stream) = self {
+            // A socket that can't be set is already gone.
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// The socket's own address.
+    pub fn local_address(&self) -> Option<Address> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok().map(Address::Ip),
+            Self::Unix(stream) => stream.local_addr().ok().map(|a| unix_address(&a)),
+        }
+    }
+
+    /// The peer's address.
+    pub fn peer_address(&self) -> Option<Address> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok().map(Address::Ip),
+            Self::Unix(stream) => stream.peer_addr().ok().map(|a| unix_address(&a)),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+async fn connect_unix(path: &str) -> io::Result<UnixStream> {
+    match path.strip_prefix('@') {
+        // A leading `@` names a socket of the abstract namespace, which begins with a zero byte.
+        Some(name) => UnixStream::connect(format!("\0{name}")).await,
+        None => UnixStream::connect(path).await,
+    }
+}
+
+/// A Unix socket's address as Envoy shows it: empty where the peer has no name.
+pub fn unix_address(address: &tokio::net::unix::SocketAddr) -> Address {
+    let text = match (address.as_pathname(), address.as_abstract_name()) {
+        (Some(path), _) => path.to_string_lossy().into_owned(),
+        (None, Some(name)) => format!("@{}", String::from_utf8_lossy(name)),
+        (None, None) => String::new(),
+    };
+    Address::Pipe(text.into())
+}

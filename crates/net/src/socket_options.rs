@@ -1,0 +1,91 @@
+//! Options set on sockets before they are bound or connected
+//! (`envoy.config.core.v3.{SocketOption, TcpKeepalive, BindConfig}`).
+
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// One raw option: level, name and value as `setsockopt` takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketOption {
+    /// As `SOL_SOCKET`.
+    pub level: i32,
+    /// As `SO_KEEPALIVE`.
+    pub name: i32,
+    /// The value's bytes.
+    pub value: Vec<u8>,
+}
+
+/// TCP keep-alive; absent values are the system's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How many probes until the connection is dead.
+    pub probes: Option<u32>,
+    /// Idle time before the first probe.
+    pub time: Option<Duration>,
+    /// Time between probes.
+    pub interval: Option<Duration>,
+}
+
+/// What is set on a socket before it connects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// TCP keep-alive, if it is on.
+    pub keepalive: Option<Keepalive>,
+    /// The address to bind to first.
+    pub source: Option<SocketAddr>,
+    /// Raw options.
+    pub raw: Vec<SocketOption>,
+}
+
+impl SocketOptions {
+    /// Sets the options on a socket.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn apply(&self, socket: &impl AsFd) -> io::Result<()> {
+        if let Some(keepalive) = self.keepalive {
+            let mut settings = TcpKeepalive::new();
+            if let Some(time) = keepalive.time {
+                settings = settings.with_time(time);
+            }
+            if let Some(interval) = keepalive.interval {
+                settings = settings.with_interval(interval);
+            }
+            if let Some(probes) = keepalive.probes {
+                settings = settings.with_retries(probes);
+            }
+            SockRef::from(socket).set_tcp_keepalive(&settings)?;
+        }
+        self.raw.iter().try_for_each(|option| option.apply(socket))
+    }
+}
+
+impl SocketOption {
+    /// Sets the option on a socket.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn apply(&self, socket: &impl AsFd) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        let length = libc::socklen_t::try_from(self.value.len()).map_err(io::Error::other)?;
+        // SAFETY: the descriptor is borrowed for the call, and `value` is valid for `length` bytes,
+        // which the system only reads. No crate sets options by number.
+        let result = unsafe {
+            libc::setsockopt(
+                socket.as_fd().as_raw_fd(),
+                self.level,
+                self.name,
+                self.value.as_ptr().cast(),
+                length,
+            )
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What bytes pass on their way to the socket: nothing, or a layer such as TLS.
+
+use crate::socket::Socket;
+use bytes::BytesMut;
+use nuncio_base::Buffer;
+use nuncio_stream_info::TlsInfo;
+use std::io;
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+
+/// A layer between a connection and its socket (Envoy's transport sockets). It owns the socket.
+pub trait TransportSocket {
+    /// Goes on with the handshake; ready when data can flow.
+    fn poll_handshake(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// As [`Socket::poll_read`].
+    fn poll_read(
+        &mut self,
+        task: &mut Context<'_>,
+        block: &mut BytesMut,
+    ) -> Poll<io::Result<usize>>;
+    /// As [`Socket::poll_write`].
+    fn poll_write(&mut self, task: &mut Context<'_>, from: &mut Buffer) -> Poll<io::Result<()>>;
+    /// As [`Socket::poll_end_write`].
+    fn poll_end_write(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// The socket below.
+    fn socket(&self) -> &Socket;
+    /// What the handshake found out, if there is one.
+    fn tls(&self) -> Option<&TlsInfo>;
+}
+
+/// A connection's transport. The plain socket, the commonest, is called directly.
+pub enum Transport {
+    /// The socket itself (`envoy.transport_sockets.raw_buffer`).
+    Raw(Socket),
+    /// A layer over it.
+    Layered(Box<dyn TransportSocket>),
+}
+
+impl Transport {
+    /// As [`Socket::poll_read`].
+    pub fn poll_read(
+        &mut self,
+        task: &mut Context<'_>,
+        block: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Raw(socket) => socket.poll_read(task, block),
+            Self::Layered(layer) => layer.poll_read(task, block),
+        }
+    }
+
+    /// As [`Socket::poll_write`].
+    pub fn poll_write(
+        &mut self,
+        task: &mut Context<'_>,
+        from: &mut Buffer,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Raw(socket) => socket.poll_write(task, from),
+            Self::Layered(layer) => layer.poll_write(task, from),
+        }
+    }
+
+    /// As [`Socket::poll_end_write`].
+    pub fn poll_end_write(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Raw(socket) => socket.poll_end_write(task),
+            Self::Layered(layer) => layer.poll_end_write(task),
+        }
+    }
+
+    /// The socket below.
+    pub fn socket(&self) -> &Socket {
+        match self {
+            Self::Raw(socket) => socket,
+            Self::Layered(layer) => layer.socket(),
+        }
+    }
+
+    /// The socket, where nothing lies over it: what `splice` needs.
+    pub fn raw(&self) -> Option<&Socket> {
+        match self {
+            Self::Raw(socket) => Some(socket),
+            Self::Layered(_) => None,
+        }
+    }
+}
+
+impl std::os::fd::AsRawFd for Transport {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.socket().as_fd().as_raw_fd()
+    }
+}
