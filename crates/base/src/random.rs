@@ -36,21 +36,25 @@ impl Random {
 
     /// A version 4 UUID as lower-case text (RFC 9562 section 5.4).
     pub fn uuid(&mut self) -> [u8; 36] {
-        let (high, low) = (self.bits(), self.bits());
-        let high = (high & !0xf000) | 0x4000;
-        let low = (low & (u64::MAX >> 2)) | (1 << 63);
-        let bits = (u128::from(high) << 64) | u128::from(low);
-        let mut text = [b'-'; 36];
-        let mut nibble = 32;
-        for (at, byte) in text.iter_mut().enumerate() {
-            if matches!(at, 8 | 13 | 18 | 23) {
-                continue;
-            }
-            nibble -= 1;
-            *byte = b"0123456789abcdef"[(bits >> (nibble * 4)) as usize & 15];
-        }
-        text
+        uuid_of(self.bits(), self.bits())
     }
+}
+
+/// A version 4 UUID as lower-case text (RFC 9562 section 5.4), of 128 random bits.
+pub fn uuid_of(high: u64, low: u64) -> [u8; 36] {
+    let high = (high & !0xf000) | 0x4000;
+    let low = (low & (u64::MAX >> 2)) | (1 << 63);
+    let bits = (u128::from(high) << 64) | u128::from(low);
+    let mut text = [b'-'; 36];
+    let mut nibble = 32;
+    for (at, byte) in text.iter_mut().enumerate() {
+        if matches!(at, 8 | 13 | 18 | 23) {
+            continue;
+        }
+        nibble -= 1;
+        *byte = b"0123456789abcdef"[(bits >> (nibble * 4)) as usize & 15];
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Filter state: objects that filters leave for others, by name (Envoy's `FilterState`).
 
+use nuncio_base::metadata::Value;
 use std::any::Any;
 use std::rc::Rc;
 
@@ -21,6 +22,11 @@ pub trait FilterStateObject: Any {
         None
     }
 
+    /// The object as a JSON-like value, for `%FILTER_STATE(name)%` and `:TYPED`.
+    fn as_value(&self) -> Option<Value> {
+        None
+    }
+
     /// One field of it as text, for `%FILTER_STATE(name:FIELD:field)%`.
     fn field(&self, _name: &str) -> Option<String> {
         None
@@ -36,6 +42,10 @@ pub struct Text(pub String);
 impl FilterStateObject for Text {
     fn as_text(&self) -> Option<String> {
         Some(self.0.clone())
+    }
+
+    fn as_value(&self) -> Option<Value> {
+        Some(Value::Text(self.0.as_str().into()))
     }
 
     fn as_any(&self) -> &dyn Any {

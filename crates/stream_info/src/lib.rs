@@ -15,4 +15,4 @@ pub use protocol::Protocol;
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use stream_info::{BytesMeter, StreamInfo};
 pub use timings::Timings;
-pub use upstream_info::UpstreamInfo;
+pub use upstream_info::{Attempt, UpstreamInfo};

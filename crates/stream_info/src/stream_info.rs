@@ -74,6 +74,8 @@ pub struct StreamInfo {
     pub metadata: Metadata,
     /// Metadata of the route that was chosen.
     pub route_metadata: Option<Arc<Metadata>>,
+    /// Metadata of the virtual host that was chosen.
+    pub virtual_host_metadata: Option<Arc<Metadata>>,
     /// Metadata of the cluster that was chosen.
     pub cluster_metadata: Option<Arc<Metadata>>,
     /// Metadata of the host that was chosen.
@@ -108,6 +110,7 @@ impl StreamInfo {
             filter_state: FilterState::default(),
             metadata: Metadata::default(),
             route_metadata: None,
+            virtual_host_metadata: None,
             cluster_metadata: None,
             host_metadata: None,
         }

@@ -17,6 +17,8 @@ pub struct Timings {
     pub last_upstream_tx: Option<Instant>,
     /// The first byte of the response was received.
     pub first_upstream_rx: Option<Instant>,
+    /// The first byte of the response's body was received.
+    pub first_upstream_rx_body: Option<Instant>,
     /// The last byte of the response was received.
     pub last_upstream_rx: Option<Instant>,
     /// The first byte of the response was sent downstream.
@@ -37,6 +39,7 @@ impl Timings {
             first_upstream_tx: None,
             last_upstream_tx: None,
             first_upstream_rx: None,
+            first_upstream_rx_body: None,
             last_upstream_rx: None,
             first_downstream_tx: None,
             last_downstream_tx: None,

@@ -4,7 +4,18 @@ use crate::protocol::Protocol;
 use crate::stream_info::BytesMeter;
 use nuncio_base::address::Address;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// An attempt that got a connection.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The host's address.
+    pub address: Address,
+    /// The host's name: its `hostname`, else its address.
+    pub host_name: Arc<str>,
+    /// The upstream connection's number.
+    pub connection_id: u64,
+}
 
 /// Facts of the last upstream attempt, and of all attempts where the name says so.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +32,7 @@ pub struct UpstreamInfo {
     pub cluster_raw: Arc<str>,
     /// The HTTP version spoken upstream.
     pub protocol: Option<Protocol>,
-    /// The upstream connection's number.
+    /// The upstream connection's number; absent until there was one.
     pub connection_id: Option<u64>,
     /// How many streams that connection had carried before this one.
     pub streams_before: u64,
@@ -29,8 +40,13 @@ pub struct UpstreamInfo {
     pub pool_ready: Option<Duration>,
     /// Why the connection could not be made or was lost.
     pub transport_failure_reason: Option<Arc<str>>,
-    /// Addresses of all hosts tried, in order.
-    pub attempted: Vec<Address>,
+    /// When connecting began, for the connection in use.
+    pub connect_start: Option<Instant>,
+    /// When the connection in use was there.
+    pub connect_end: Option<Instant>,
+    /// Earlier attempts that got a connection, in order; the last attempt is described above, so
+    /// that a request without retries keeps no list.
+    pub earlier_attempts: Vec<Attempt>,
     /// Bytes on the wire of the last attempt.
     pub bytes: BytesMeter,
 }
