@@ -1,0 +1,76 @@
+//! Cookies of a request, and `envoy.config.route.v3.CookieMatcher` over them.
+
+use crate::string::StringMatcher;
+use nuncio_base::header_map::HeaderMap;
+use nuncio_base::header_name::names;
+
+/// The cookies of all `cookie` headers, in order. Quotes around a value are left out
+/// (RFC 6265 section 4.1.1 has them as no part of its meaning; Envoy strips them).
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers
+        .get_all(names::COOKIE)
+        .flat_map(|line| line.split(|byte| *byte == b';'))
+        .filter_map(|cookie| {
+            let at = cookie.iter().position(|byte| *byte == b'=')?;
+            let value = cookie[at + 1..].trim_ascii();
+            let unquoted = value
+                .strip_prefix(b"\"")
+                .and_then(|value| value.strip_suffix(b"\""));
+            Some((cookie[..at].trim_ascii(), unquoted.unwrap_or(value)))
+        })
+}
+
+/// The first cookie of this name.
+pub fn first_cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
+    cookies(headers).find_map(|(found, value)| (found == name).then_some(value))
+}
+
+/// Matches one cookie; of several with its name the first counts.
+#[derive(Clone, Debug)]
+pub struct CookieMatcher {
+    name: Box<[u8]>,
+    matcher: StringMatcher,
+    invert: bool,
+}
+
+impl CookieMatcher {
+    /// Matches where the cookie is there and `matcher` matches its value; `invert` turns the
+    /// answer.
+    pub fn new(name: &str, matcher: StringMatcher, invert: bool) -> Self {
+        Self {
+            name: name.as_bytes().into(),
+            matcher,
+            invert,
+        }
+    }
+
+    /// Whether the request's cookies match.
+    pub fn matches(&self, headers: &HeaderMap) -> bool {
+        let matched =
+            first_cookie(headers, &self.name).is_some_and(|value| self.matcher.matches(value));
+        matched != self.invert
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_of_all_lines() {
+        let headers = HeaderMap::from_iter([
+            ("cookie", "a=1; b=\"two\"; odd; =x"),
+            ("cookie", " c = 3 ;a=4"),
+        ]);
+        let found = |name: &str| {
+            first_cookie(&headers, name.as_bytes())
+                .map(|value| String::from_utf8_lossy(value).into_owned())
+        };
+        assert_eq!(found("a").as_deref(), Some("1"));
+        assert_eq!(found("b").as_deref(), Some("two"));
+        assert_eq!(found("c").as_deref(), Some("3"));
+        assert_eq!(found("odd"), None);
+        let not_two = CookieMatcher::new("b", StringMatcher::exact("two", false), true);
+        assert!(!not_two.matches(&headers) && not_two.matches(&HeaderMap::new()));
+    }
+}
