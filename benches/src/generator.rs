@@ -24,7 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_WAITING: usize = 10_000;
 
 const PACE: Token = Token(usize::MAX);
-const READ_BYTES: usize = 256 * 1024;
+
+/// Read at a time. Much more would leave less of a large body to the sockets than a client's usual
+/// buffer does, and shift the proxies' costs (s3, s9); much less would slow the generator down.
+const READ_BYTES: usize = 32 * 1024;
 
 /// What to send, and where.
 pub struct Plan {
