@@ -90,7 +90,7 @@ impl Bar {
             .collect()
     }
 
-    /// Holds a report against the bar, peer by peer: the dearest peer need not be beaten alone.
+    /// Holds a report against the bar, peer by peer.
     pub fn judge(&self, report: &Value) -> Vec<Verdict> {
         self.peers
             .iter()
@@ -195,7 +195,8 @@ mod tests {
         let report = json!({"scenarios": {
             "s1": {
                 "notes": {"nginx": "refused: no"},
-                "ratios": {"haproxy": {"cpu_us": {"median": 0.8}}, "envoy": {"cpu_us": {"median": 0.2}}},
+                "ratios": {"haproxy": {"cpu_us": {"median": 0.8}},
+                           "envoy": {"cpu_us": {"median": 0.2}}},
                 "rounds": {"nuncio": [{"requests": 1e6, "bad": 10}], "haproxy": [{"requests": 1e6}],
                            "envoy": [{"requests": 1000, "bad": 0, "errors": 2}, null]},
             },

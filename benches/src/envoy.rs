@@ -78,7 +78,8 @@ fn network_filter(family: &Family, index: usize, site: &Site) -> Value {
 
 fn virtual_hosts(routes: Routes, index: usize) -> Vec<Value> {
     let virtual_host = |name: String, domain: String| {
-        let route = |prefix| json!({"match": {"prefix": prefix}, "route": {"cluster": cluster_name(index)}});
+        let action = json!({"cluster": cluster_name(index)});
+        let route = |prefix| json!({"match": {"prefix": prefix}, "route": action});
         let table: Vec<Value> = routes.prefixes().into_iter().map(route).collect();
         json!({"name": name, "domains": [domain], "routes": table})
     };
