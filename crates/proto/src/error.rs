@@ -1,0 +1,202 @@
+//! What is wrong with a config, where, and what was perhaps meant.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::path::FieldPath;
+
+/// A place in a config file; line and column count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The file as it was named, or what stands for it (`--config-yaml`).
+    pub file: Arc<str>,
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// What a config error is about; Envoy words the first line by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The text is not what its format asks for, or a value does not fit its field.
+    Parse,
+    /// A field or enum value that the message does not have.
+    Unknown,
+    /// A `validate.rules` constraint does not hold.
+    Constraint,
+    /// Envoy has it, this build does not.
+    NotBuilt,
+    /// A deprecated field that is refused by default.
+    Deprecated,
+    /// Anything that shows only when the typed config is looked at.
+    Semantic,
+}
+
+/// One thing that is wrong with a config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// What it is about.
+    pub kind: ErrorKind,
+    /// The field; empty for the message itself.
+    pub path: FieldPath,
+    /// Where that is, if the config came from a text.
+    pub location: Option<Location>,
+    /// What is wrong, in Envoy's words where Envoy has words for it.
+    pub message: String,
+    /// What to do about it, such as "did you mean 'name'?".
+    pub hint: Option<String>,
+}
+
+impl ConfigError {
+    /// An error of a typed config, whose location is found later by the path.
+    pub fn new(path: FieldPath, message: impl Into<String>) -> Self {
+        Self::of(ErrorKind::Semantic, path, message)
+    }
+
+    /// An error of a kind.
+    pub fn of(kind: ErrorKind, path: FieldPath, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path,
+            location: None,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same error with a hint.
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(location) = &self.location {
+            write!(f, "{location}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// All that is wrong with a config, in the order of the file; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors {
+    /// The full name of the message that was loaded.
+    pub message_type: &'static str,
+    /// The errors.
+    pub errors: Vec<ConfigError>,
+}
+
+impl ConfigErrors {
+    /// The errors, sorted by where they are; those without a location keep their order, at the end.
+    pub fn new(message_type: &'static str, mut errors: Vec<ConfigError>) -> Self {
+        errors.sort_by_key(|error| match &error.location {
+            Some(location) => (location.line, location.column),
+            None => (u32::MAX, u32::MAX),
+        });
+        errors.dedup();
+        Self {
+            message_type,
+            errors,
+        }
+    }
+
+    /// One error.
+    pub fn one(message_type: &'static str, error: ConfigError) -> Self {
+        Self {
+            message_type,
+            errors: vec![error],
+        }
+    }
+
+    /// The first error as Envoy words it: one line, for a log or a NACK.
+    pub fn envoy_text(&self) -> String {
+        let Some(first) = self.errors.first() else {
+            return String::new();
+        };
+        let at = if first.path.is_empty() {
+            String::new()
+        } else {
+            format!(" @ {}", first.path)
+        };
+        let message = &first.message;
+        let name = self.message_type;
+        match first.kind {
+            ErrorKind::Unknown if !message.starts_with("Protobuf message (") => format!(
+                "Protobuf message (type {name} reason INVALID_ARGUMENT: invalid JSON in \
+                 {name}{at}: {message}) has unknown fields"
+            ),
+            ErrorKind::Parse => format!(
+                "Unable to parse JSON as proto (INVALID_ARGUMENT: invalid JSON in {name}{at}: \
+                 {message})"
+            ),
+            _ if at.is_empty() => message.clone(),
+            _ => format!("{}: {message}", first.path),
+        }
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.envoy_text())?;
+        for error in &self.errors {
+            write!(f, "\n  {error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarningKind {
+    /// A deprecated field or enum value is used.
+    Deprecated,
+    /// An unknown field was skipped; `server.static_unknown_fields` and its like count these.
+    UnknownField,
+    /// A key stands twice in one mapping; the last one counts, as in Envoy.
+    DuplicateKey,
+}
+
+/// Something that loads, and that the log should say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is about.
+    pub kind: WarningKind,
+    /// The field.
+    pub path: FieldPath,
+    /// Where that is, if the config came from a text.
+    pub location: Option<Location>,
+    /// The text, in Envoy's words where Envoy has words for it.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.location {
+            Some(location) => write!(f, " ({location}: {})", self.path),
+            None if self.path.is_empty() => Ok(()),
+            None => write!(f, " ({})", self.path),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Where in its text a field of a loaded config stands.
+
+use std::sync::Arc;
+
+use crate::error::Location;
+use crate::path::{FieldPath, Step};
+use crate::tree::{NodeId, NodeKind, Tree};
+
+/// The texts that a config was made of, kept while it is being converted so that an error that only
+/// shows then can still say file, line and column. Drop it when the config stands.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    /// In the order of merging.
+    texts: Vec<(Arc<str>, Tree)>,
+}
+
+impl SourceMap {
+    /// The map of one text.
+    pub(crate) fn new(file: Arc<str>, tree: Tree) -> Self {
+        Self {
+            texts: vec![(file, tree)],
+        }
+    }
+
+    /// Adds the texts of a config that was merged over this one.
+    pub(crate) fn merge(&mut self, over: Self) {
+        self.texts.extend(over.texts);
+    }
+
+    /// The place of a field; if it does not stand in the text, that of the message it is missing in.
+    pub fn locate(&self, path: &FieldPath) -> Option<Location> {
+        let roots = self.texts.iter().enumerate();
+        let mut here: Vec<(usize, NodeId)> = roots
+            .filter_map(|(text, (_, tree))| Some((text, tree.root()?)))
+            .collect();
+        for step in path.steps() {
+            let next = self.step(&here, step);
+            if next.is_empty() {
+                break;
+            }
+            here = next;
+        }
+        // Of several texts that set a field the last one counts.
+        let (text, node) = *here.last()?;
+        let (file, tree) = &self.texts[text];
+        let mark = tree.place(node).key_mark;
+        Some(Location {
+            file: Arc::clone(file),
+            line: mark.line,
+            column: mark.column,
+        })
+    }
+
+    fn step(&self, here: &[(usize, NodeId)], step: &Step) -> Vec<(usize, NodeId)> {
+        let mut next = Vec::new();
+        let mut before = 0;
+        for &(text, node) in here {
+            let tree = &self.texts[text].1;
+            match step {
+                Step::Field(name) => {
+                    next.extend(fields(tree, node, name).into_iter().map(|id| (text, id)));
+                }
+                Step::Key(key) => {
+                    let found = tree
+                        .children(node)
+                        .filter(|&child| tree.key(child) == &**key);
+                    next.extend(found.map(|child| (text, child)));
+                }
+                // Lists of merged texts stand one behind the other.
+                Step::Index(index) => {
+                    let elements = elements(tree, node);
+                    let found = index.checked_sub(before).and_then(|at| elements.get(at));
+                    next.extend(found.map(|&element| (text, element)));
+                    before += elements.len();
+                }
+            }
+        }
+        next
+    }
+}
+
+/// The children that are the field `name`, in either spelling; of a `TypedStruct` those of its value.
+fn fields(tree: &Tree, node: NodeId, name: &str) -> Vec<NodeId> {
+    let named = |node: NodeId| -> Vec<NodeId> {
+        tree.children(node)
+            .filter(|&child| same_name(tree.key(child), name))
+            .collect()
+    };
+    let found = named(node);
+    if !found.is_empty() {
+        return found;
+    }
+    let child = |key: &str| tree.children(node).find(|&child| tree.key(child) == key);
+    match (child("@type"), child("value")) {
+        (Some(_), Some(value)) => named(value),
+        _ => found,
+    }
+}
+
+/// Whether `key` is the field `name` as in the proto or in lowerCamel.
+fn same_name(key: &str, name: &str) -> bool {
+    if key == name {
+        return true;
+    }
+    let mut letters = key.chars();
+    let mut upper = false;
+    for expected in name.chars() {
+        if expected == '_' {
+            upper = true;
+            continue;
+        }
+        let expected = if upper {
+            expected.to_ascii_uppercase()
+        } else {
+            expected
+        };
+        upper = false;
+        if letters.next() != Some(expected) {
+            return false;
+        }
+    }
+    letters.next().is_none()
+}
+
+fn elements(tree: &Tree, node: NodeId) -> Vec<NodeId> {
+    if tree.node(node).kind != NodeKind::List {
+        return vec![node];
+    }
+    let mut all = Vec::new();
+    for child in tree.children(node) {
+        match tree.node(child).kind {
+            NodeKind::List => all.extend(tree.children(child)),
+            _ => all.push(child),
+        }
+    }
+    all
+}

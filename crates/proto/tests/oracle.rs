@@ -1,0 +1,170 @@
+//! The tables and the printer against prost-reflect, which reads the same descriptors its own way.
+
+#![allow(clippy::unwrap_used)] // tests, helpers included
+
+use std::path::PathBuf;
+
+use nuncio_proto::reflect::{self, FieldRef, Kind, MessageRef};
+use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, MessageDescriptor};
+
+/// The crate's descriptors, from the registry.
+fn pool() -> DescriptorPool {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home =
+        home.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cargo"));
+    let registries = std::fs::read_dir(home.join("registry/src")).unwrap();
+    let inside = "envoy-types-0.7.7/src/generated/types.bin";
+    let mut files = registries.map(|entry| entry.unwrap().path().join(inside));
+    let file = files
+        .find(|file| file.is_file())
+        .expect("the crate's source in the registry");
+    DescriptorPool::decode(std::fs::read(file).unwrap().as_slice()).unwrap()
+}
+
+/// Fields that the overlay renames.
+fn renamed(name: &str) -> bool {
+    name.contains("llm_protocol")
+}
+
+fn same_field(found: FieldRef, wanted: &FieldDescriptor) {
+    let at = wanted.full_name();
+    if !renamed(found.name()) {
+        assert_eq!(found.name(), wanted.name(), "{at}");
+        assert_eq!(found.json_name(), wanted.json_name(), "{at}");
+    }
+    assert_eq!(found.number(), wanted.number(), "{at}");
+    let kind = match wanted.kind() {
+        prost_reflect::Kind::Double => Kind::Double,
+        prost_reflect::Kind::Float => Kind::Float,
+        prost_reflect::Kind::Int32 => Kind::Int32,
+        prost_reflect::Kind::Int64 => Kind::Int64,
+        prost_reflect::Kind::Uint32 => Kind::UInt32,
+        prost_reflect::Kind::Uint64 => Kind::UInt64,
+        prost_reflect::Kind::Sint32 => Kind::SInt32,
+        prost_reflect::Kind::Sint64 => Kind::SInt64,
+        prost_reflect::Kind::Fixed32 => Kind::Fixed32,
+        prost_reflect::Kind::Fixed64 => Kind::Fixed64,
+        prost_reflect::Kind::Sfixed32 => Kind::SFixed32,
+        prost_reflect::Kind::Sfixed64 => Kind::SFixed64,
+        prost_reflect::Kind::Bool => Kind::Bool,
+        prost_reflect::Kind::String => Kind::String,
+        prost_reflect::Kind::Bytes => Kind::Bytes,
+        prost_reflect::Kind::Message(message) => {
+            assert_eq!(found.message().unwrap().name(), message.full_name(), "{at}");
+            Kind::Message
+        }
+        prost_reflect::Kind::Enum(enumeration) => {
+            assert_eq!(
+                found.enumeration().unwrap().name(),
+                enumeration.full_name(),
+                "{at}"
+            );
+            Kind::Enum
+        }
+    };
+    assert_eq!(found.kind(), kind, "{at}");
+    assert_eq!(
+        found.is_repeated(),
+        wanted.cardinality() == Cardinality::Repeated,
+        "{at}"
+    );
+    assert_eq!(found.map_entry().is_some(), wanted.is_map(), "{at}");
+    assert_eq!(found.is_packed(), wanted.is_packed(), "{at}");
+    assert_eq!(found.has_presence(), wanted.supports_presence(), "{at}");
+    let oneof = wanted.containing_oneof();
+    let message = reflect::message(wanted.parent_message().full_name()).unwrap();
+    let found_oneof = found.oneof().and_then(|at| message.oneofs().nth(at));
+    assert_eq!(
+        found_oneof.map(|oneof| oneof.name().to_owned()),
+        oneof.map(|oneof| oneof.name().to_owned()),
+        "{at}"
+    );
+    assert_eq!(message.field_by_name(found.name()), Some(found), "{at}");
+    assert_eq!(
+        message.field_by_name(found.json_name()),
+        Some(found),
+        "{at}"
+    );
+    let options = wanted.options();
+    let option = |name: &str| {
+        let pool = wanted.parent_pool();
+        let extension = pool.get_extension_by_name(name).unwrap();
+        options
+            .has_extension(&extension)
+            .then(|| options.get_extension(&extension).into_owned())
+    };
+    let deprecated = options
+        .get_field_by_name("deprecated")
+        .unwrap()
+        .as_bool()
+        .unwrap();
+    assert_eq!(found.is_deprecated(), deprecated, "{at}");
+    let sensitive = option("udpa.annotations.sensitive").is_some();
+    assert_eq!(found.is_sensitive(), sensitive, "{at}");
+    let disallowed = option("envoy.annotations.disallowed_by_default").is_some();
+    assert_eq!(found.is_disallowed(), disallowed, "{at}");
+    assert_eq!(
+        !found.rules().is_empty(),
+        option("validate.rules").is_some(),
+        "{at}"
+    );
+}
+
+fn same_message(found: MessageRef, wanted: &MessageDescriptor) {
+    assert_eq!(
+        found.is_map_entry(),
+        wanted.is_map_entry(),
+        "{}",
+        found.name()
+    );
+    let built: Vec<FieldRef> = found.fields().filter(|field| !field.not_built()).collect();
+    assert_eq!(built.len(), wanted.fields().len(), "{}", found.name());
+    for field in wanted.fields() {
+        same_field(found.field(field.number()).unwrap(), &field);
+    }
+    let required: Vec<String> = wanted
+        .oneofs()
+        .filter(|oneof| {
+            let extension = wanted
+                .parent_pool()
+                .get_extension_by_name("validate.required")
+                .unwrap();
+            oneof.options().get_extension(&extension).as_bool() == Some(true)
+        })
+        .map(|oneof| oneof.name().to_owned())
+        .collect();
+    let found_required: Vec<&str> = found
+        .oneofs()
+        .filter(|oneof| oneof.is_required())
+        .map(|oneof| oneof.name())
+        .collect();
+    assert_eq!(found_required, required, "{}", found.name());
+}
+
+#[test]
+fn the_tables_are_the_descriptors() {
+    let pool = pool();
+    let mut count = 0;
+    for wanted in pool.all_messages() {
+        let found = reflect::message(wanted.full_name()).unwrap();
+        same_message(found, &wanted);
+        count += 1;
+    }
+    for wanted in pool.all_enums() {
+        let found = reflect::enumeration(wanted.full_name()).unwrap();
+        let mut values: Vec<(String, i32)> = wanted
+            .values()
+            .map(|value| (value.name().to_owned(), value.number()))
+            .collect();
+        let built = found.values().filter(|value| !value.not_built());
+        let mut built: Vec<(String, i32)> = built
+            .map(|value| (value.name().to_owned(), value.number()))
+            .collect();
+        values.sort_unstable();
+        built.sort_unstable();
+        assert_eq!(built, values, "{}", found.name());
+    }
+    let own = reflect::messages().count() - count;
+    assert!(count > 1500, "{count} messages of the crate");
+    assert!(own < 60, "{own} messages of the overlay");
+}
