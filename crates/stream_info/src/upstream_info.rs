@@ -1,5 +1,6 @@
 //! What the upstream side of a stream was.
 
+use crate::connection_info::CloseType;
 use crate::protocol::Protocol;
 use crate::stream_info::BytesMeter;
 use nuncio_base::address::Address;
@@ -47,6 +48,10 @@ pub struct UpstreamInfo {
     /// Earlier attempts that got a connection, in order; the last attempt is described above, so
     /// that a request without retries keeps no list.
     pub earlier_attempts: Vec<Attempt>,
+    /// Why we closed the upstream connection, if we did.
+    pub local_close_reason: Option<&'static str>,
+    /// How the upstream connection was closed.
+    pub close_type: CloseType,
     /// Bytes on the wire of the last attempt.
     pub bytes: BytesMeter,
 }
