@@ -226,6 +226,18 @@ impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
         }
     }
 
+    fn push_name(&self, index: u16, name: &mut String) {
+        let index = usize::from(index);
+        let counters = self.shape.counters.len();
+        name.push_str(if index < counters {
+            self.shape.counters[index]
+        } else if index < N {
+            self.shape.gauges[index - counters]
+        } else {
+            self.shape.histograms[index - N].0
+        });
+    }
+
     fn read(&self, index: u16) -> Reading {
         let index = usize::from(index);
         let merged = self.merged();
@@ -252,8 +264,9 @@ impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
                 value: Value::Gauge(sum.max(0) as u64),
             }
         } else {
+            let (_, unit) = self.shape.histograms[index - N];
             let all = merged.histograms.as_ref();
-            let one = all.map(|all| all[index - N].clone()).unwrap_or_default();
+            let one = all.map_or_else(|| MergedHistogram::new(unit), |all| all[index - N].clone());
             Reading {
                 used: one.used(),
                 value: Value::Histogram(Box::new(one)),
@@ -292,8 +305,8 @@ impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
         if blocks.is_empty() {
             return;
         }
-        let all = histograms
-            .get_or_insert_with(|| Box::new(std::array::from_fn(|_| MergedHistogram::default())));
+        let new = |index: usize| MergedHistogram::new(self.shape.histograms[index].1);
+        let all = histograms.get_or_insert_with(|| Box::new(std::array::from_fn(new)));
         for (index, one) in all.iter_mut().enumerate() {
             one.merge(
                 blocks

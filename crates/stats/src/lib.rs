@@ -5,23 +5,34 @@
 //! cache lines or names. The admin and the sinks read the sums through the [`Store`].
 //! Envoy's pages: "Statistics" (architecture overview) and "Stats" (config reference).
 
+mod config;
 mod group;
 mod histogram;
 mod macros;
+mod number;
+mod output;
+mod query;
 mod response_codes;
 mod sanitize;
 mod scope;
 mod shared;
 mod source;
 mod store;
+mod tags;
 
+pub use config::{NameMatcher, StatsConfig, StatsMatcher};
 pub use group::{Counter, Gauge, Group, GroupShape, Histogram, LocalCells, StatGroup};
-pub use histogram::{Bin, Distribution, MergedHistogram, Unit};
+pub use histogram::{
+    BucketRule, DEFAULT_BUCKETS, Distribution, FilledBin, MergedHistogram, QUANTILES, Unit,
+};
+pub use output::Render;
+pub use query::{Format, HistogramBuckets, StatsQuery};
 pub use response_codes::{LocalResponseCodes, ResponseCodes};
 pub use scope::Scope;
 pub use shared::{SharedCounter, SharedGauge, SharedHistogram, SharedTextReadout};
 pub use source::{Kind, Value};
 pub use store::{Stat, Store};
+pub use tags::{Tag, TagError, TagExtractors, TagSpecifier, TagValue, Tagged};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! `canary.`, `zone.FROM.TO.`, or a virtual cluster's (Envoy's "Cluster manager / Statistics").
 
 use std::cell::OnceCell;
+use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -55,7 +56,6 @@ struct Core {
     merged: Mutex<Merged>,
 }
 
-#[derive(Default)]
 struct Merged {
     blocks: Vec<Arc<Block>>,
     reset_at: Option<Box<[u64; COUNTERS]>>,
@@ -68,7 +68,11 @@ impl ResponseCodes {
         let core = store.get_or_insert(&key, || Core {
             key: key.clone(),
             store: store.clone(),
-            merged: Mutex::default(),
+            merged: Mutex::new(Merged {
+                blocks: Vec::new(),
+                reset_at: None,
+                time: MergedHistogram::new(Unit::Milliseconds),
+            }),
         });
         Self { core }
     }
@@ -172,34 +176,31 @@ impl Source for Core {
         if merged.blocks.is_empty() {
             return;
         }
-        for class in 0..CLASSES {
-            if merged.counter(CLASS + class) == 0 {
-                continue;
-            }
-            let name = format!("upstream_rq_{}xx", class + 1);
-            visit((CLASS + class) as u16, Kind::Counter, &name);
-            for code in class * PER_CLASS..(class + 1) * PER_CLASS {
-                if merged.counter(code) > 0 {
-                    let name = format!("upstream_rq_{}", code + usize::from(FIRST_CODE));
-                    visit(code as u16, Kind::Counter, &name);
-                }
-            }
+        let mut name = String::new();
+        let mut show = |index: usize, kind| {
+            name.clear();
+            push_name(index, &mut name);
+            visit(index as u16, kind, &name);
+        };
+        for class in (0..CLASSES).filter(|class| merged.counter(CLASS + class) > 0) {
+            show(CLASS + class, Kind::Counter);
+            let codes = class * PER_CLASS..(class + 1) * PER_CLASS;
+            codes
+                .filter(|code| merged.counter(*code) > 0)
+                .for_each(|code| show(code, Kind::Counter));
         }
-        for (index, name) in [
-            (UNKNOWN, "upstream_rq_unknown"),
-            (COMPLETED, "upstream_rq_completed"),
-        ] {
+        for index in [UNKNOWN, COMPLETED] {
             if merged.counter(index) > 0 {
-                visit(index as u16, Kind::Counter, name);
+                show(index, Kind::Counter);
             }
         }
         if merged.blocks.iter().any(|block| block.time.get().is_some()) {
-            visit(
-                TIME as u16,
-                Kind::Histogram(Unit::Milliseconds),
-                "upstream_rq_time",
-            );
+            show(TIME, Kind::Histogram(Unit::Milliseconds));
         }
+    }
+
+    fn push_name(&self, index: u16, name: &mut String) {
+        push_name(index.into(), name);
     }
 
     fn read(&self, index: u16) -> Reading {
@@ -243,6 +244,17 @@ impl Source for Core {
                 .filter_map(|block| block.time.get().map(|cells| &**cells)),
         );
     }
+}
+
+fn push_name(index: usize, name: &mut String) {
+    // Writing to a string does not fail.
+    let _ = match index {
+        TIME => write!(name, "upstream_rq_time"),
+        COMPLETED => write!(name, "upstream_rq_completed"),
+        UNKNOWN => write!(name, "upstream_rq_unknown"),
+        CLASS..UNKNOWN => write!(name, "upstream_rq_{}xx", index - CLASS + 1),
+        code => write!(name, "upstream_rq_{}", code + usize::from(FIRST_CODE)),
+    };
 }
 
 impl Drop for Core {

@@ -78,7 +78,7 @@ impl Scope {
     }
 
     fn full_name(&self, name: &str) -> Arc<str> {
-        format!("{}{}", self.prefix, sanitize::stat_name(name)).into()
+        format!("{}{name}", self.prefix).into()
     }
 }
 

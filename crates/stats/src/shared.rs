@@ -41,6 +41,8 @@ impl<T: Content> Source for Single<T> {
         visit(0, self.content.kind(), "");
     }
 
+    fn push_name(&self, _index: u16, _name: &mut String) {}
+
     fn read(&self, _index: u16) -> Reading {
         self.content.read()
     }
@@ -215,7 +217,7 @@ impl SharedHistogram {
         let content = HistogramContent {
             unit,
             cells: HistogramCells::new(),
-            merged: Mutex::default(),
+            merged: Mutex::new(MergedHistogram::new(unit)),
         };
         Self(Single::shared(store, name, content))
     }

@@ -36,12 +36,27 @@ pub(crate) struct Reading {
     pub value: Value,
 }
 
+impl Reading {
+    /// Takes in another stat of the same name and kind: two components may count under one name,
+    /// where Envoy would give them one counter.
+    pub(crate) fn add(&mut self, other: Reading) {
+        self.used |= other.used;
+        match (&mut self.value, other.value) {
+            (Value::Counter(value), Value::Counter(more))
+            | (Value::Gauge(value), Value::Gauge(more)) => *value = value.wrapping_add(more),
+            _ => {}
+        }
+    }
+}
+
 /// Stats under one prefix. Indices are stable for the life of the source.
 pub(crate) trait Source: Any + Send + Sync {
     /// What all names begin with; ends with a dot, or is empty.
     fn prefix(&self) -> &str;
     /// Names, without the prefix, the stats that exist now.
     fn each(&self, visit: &mut dyn FnMut(u16, Kind, &str));
+    /// Appends the name, without the prefix, of a stat that `each` showed.
+    fn push_name(&self, index: u16, name: &mut String);
     /// The merged value of a stat that `each` showed.
     fn read(&self, index: u16) -> Reading;
     /// Counters begin at 0 again.

@@ -5,8 +5,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use crate::config::{StatsConfig, StatsMatcher};
+use crate::output::Render;
+use crate::query::StatsQuery;
 use crate::scope::Scope;
-use crate::source::{Kind, Source, Value};
+use crate::source::{Kind, Reading, Source, Value};
+use crate::tags::{TagExtractors, Tagged};
 
 /// A stat as read.
 pub struct Stat<'a> {
@@ -18,6 +22,14 @@ pub struct Stat<'a> {
     pub used: bool,
     /// The merged value.
     pub value: Value,
+    pub(crate) extractors: &'a TagExtractors,
+}
+
+impl Stat<'_> {
+    /// The tag-extracted name and the tags.
+    pub fn tagged(&self) -> Tagged<'_> {
+        self.extractors.extract(self.name)
+    }
 }
 
 /// All stats of the process. Clones are the same store.
@@ -27,6 +39,16 @@ pub struct Store {
 }
 
 impl Store {
+    /// An empty store.
+    pub fn new(config: StatsConfig) -> Self {
+        Self {
+            core: Arc::new(StoreCore {
+                config,
+                sources: Mutex::default(),
+            }),
+        }
+    }
+
     /// The scope named `name`; colons in it become underscores.
     pub fn scope(&self, name: &str) -> Scope {
         self.root().scope(name)
@@ -54,25 +76,35 @@ impl Store {
             .for_each(|source| source.reset_counters());
     }
 
-    /// Shows every stat, in no particular order.
+    /// Shows every stat, in no particular order: for sinks.
     pub fn each(&self, visit: &mut dyn FnMut(Stat<'_>)) {
+        let StatsConfig { matcher, tags, .. } = &self.core.config;
         let mut name = String::new();
+        let mut found = Vec::new();
         for source in self.core.sources() {
-            let mut found = Vec::new();
-            source.each(&mut |index, kind, name| found.push((index, kind, name.to_owned())));
-            for (index, kind, rest) in found {
+            found.clear();
+            source.each(&mut |index, kind, _| found.push((index, kind)));
+            for (index, kind) in &found {
                 name.clear();
                 name.push_str(source.prefix());
-                name.push_str(&rest);
-                let reading = source.read(index);
-                visit(Stat {
-                    name: &name,
-                    kind,
-                    used: reading.used,
-                    value: reading.value,
-                });
+                source.push_name(*index, &mut name);
+                if matcher.accepts(&name) {
+                    let Reading { used, value } = source.read(*index);
+                    visit(Stat {
+                        name: &name,
+                        kind: *kind,
+                        used,
+                        value,
+                        extractors: tags,
+                    });
+                }
             }
         }
+    }
+
+    /// The answer to `/stats` or `/stats/prometheus`, piece by piece.
+    pub fn render(&self, query: StatsQuery) -> Render {
+        Render::new(self.core.clone(), query)
     }
 
     /// A counter's value, found by its full name: for tests and rare questions.
@@ -139,6 +171,7 @@ impl Key {
 /// What handles keep alive.
 #[derive(Default)]
 pub struct StoreCore {
+    pub(crate) config: StatsConfig,
     // Locked when handles are made, when the last one of a source goes, and by readers.
     sources: Mutex<HashMap<Key, Weak<dyn Source>>>,
 }
@@ -148,7 +181,8 @@ impl StoreCore {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The living source of this key, or a new one.
+    /// The living source of this key, or a new one. One whose names are all rejected is known
+    /// to its owners only.
     pub(crate) fn get_or_insert<T: Source>(&self, key: &Key, make: impl FnOnce() -> T) -> Arc<T> {
         let mut sources = self.lock();
         if let Some(source) = sources.get(key).and_then(Weak::upgrade) {
@@ -158,9 +192,28 @@ impl StoreCore {
                 .expect("a key names the type of its source");
         }
         let made = Arc::new(make());
-        let weak = Arc::downgrade(&made);
-        sources.insert(key.clone(), weak);
+        if self.accepts_any(&*made) {
+            let weak = Arc::downgrade(&made);
+            sources.insert(key.clone(), weak);
+        }
         made
+    }
+
+    fn accepts_any(&self, source: &dyn Source) -> bool {
+        match self.config.matcher {
+            StatsMatcher::AcceptAll => true,
+            StatsMatcher::RejectAll => false,
+            _ => {
+                // What makes its stats when they are first written has none to ask about yet.
+                let (mut accepted, mut asked) = (false, false);
+                source.each(&mut |_, _, rest| {
+                    asked = true;
+                    let name = || format!("{}{rest}", source.prefix());
+                    accepted = accepted || self.config.matcher.accepts(&name());
+                });
+                accepted || !asked
+            }
+        }
     }
 
     /// A source is being dropped: its entry goes, unless a successor has taken it.
@@ -175,11 +228,14 @@ impl StoreCore {
     }
 
     /// All living sources. Handles, so that the lock is not held while they are read.
-    fn sources(&self) -> Vec<Arc<dyn Source>> {
+    pub(crate) fn sources(&self) -> Vec<Arc<dyn Source>> {
         self.lock().values().filter_map(Weak::upgrade).collect()
     }
 
     fn find(&self, kind: Kind, name: &str) -> Option<Value> {
+        if !self.config.matcher.accepts(name) {
+            return None;
+        }
         self.sources().iter().find_map(|source| {
             let rest = name.strip_prefix(source.prefix())?;
             let mut found = None;

@@ -10,7 +10,7 @@ pub(super) const PER_DECADE: usize = 90;
 
 /// A bin's number: 0 for zeros, then `1 + decade * 90 + (leading two digits - 10)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bin(u16);
+pub(super) struct Bin(u16);
 
 impl Bin {
     pub(super) const ZERO: Bin = Bin(0);
@@ -26,7 +26,7 @@ impl Bin {
             None => 0.0,
             Some(index) => {
                 let (decade, step) = (index as usize / PER_DECADE, index as usize % PER_DECADE);
-                (step + 10) as f64 * 10f64.powi(decade as i32) / 10.0
+                (step + 10) as f64 / 10.0 * power_of_ten(decade)
             }
         }
     }
@@ -35,9 +35,24 @@ impl Bin {
     pub(super) fn width(self) -> f64 {
         match self.0.checked_sub(1) {
             None => 0.0,
-            Some(index) => 10f64.powi((index as usize / PER_DECADE) as i32) / 10.0,
+            Some(index) => power_of_ten(index as usize / PER_DECADE) / 10.0,
         }
     }
+
+    /// What a value of the bin is taken to be in a sum: the harmonic mean of the bin's bounds.
+    pub(super) fn middle(self) -> f64 {
+        let (left, width) = (self.left(), self.width());
+        // The form decides the last digit that is printed.
+        if left == 0.0 {
+            0.0
+        } else {
+            left + width * (left / (left + left + width))
+        }
+    }
+}
+
+fn power_of_ten(exponent: usize) -> f64 {
+    10u64.pow(exponent as u32) as f64
 }
 
 /// Decade and step within it, or none for 0.

@@ -1,0 +1,68 @@
+//! Stats as text: what `/stats` and `/stats/prometheus` answer.
+
+mod json;
+mod prometheus;
+mod text;
+mod walk;
+
+use std::sync::Arc;
+
+use json::Json;
+use prometheus::Prometheus;
+use text::Text;
+
+use crate::query::{Format, StatsQuery};
+use crate::store::StoreCore;
+
+/// Bytes from which on a piece is handed out: a store of 10,000 clusters prints 60 MB.
+const PIECE: usize = 64 * 1024;
+
+/// An answer in pieces.
+pub struct Render {
+    store: Arc<StoreCore>,
+    query: StatsQuery,
+    writer: Writer,
+}
+
+enum Writer {
+    Text(Text),
+    Json(Json),
+    Prometheus(Prometheus),
+}
+
+impl Render {
+    pub(crate) fn new(store: Arc<StoreCore>, query: StatsQuery) -> Self {
+        let writer = match query.format {
+            Format::Text => Writer::Text(Text::default()),
+            Format::Json => Writer::Json(Json::default()),
+            Format::Prometheus => Writer::Prometheus(Prometheus::default()),
+        };
+        Self {
+            store,
+            query,
+            writer,
+        }
+    }
+}
+
+impl Iterator for Render {
+    type Item = String;
+
+    /// The next piece; the last one may be short, an empty answer has none.
+    fn next(&mut self) -> Option<String> {
+        let (store, query) = (&self.store, &self.query);
+        let mut piece = String::new();
+        let mut more = true;
+        while more && piece.len() < PIECE {
+            more = match &mut self.writer {
+                Writer::Text(writer) => writer.step(store, query, &mut piece),
+                Writer::Json(writer) => writer.step(store, query, &mut piece),
+                Writer::Prometheus(writer) => writer.step(store, query, &mut piece),
+            };
+        }
+        (!piece.is_empty()).then_some(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests;
