@@ -12,7 +12,6 @@ use nuncio_base::address::Address;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_base::time;
 use nuncio_stream_info::{ConnectionInfo, StreamInfo, Timings};
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Everything that a [`RequestView`] borrows.
@@ -61,22 +60,8 @@ impl Request {
 
 pub(crate) fn connection() -> ConnectionInfo {
     let address = Address::Ip(([127, 0, 0, 1], 1).into());
-    ConnectionInfo {
-        id: 1,
-        local_address: address.clone(),
-        direct_local_address: address.clone(),
-        remote_address: address.clone(),
-        direct_remote_address: address,
-        start_time: time::wall(),
-        start: time::monotonic(),
-        listener_name: "".into(),
-        filter_chain_name: "".into(),
-        requested_server_name: None,
-        requested_application_protocols: Vec::new(),
-        tls: None,
-        termination_details: Cell::new(None),
-        filter_state: RefCell::default(),
-    }
+    let time = (time::monotonic(), time::wall());
+    ConnectionInfo::new(1, address.clone(), address, time)
 }
 
 pub(crate) fn to_cluster(name: &str) -> Action {
