@@ -7,12 +7,15 @@ pub mod buffer;
 pub mod bug;
 pub mod header_map;
 pub mod header_name;
+pub mod log;
 pub mod metadata;
+pub mod options;
 pub mod random;
 pub mod runtime_flags;
 pub mod slab;
 pub mod time;
 pub mod timer_wheel;
+pub mod version;
 
 pub use buffer::Buffer;
 pub use header_map::HeaderMap;
