@@ -1,1 +1,2 @@
-//! Accepts connections, inspects them, chooses a filter chain.
+//! Accepts connections, inspects them, chooses a filter chain, and runs them on their worker.
+pub mod chain_match;

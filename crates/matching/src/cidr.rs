@@ -5,7 +5,7 @@ use crate::error::InvalidMatcher;
 use std::net::IpAddr;
 
 /// The addresses that share a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CidrRange {
     v6: bool,
     /// The address's bits, left-aligned, those behind the prefix cleared.

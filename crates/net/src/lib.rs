@@ -1,6 +1,8 @@
 //! One connection: its socket, its buffers and its network filters.
 
 pub mod connection;
+pub mod drain;
+pub mod factory;
 pub mod filter;
 pub mod pending_calls;
 pub mod socket;
@@ -8,6 +10,10 @@ pub mod socket_options;
 pub mod transport;
 
 pub use connection::{Connection, ConnectionSettings};
+pub use drain::{DrainDecision, DrainScope, DrainSettings, DrainStrategy};
+pub use drain::{ListenerDrain, ServerDrain};
+pub use factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
+pub use factory::{LocalTransportSocketFactory, TransportSocketFactory};
 pub use filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
 pub use socket::Socket;
 pub use socket_options::{Keepalive, SocketOption, SocketOptions};

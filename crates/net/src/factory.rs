@@ -1,0 +1,44 @@
+//! Where a connection's filters and transport socket come from: a factory on main, its local on
+//! each worker, an instance per connection.
+
+use crate::drain::DrainDecision;
+use crate::filter::NetworkFilter;
+use crate::socket::Socket;
+use crate::transport::Transport;
+use nuncio_stream_info::ConnectionInfo;
+use nuncio_worker::Worker;
+use std::rc::Rc;
+
+/// A connection that filters are being made for.
+pub struct NewConnection<'a> {
+    /// The worker it lives on.
+    pub worker: &'a Rc<Worker>,
+    /// Its facts.
+    pub info: &'a Rc<ConnectionInfo>,
+    /// Tells when it should end because its listener drains.
+    pub drain: &'a Rc<DrainDecision>,
+}
+
+/// A configured network filter: shared by all workers, made on main.
+pub trait NetworkFilterFactory: Send + Sync {
+    /// What one worker makes filters with; asked once for each worker and filter chain.
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalNetworkFilterFactory>;
+}
+
+/// A configured network filter on one worker.
+pub trait LocalNetworkFilterFactory {
+    /// The filter of one connection.
+    fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter>;
+}
+
+/// A configured transport socket of accepted connections.
+pub trait TransportSocketFactory: Send + Sync {
+    /// What one worker makes transport sockets with.
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalTransportSocketFactory>;
+}
+
+/// A configured transport socket on one worker.
+pub trait LocalTransportSocketFactory {
+    /// The layer over one accepted socket.
+    fn create(&self, socket: Socket) -> Transport;
+}
