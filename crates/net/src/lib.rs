@@ -15,6 +15,6 @@ pub use drain::{ListenerDrain, ServerDrain};
 pub use factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 pub use factory::{LocalTransportSocketFactory, TransportSocketFactory};
 pub use filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
-pub use socket::Socket;
+pub use socket::{DetachedSocket, Socket, next_connection_id};
 pub use socket_options::{Keepalive, SocketOption, SocketOptions};
 pub use transport::{Transport, TransportSocket};

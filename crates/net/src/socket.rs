@@ -7,6 +7,7 @@ use nuncio_base::address::Address;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
@@ -15,6 +16,12 @@ use tokio_util::io::poll_read_buf;
 
 /// How many slices one vectored write takes.
 const SLICES: usize = 16;
+
+/// A number for a new connection, unique in this process, downstream or upstream.
+pub fn next_connection_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// A connected socket, driven by the worker that owns it.
 #[derive(Debug)]
@@ -118,6 +125,41 @@ impl Socket {
             Self::Tcp(stream) => stream.peer_addr().ok().map(Address::Ip),
             Self::Unix(stream) => stream.peer_addr().ok().map(|a| unix_address(&a)),
         }
+    }
+}
+
+impl Socket {
+    /// Takes the socket off this worker, to be handed to another.
+    ///
+    /// # Errors
+    /// What the system says; the socket is closed then.
+    pub fn detach(self) -> io::Result<DetachedSocket> {
+        Ok(match self {
+            Self::Tcp(stream) => DetachedSocket::Tcp(stream.into_std()?),
+            Self::Unix(stream) => DetachedSocket::Unix(stream.into_std()?),
+        })
+    }
+}
+
+/// A connected socket between two workers.
+#[derive(Debug)]
+pub enum DetachedSocket {
+    /// TCP over IPv4 or IPv6.
+    Tcp(std::net::TcpStream),
+    /// A Unix stream socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl DetachedSocket {
+    /// The socket on the calling worker.
+    ///
+    /// # Errors
+    /// What the system says; the socket is closed then.
+    pub fn attach(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+        })
     }
 }
 

@@ -169,12 +169,12 @@ fn destination_ips(entries: &[Entry<'_>]) -> Built<DestinationIps> {
 
 fn server_names(entries: &[Entry<'_>]) -> Built<ServerNames> {
     // `*.a.b` is kept as `.a.b`.
-    fn key(name: &String) -> &str {
+    fn key(name: &str) -> &str {
         name.strip_prefix('*').unwrap_or(name)
     }
     names(
         entries,
-        |c| c.server_names.iter().map(key).collect(),
+        |c| c.server_names.iter().map(|name| key(name)).collect(),
         transport_protocols,
     )
 }

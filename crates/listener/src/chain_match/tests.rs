@@ -1,7 +1,6 @@
 //! Which chain wins, and which chains cannot stand side by side.
 
 use super::*;
-use std::cell::{Cell, RefCell};
 
 /// `port=80 dst=10.0.0.0/8,::/0 sni=a,*.b tp=tls alpn=h2 direct=… type=local src=… sport=…`
 fn criteria(text: &str) -> FilterChainMatch {
@@ -49,22 +48,9 @@ fn find(matcher: &ChainMatcher, text: &str) -> Option<usize> {
         Ok(ip) => Address::Ip(ip),
         Err(_) => Address::Pipe(text.into()),
     };
-    let mut info = ConnectionInfo {
-        id: 1,
-        local_address: address("127.0.0.1:80"),
-        direct_local_address: address("127.0.0.1:80"),
-        remote_address: address("10.1.1.1:5000"),
-        direct_remote_address: address("10.1.1.1:5000"),
-        start_time: nuncio_base::time::wall(),
-        start: nuncio_base::time::monotonic(),
-        listener_name: "l".into(),
-        filter_chain_name: "".into(),
-        requested_server_name: None,
-        requested_application_protocols: Vec::new(),
-        tls: None,
-        termination_details: Cell::new(None),
-        filter_state: RefCell::default(),
-    };
+    let time = (nuncio_base::time::monotonic(), nuncio_base::time::wall());
+    let remote = address("10.1.1.1:5000");
+    let mut info = ConnectionInfo::new(1, address("127.0.0.1:80"), remote, time);
     let mut transport_protocol = "";
     for part in text.split_whitespace() {
         let (key, value) = part.split_once('=').unwrap();

@@ -1,0 +1,348 @@
+//! A listener on one worker: from an accepted socket to a running connection.
+
+use crate::accept::Acceptor;
+use crate::connections::Connections;
+use crate::handshake::Handshake;
+use crate::inspect::inspect;
+use crate::listener::{Admission, Listener, Refusal};
+use crate::listener_filter::{Candidate, LocalListenerFilterFactory};
+use crate::sockets::WorkerSocket;
+use crate::spec::FilterChainSpec;
+use crate::stats::{ListenerStats, WorkerListenerStats};
+use crate::worker_listeners::WorkerListeners;
+use nuncio_base::address::Address;
+use nuncio_base::time::millis;
+use nuncio_net::{
+    Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
+    LocalTransportSocketFactory, NewConnection, Socket, Transport, next_connection_id,
+};
+use nuncio_stream_info::{ConnectionInfo, FilterState};
+use nuncio_worker::Worker;
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a connection that was closed gracefully waits for its peer, where its filters say
+/// nothing: Envoy's `delayed_close_timeout`.
+const DELAYED_CLOSE: Duration = Duration::from_secs(1);
+
+/// A connection as it comes in: from a listening socket, another worker, or another listener.
+pub struct Incoming {
+    /// The socket.
+    pub socket: Socket,
+    /// Where the peer connected to.
+    pub local_address: Address,
+    /// The peer.
+    pub remote_address: Address,
+    /// What was passed along with it.
+    pub filter_state: FilterState,
+}
+
+impl Incoming {
+    /// A connection with nothing passed along.
+    pub fn new(socket: Socket, local_address: Address, remote_address: Address) -> Self {
+        Self {
+            socket,
+            local_address,
+            remote_address,
+            filter_state: FilterState::default(),
+        }
+    }
+}
+
+/// A filter chain on this worker.
+pub(crate) struct LocalChain {
+    pub spec: Arc<FilterChainSpec>,
+    transport: Option<Rc<dyn LocalTransportSocketFactory>>,
+    filters: Box<[Rc<dyn LocalNetworkFilterFactory>]>,
+    drain: Rc<DrainDecision>,
+    settings: ConnectionSettings,
+    connections: Rc<Connections>,
+}
+
+impl LocalChain {
+    fn new(worker: &Rc<Worker>, listener: &Listener, spec: &Arc<FilterChainSpec>) -> Rc<Self> {
+        let transport = spec.transport_socket.as_ref();
+        let filters = spec.filters.iter();
+        Rc::new(Self {
+            transport: transport.map(|factory| factory.localize(worker)),
+            filters: filters.map(|factory| factory.localize(worker)).collect(),
+            drain: Rc::new(listener.drain_decision(spec)),
+            settings: ConnectionSettings {
+                buffer_limit: listener.spec().per_connection_buffer_limit,
+                delayed_close: DELAYED_CLOSE,
+            },
+            connections: Rc::default(),
+            spec: Arc::clone(spec),
+        })
+    }
+}
+
+/// What an update in place replaces.
+pub(crate) struct LocalConfig {
+    pub listener: Arc<Listener>,
+    chains: Vec<Rc<LocalChain>>,
+    pub listener_filters: Vec<Rc<dyn LocalListenerFilterFactory>>,
+}
+
+/// A listener on one worker.
+pub(crate) struct LocalListener {
+    worker: Rc<Worker>,
+    config: RefCell<Rc<LocalConfig>>,
+    pub stats: ListenerStats,
+    worker_stats: Option<WorkerListenerStats>,
+    acceptors: Rc<Connections>,
+    inspected: Rc<Connections>,
+    /// Chains that an update in place has left out.
+    drained: RefCell<Vec<Rc<LocalChain>>>,
+}
+
+impl LocalListener {
+    /// Begins to accept connections.
+    pub fn start(
+        worker: &Rc<Worker>,
+        listener: Arc<Listener>,
+        sockets: Vec<WorkerSocket>,
+    ) -> io::Result<Rc<Self>> {
+        let chains = listener.spec().filter_chains.chains().iter();
+        let filters = listener.spec().listener_filters.iter();
+        let config = LocalConfig {
+            chains: chains
+                .map(|chain| LocalChain::new(worker, &listener, chain))
+                .collect(),
+            listener_filters: filters.map(|factory| factory.localize(worker)).collect(),
+            listener: Arc::clone(&listener),
+        };
+        let worker_stats = listener.worker_stats(worker.id());
+        let local = Rc::new(Self {
+            worker: Rc::clone(worker),
+            config: RefCell::new(Rc::new(config)),
+            stats: listener.stats().local(),
+            worker_stats: worker_stats.map(nuncio_stats::Group::local),
+            acceptors: Rc::default(),
+            inspected: Rc::default(),
+            drained: RefCell::default(),
+        });
+        let acceptors: Vec<_> = sockets
+            .into_iter()
+            .map(|socket| Acceptor::new(&local, socket))
+            .collect::<io::Result<_>>()?;
+        for acceptor in acceptors {
+            worker.spawn(local.acceptors.add(acceptor, ()));
+        }
+        Ok(local)
+    }
+
+    /// New connections get the chains of `listener`; connections stay on theirs.
+    pub fn update(&self, listener: Arc<Listener>) {
+        let former = Rc::clone(&self.config.borrow());
+        let mut left: Vec<Rc<LocalChain>> = former.chains.clone();
+        let chain = |spec: &Arc<FilterChainSpec>| match left
+            .iter()
+            .position(|old| Arc::ptr_eq(&old.spec, spec))
+        {
+            Some(at) => left.swap_remove(at),
+            None => LocalChain::new(&self.worker, &listener, spec),
+        };
+        let config = LocalConfig {
+            chains: listener
+                .spec()
+                .filter_chains
+                .chains()
+                .iter()
+                .map(chain)
+                .collect(),
+            listener_filters: former.listener_filters.clone(),
+            listener,
+        };
+        *self.config.borrow_mut() = Rc::new(config);
+        self.drained.borrow_mut().append(&mut left);
+    }
+
+    /// Accepts no more.
+    pub fn stop_accepting(&self) {
+        self.acceptors.close();
+    }
+
+    /// Closes the connections on chains that updates have left out.
+    pub fn close_drained_chains(&self) {
+        for chain in self.drained.take() {
+            chain.connections.close();
+        }
+    }
+
+    /// Ends everything.
+    pub fn close(&self) {
+        self.acceptors.close();
+        self.inspected.close();
+        self.close_drained_chains();
+        for chain in &self.config.borrow().chains {
+            chain.connections.close();
+        }
+    }
+
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    pub fn config(&self) -> Rc<LocalConfig> {
+        Rc::clone(&self.config.borrow())
+    }
+
+    pub fn accepts_per_turn(&self) -> Option<u32> {
+        let config = self.config.borrow();
+        config
+            .listener
+            .spec()
+            .max_connections_to_accept_per_socket_event
+    }
+
+    pub fn count_accepts(&self, accepted: u32) {
+        self.stats
+            .connections_accepted_per_socket_event()
+            .record(u64::from(accepted));
+    }
+
+    /// File descriptors have run out.
+    pub fn on_exhausted(&self) {
+        self.config.borrow().listener.accept_failures().inc();
+    }
+
+    /// Lets a connection in that a socket gave, or hands it to another worker.
+    pub fn on_accept(self: &Rc<Self>, incoming: Incoming) {
+        let listener = Arc::clone(&self.config.borrow().listener);
+        let (admission, target) = match listener.admit(self.worker.id(), &self.worker.flags()) {
+            Ok(admitted) => admitted,
+            Err(Refusal::Global) => return self.stats.downstream_global_cx_overflow().inc(),
+            Err(Refusal::Listener) => return self.stats.downstream_cx_overflow().inc(),
+        };
+        let Some(target) = target else {
+            return self.begin(incoming, admission);
+        };
+        // A socket that can't be taken off this worker is closed.
+        if let Ok(socket) = incoming.socket.detach() {
+            let addresses = (incoming.local_address, incoming.remote_address);
+            let number = listener.number();
+            target.post(move |worker| {
+                WorkerListeners::of(worker).take_over(number, socket, addresses, admission);
+            });
+        }
+    }
+
+    /// A connection begins on this worker.
+    pub fn begin(self: &Rc<Self>, incoming: Incoming, admission: Admission) {
+        let config = self.config();
+        let time = (self.worker.now(), self.worker.wall());
+        let (local, remote) = (incoming.local_address, incoming.remote_address);
+        let mut info = ConnectionInfo::new(next_connection_id(), local, remote, time);
+        info.listener_name = Arc::clone(&config.listener.spec().name);
+        info.filter_state = RefCell::new(incoming.filter_state);
+        let candidate = Candidate {
+            socket: incoming.socket,
+            info,
+            transport_protocol: "".into(),
+        };
+        if config.listener_filters.is_empty() {
+            return self.choose_chain(&config, candidate, admission);
+        }
+        let inspection = inspect(Rc::clone(self), config, candidate, admission);
+        self.worker
+            .spawn(self.inspected.add(Box::pin(inspection), ()));
+    }
+
+    /// Starts the connection on the filter chain that it matches.
+    pub fn choose_chain(
+        self: &Rc<Self>,
+        config: &LocalConfig,
+        mut candidate: Candidate,
+        admission: Admission,
+    ) {
+        let chains = &config.listener.spec().filter_chains;
+        let chain = chains
+            .matcher()
+            .find(&candidate.info, &candidate.transport_protocol)
+            .or(chains.default_chain())
+            .and_then(|index| config.chains.get(index));
+        let Some(chain) = chain else {
+            return self.stats.no_filter_chain_match().inc();
+        };
+        candidate.info.filter_chain_name = Arc::clone(&chain.spec.name);
+        let active = Active::new(self, admission, &candidate.info);
+        let transport = match &chain.transport {
+            None => Transport::Raw(candidate.socket),
+            Some(factory) => factory.create(candidate.socket),
+        };
+        match transport {
+            Transport::Raw(_) => self.run(chain, transport, candidate.info, active),
+            Transport::Layered(_) => {
+                let parts = (transport, candidate.info, active);
+                let handshake = Handshake::new(Rc::clone(self), Rc::clone(chain), parts);
+                self.worker.spawn(chain.connections.add(handshake, ()));
+            }
+        }
+    }
+
+    /// Runs the connection on its filters.
+    pub fn run(
+        self: &Rc<Self>,
+        chain: &Rc<LocalChain>,
+        transport: Transport,
+        info: ConnectionInfo,
+        active: Active,
+    ) {
+        if chain.filters.is_empty() {
+            // As in Envoy: nobody would ever answer.
+            return;
+        }
+        let info = Rc::new(info);
+        let connection = NewConnection {
+            worker: &self.worker,
+            info: &info,
+            drain: &chain.drain,
+        };
+        let filters = chain.filters.iter();
+        let filters = filters.map(|factory| factory.create(&connection)).collect();
+        let worker = Rc::clone(&self.worker);
+        let connection = Connection::new(transport, filters, worker, info, &chain.settings, None);
+        self.worker.spawn(chain.connections.add(connection, active));
+    }
+}
+
+/// A connection that has a filter chain, as the stats count it.
+pub(crate) struct Active {
+    listener: Rc<LocalListener>,
+    start: Instant,
+    _admission: Admission,
+}
+
+impl Active {
+    fn new(listener: &Rc<LocalListener>, admission: Admission, info: &ConnectionInfo) -> Self {
+        listener.stats.downstream_cx_total().inc();
+        listener.stats.downstream_cx_active().inc();
+        if let Some(stats) = &listener.worker_stats {
+            stats.downstream_cx_total().inc();
+            stats.downstream_cx_active().inc();
+        }
+        Self {
+            listener: Rc::clone(listener),
+            start: info.start,
+            _admission: admission,
+        }
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        let stats = &self.listener.stats;
+        stats.downstream_cx_active().dec();
+        stats.downstream_cx_destroy().inc();
+        if let Some(stats) = &self.listener.worker_stats {
+            stats.downstream_cx_active().dec();
+        }
+        let now = self.listener.worker.now();
+        let length = now.saturating_duration_since(self.start);
+        stats.downstream_cx_length_ms().record(millis(length));
+    }
+}

@@ -1,0 +1,226 @@
+//! What a listener is configured with: made on main, shared by all workers, never changed.
+
+use crate::chain_match::{ChainMatchError, ChainMatcher, FilterChainMatch};
+use crate::listener_filter::ListenerFilterFactory;
+use nuncio_base::address::Address;
+use nuncio_net::{Keepalive, NetworkFilterFactory, SocketOption, TransportSocketFactory};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// One address to listen on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListenAddress {
+    /// IP and port, where port 0 lets the system choose, or a Unix socket's path.
+    pub address: Address,
+    /// An IPv6 wildcard takes IPv4 too.
+    pub ipv4_compat: bool,
+    /// The Unix socket's file mode, if it is set.
+    pub mode: Option<u32>,
+    /// Raw options.
+    pub options: ListenSocketOptions,
+    /// TCP keep-alive of accepted connections, if it is on.
+    pub keepalive: Option<Keepalive>,
+}
+
+impl ListenAddress {
+    /// An address without options.
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            ipv4_compat: false,
+            mode: None,
+            options: ListenSocketOptions::default(),
+            keepalive: None,
+        }
+    }
+}
+
+/// Raw socket options by when they are set (`SocketOption.state`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListenSocketOptions {
+    /// Before the socket is bound.
+    pub prebind: Vec<SocketOption>,
+    /// Once it is bound.
+    pub bound: Vec<SocketOption>,
+    /// Once it listens.
+    pub listening: Vec<SocketOption>,
+}
+
+/// How accepted connections are spread over workers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ConnectionBalance {
+    /// The worker that accepted a connection keeps it.
+    #[default]
+    None,
+    /// The worker with the fewest connections gets it.
+    Exact,
+}
+
+/// The direction of a listener's traffic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum TrafficDirection {
+    /// Not said.
+    #[default]
+    Unspecified,
+    /// From outside to this host's service.
+    Inbound,
+    /// From this host's service to others.
+    Outbound,
+}
+
+/// When connections are asked to close (`Listener.DrainType`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum DrainType {
+    /// On changes, and while health checks are failed by the admin.
+    #[default]
+    Default,
+    /// On changes only.
+    ModifyOnly,
+}
+
+/// One filter chain.
+pub struct FilterChainSpec {
+    /// Its name, empty if it has none.
+    pub name: Arc<str>,
+    /// When it is chosen; of no meaning for the default chain.
+    pub criteria: FilterChainMatch,
+    /// What lies between the socket and the filters; `None`: nothing.
+    pub transport_socket: Option<Arc<dyn TransportSocketFactory>>,
+    /// How long the transport socket's handshake may take; `None`: for ever.
+    pub transport_socket_connect_timeout: Option<Duration>,
+    /// The network filters in order.
+    pub filters: Vec<Arc<dyn NetworkFilterFactory>>,
+    /// Set once an update of the listener left this chain out: connections on it are asked to
+    /// close, and closed in the end.
+    pub draining: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for FilterChainSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilterChainSpec")
+            .field("name", &self.name)
+            .field("criteria", &self.criteria)
+            .field("filters", &self.filters.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A listener's filter chains with the index that chooses among them. An update that changes
+/// nothing else replaces only this.
+#[derive(Debug)]
+pub struct FilterChains {
+    chains: Vec<Arc<FilterChainSpec>>,
+    /// The last of `chains` is the default.
+    has_default: bool,
+    matcher: ChainMatcher,
+}
+
+impl FilterChains {
+    /// Chains in order, and the one for connections that match none of them.
+    ///
+    /// # Errors
+    /// Where two chains could not be told apart.
+    pub fn new(
+        mut chains: Vec<Arc<FilterChainSpec>>,
+        default: Option<Arc<FilterChainSpec>>,
+    ) -> Result<Self, ChainMatchError> {
+        let criteria: Vec<_> = chains
+            .iter()
+            .map(|chain| (&*chain.name, &chain.criteria))
+            .collect();
+        let matcher = ChainMatcher::new(&criteria)?;
+        let has_default = default.is_some();
+        chains.extend(default);
+        Ok(Self {
+            chains,
+            has_default,
+            matcher,
+        })
+    }
+
+    /// All chains; the default one is the last.
+    pub fn chains(&self) -> &[Arc<FilterChainSpec>] {
+        &self.chains
+    }
+
+    /// The place of the default chain.
+    pub fn default_chain(&self) -> Option<usize> {
+        self.has_default.then(|| self.chains.len() - 1)
+    }
+
+    /// The index.
+    pub fn matcher(&self) -> &ChainMatcher {
+        &self.matcher
+    }
+}
+
+/// A listener (`envoy.config.listener.v3.Listener`).
+#[derive(Clone)]
+pub struct ListenerSpec {
+    /// Its name, unique among listeners.
+    pub name: Arc<str>,
+    /// Where it listens; the first is `address`, the others `additional_addresses`.
+    pub addresses: Vec<ListenAddress>,
+    /// What names its stats instead of the first address, if not empty.
+    pub stat_prefix: String,
+    /// Its filter chains.
+    pub filter_chains: Arc<FilterChains>,
+    /// Filters that look at a connection before a chain is chosen.
+    pub listener_filters: Vec<Arc<dyn ListenerFilterFactory>>,
+    /// How long listener filters may take; `None`: for ever.
+    pub listener_filters_timeout: Option<Duration>,
+    /// After that time the connection goes on instead of being closed.
+    pub continue_on_listener_filters_timeout: bool,
+    /// Soft limit of a connection's buffers in bytes.
+    pub per_connection_buffer_limit: usize,
+    /// The length of the queue of connections not yet accepted; `None`: the system's.
+    pub backlog: Option<u32>,
+    /// Each worker has a socket of its own.
+    pub reuse_port: bool,
+    /// Whether it listens itself; else other listeners hand connections to it.
+    pub bind_to_port: bool,
+    /// How connections are spread over workers.
+    pub connection_balance: ConnectionBalance,
+    /// How many connections are accepted at most before others get their turn.
+    pub max_connections_to_accept_per_socket_event: Option<u32>,
+    /// Not counted against the global limit of connections.
+    pub ignore_global_conn_limit: bool,
+    /// The direction of its traffic.
+    pub traffic_direction: TrafficDirection,
+    /// When connections are asked to close.
+    pub drain_type: DrainType,
+}
+
+impl ListenerSpec {
+    /// A listener with Envoy's defaults.
+    pub fn new(name: &str, addresses: Vec<ListenAddress>, chains: Arc<FilterChains>) -> Self {
+        Self {
+            name: name.into(),
+            addresses,
+            stat_prefix: String::new(),
+            filter_chains: chains,
+            listener_filters: Vec::new(),
+            listener_filters_timeout: Some(Duration::from_secs(15)),
+            continue_on_listener_filters_timeout: false,
+            per_connection_buffer_limit: 1024 * 1024,
+            backlog: None,
+            reuse_port: true,
+            bind_to_port: true,
+            connection_balance: ConnectionBalance::None,
+            max_connections_to_accept_per_socket_event: None,
+            ignore_global_conn_limit: false,
+            traffic_direction: TrafficDirection::Unspecified,
+            drain_type: DrainType::Default,
+        }
+    }
+
+    /// What stands for this listener in stat names: `listener.<this>.`.
+    pub fn stat_name(&self) -> String {
+        match (self.stat_prefix.as_str(), self.addresses.first()) {
+            ("", Some(first)) => first.address.to_string(),
+            (prefix, _) => prefix.to_owned(),
+        }
+    }
+}

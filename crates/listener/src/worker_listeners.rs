@@ -1,0 +1,89 @@
+//! The listeners that run on one worker: where main's messages and other workers' sockets arrive.
+
+use crate::listener::{Admission, Listener};
+use crate::local::{Incoming, LocalListener};
+use crate::sockets::WorkerSocket;
+use nuncio_base::address::Address;
+use nuncio_net::DetachedSocket;
+use nuncio_worker::Worker;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// One worker's listeners by number.
+#[derive(Default)]
+pub struct WorkerListeners {
+    listeners: RefCell<HashMap<u64, Rc<LocalListener>>>,
+}
+
+impl WorkerListeners {
+    /// The listeners of this worker.
+    pub fn of(worker: &Worker) -> Rc<Self> {
+        worker.services().get_or_default()
+    }
+
+    pub(crate) fn add(
+        &self,
+        worker: &Rc<Worker>,
+        listener: Arc<Listener>,
+        sockets: Vec<WorkerSocket>,
+    ) -> io::Result<()> {
+        let number = listener.number();
+        let local = LocalListener::start(worker, listener, sockets)?;
+        self.listeners.borrow_mut().insert(number, local);
+        Ok(())
+    }
+
+    pub(crate) fn update(&self, listener: Arc<Listener>) {
+        if let Some(local) = self.find(listener.number()) {
+            local.update(listener);
+        }
+    }
+
+    pub(crate) fn stop_accepting(&self, number: u64) {
+        if let Some(local) = self.find(number) {
+            local.stop_accepting();
+        }
+    }
+
+    pub(crate) fn close_drained_chains(&self, number: u64) {
+        if let Some(local) = self.find(number) {
+            local.close_drained_chains();
+        }
+    }
+
+    pub(crate) fn remove(&self, number: u64) {
+        let removed = self.listeners.borrow_mut().remove(&number);
+        if let Some(local) = removed {
+            local.close();
+        }
+    }
+
+    /// Takes over a connection that another worker has accepted. One whose listener is gone
+    /// meanwhile is closed.
+    pub(crate) fn take_over(
+        &self,
+        number: u64,
+        socket: DetachedSocket,
+        addresses: (Address, Address),
+        admission: Admission,
+    ) {
+        let Some(local) = self.find(number) else {
+            return;
+        };
+        // Registering fails where the worker has run out of memory for it: the connection ends.
+        if let Ok(socket) = socket.attach() {
+            let (local_address, remote_address) = addresses;
+            local.begin(
+                Incoming::new(socket, local_address, remote_address),
+                admission,
+            );
+        }
+    }
+
+    fn find(&self, number: u64) -> Option<Rc<LocalListener>> {
+        self.listeners.borrow().get(&number).cloned()
+    }
+}
