@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::handles::{Counter, Gauge, Histogram};
 use crate::histogram::{HistogramCells, MergedHistogram, Unit};
 use crate::source::{Kind, Reading, Source, Value};
 use crate::store::{Key, StoreCore};
@@ -174,27 +175,21 @@ impl<const N: usize, const H: usize> LocalCells<N, H> {
     #[doc(hidden)]
     #[inline(always)]
     pub fn counter(&self, index: usize) -> Counter<'_> {
-        Counter {
-            cell: &self.block().cells[index],
-        }
+        Counter::new(&self.block().cells[index])
     }
 
     /// The gauge at this place of the list, counted from the first counter.
     #[doc(hidden)]
     #[inline(always)]
     pub fn gauge(&self, index: usize) -> Gauge<'_> {
-        Gauge {
-            cell: &self.block().cells[index],
-        }
+        Gauge::new(&self.block().cells[index])
     }
 
     /// The histogram at this place of the list.
     #[doc(hidden)]
     #[inline(always)]
     pub fn histogram(&self, index: usize) -> Histogram<'_> {
-        Histogram {
-            cells: &self.block().histograms[index],
-        }
+        Histogram::new(&self.block().histograms[index])
     }
 }
 
@@ -323,89 +318,8 @@ impl<const N: usize, const H: usize> Drop for GroupCore<N, H> {
     }
 }
 
-/// A counter of one worker.
-#[derive(Clone, Copy)]
-pub struct Counter<'a> {
-    cell: &'a AtomicU64,
-}
-
-impl Counter<'_> {
-    /// Adds 1.
-    #[inline(always)]
-    pub fn inc(self) {
-        self.add(1);
-    }
-
-    /// Adds `amount`.
-    #[inline(always)]
-    pub fn add(self, amount: u64) {
-        self.cell
-            .store(self.cell.load(Relaxed).wrapping_add(amount), Relaxed);
-    }
-}
-
-/// A worker's part of a gauge. What is shown is the sum over the workers.
-#[derive(Clone, Copy)]
-pub struct Gauge<'a> {
-    cell: &'a AtomicU64,
-}
-
-impl Gauge<'_> {
-    // The lowest bit says that the gauge was written; a sum of 0 doesn't tell.
-    const WRITTEN: u64 = 1;
-
-    fn decode(cell: u64) -> (bool, i64) {
-        (cell & Self::WRITTEN != 0, cell as i64 >> 1)
-    }
-
-    #[inline(always)]
-    fn write(self, cell: u64) {
-        self.cell.store(cell | Self::WRITTEN, Relaxed);
-    }
-
-    /// Adds 1.
-    #[inline(always)]
-    pub fn inc(self) {
-        self.add(1);
-    }
-
-    /// Subtracts 1.
-    #[inline(always)]
-    pub fn dec(self) {
-        self.sub(1);
-    }
-
-    /// Adds `amount`.
-    #[inline(always)]
-    pub fn add(self, amount: u64) {
-        self.write(self.cell.load(Relaxed).wrapping_add(amount << 1));
-    }
-
-    /// Subtracts `amount`; a worker's part may become negative.
-    #[inline(always)]
-    pub fn sub(self, amount: u64) {
-        self.write(self.cell.load(Relaxed).wrapping_sub(amount << 1));
-    }
-
-    /// Sets this worker's part.
-    #[inline(always)]
-    pub fn set(self, value: u64) {
-        self.write(value << 1);
-    }
-}
-
-/// A histogram of one worker.
-#[derive(Clone, Copy)]
-pub struct Histogram<'a> {
-    cells: &'a OnceLock<Box<HistogramCells>>,
-}
-
-impl Histogram<'_> {
-    /// Records one value, in the histogram's unit.
-    #[inline]
-    pub fn record(self, value: u64) {
-        self.cells
-            .get_or_init(|| Box::new(HistogramCells::new()))
-            .record_alone(value);
-    }
+/// What a group without traffic takes up.
+#[cfg(test)]
+pub(crate) fn core_size<G: StatGroup>() -> usize {
+    size_of::<<G::Cells as sealed::Sealed>::Core>()
 }

@@ -7,6 +7,7 @@
 
 mod config;
 mod group;
+mod handles;
 mod histogram;
 mod macros;
 mod number;
@@ -21,12 +22,13 @@ mod store;
 mod tags;
 
 pub use config::{NameMatcher, StatsConfig, StatsMatcher};
-pub use group::{Counter, Gauge, Group, GroupShape, Histogram, LocalCells, StatGroup};
+pub use group::{Group, GroupShape, LocalCells, StatGroup};
+pub use handles::{Counter, Gauge, Histogram};
 pub use histogram::{
     BucketRule, DEFAULT_BUCKETS, Distribution, FilledBin, MergedHistogram, QUANTILES, Unit,
 };
 pub use output::Render;
-pub use query::{Format, HistogramBuckets, StatsQuery};
+pub use query::{Format, HistogramBuckets, Kinds, StatsQuery};
 pub use response_codes::{LocalResponseCodes, ResponseCodes};
 pub use scope::Scope;
 pub use shared::{SharedCounter, SharedGauge, SharedHistogram, SharedTextReadout};

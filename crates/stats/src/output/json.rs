@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::Step;
 use super::text::{bucket_counts, percent};
 use super::walk::{Phase, Walk};
 use crate::histogram::{Distribution, MergedHistogram, QUANTILES, buckets};
@@ -22,24 +23,24 @@ pub(super) struct Json {
 }
 
 impl Json {
-    /// Writes one stat; false when all is written.
-    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> bool {
+    /// Writes one stat.
+    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> Step {
         if !self.begun {
             self.begun = true;
             out.push_str("{\"stats\":[");
         }
         let Some(phase) = Phase::ALL.get(self.phase) else {
-            return false;
+            return Step::Done;
         };
         let walk = self.walk.get_or_insert_with(|| Walk::new(store, *phase));
         let Some((name, reading)) = walk.next(store, query) else {
             self.walk = None;
             self.phase += 1;
             if self.phase < Phase::ALL.len() {
-                return true;
+                return Step::More;
             }
             self.finish(query.histogram_buckets, out);
-            return false;
+            return Step::Done;
         };
         if self.any_stat {
             out.push(',');
@@ -52,7 +53,7 @@ impl Json {
             }
             let bounds = buckets(&store.config.histogram_buckets, &name);
             write_histogram(&name, &histogram, query.histogram_buckets, bounds, out);
-            return true;
+            return Step::More;
         }
         out.push_str("{\"name\":");
         write_string(&name, out);
@@ -65,7 +66,7 @@ impl Json {
             Value::Histogram(_) => {}
         }
         out.push('}');
-        true
+        Step::More
     }
 
     fn finish(&self, mode: HistogramBuckets, out: &mut String) {

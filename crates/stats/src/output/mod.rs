@@ -45,20 +45,35 @@ impl Render {
     }
 }
 
+/// What a writer did.
+enum Step {
+    /// Wrote something; there may be more.
+    More,
+    /// Worked for long without anything to write.
+    Pause,
+    /// All is written.
+    Done,
+}
+
 impl Iterator for Render {
     type Item = String;
 
-    /// The next piece; the last one may be short, an empty answer has none.
+    /// The next piece. It may be short, or empty where finding out what to write takes long:
+    /// others can then have their turn first.
     fn next(&mut self) -> Option<String> {
         let (store, query) = (&self.store, &self.query);
         let mut piece = String::new();
-        let mut more = true;
-        while more && piece.len() < PIECE {
-            more = match &mut self.writer {
+        while piece.len() < PIECE {
+            let step = match &mut self.writer {
                 Writer::Text(writer) => writer.step(store, query, &mut piece),
                 Writer::Json(writer) => writer.step(store, query, &mut piece),
                 Writer::Prometheus(writer) => writer.step(store, query, &mut piece),
             };
+            match step {
+                Step::More => {}
+                Step::Pause => return Some(piece),
+                Step::Done => break,
+            }
         }
         (!piece.is_empty()).then_some(piece)
     }

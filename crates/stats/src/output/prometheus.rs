@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::Step;
 use crate::histogram::{MergedHistogram, QUANTILES, buckets};
 use crate::number::{general, shortest};
 use crate::query::{HistogramBuckets, StatsQuery};
@@ -34,70 +35,81 @@ enum Phase {
 /// Where a stat is: its source's place and its index there.
 type Place = (u32, u16);
 
+/// Sources whose names are looked through at a time: a few milliseconds.
+const SOURCES: usize = 256;
+
 /// How far the answer is.
 #[derive(Default)]
 pub(super) struct Prometheus {
     phase: usize,
     sources: Option<Vec<Arc<dyn Source>>>,
+    /// How many of the sources this phase has looked through.
+    looked: usize,
+    found: HashMap<String, Vec<Place>>,
     /// Metrics still to show in this phase, the next one last.
     metrics: Vec<(String, Vec<Place>)>,
 }
 
 impl Prometheus {
-    /// Writes one metric; false when there are no more.
-    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> bool {
+    /// Writes one metric, or looks for some.
+    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> Step {
+        let Some(phase) = PHASES.get(self.phase).copied() else {
+            return Step::Done;
+        };
         let sources = self.sources.get_or_insert_with(|| store.sources());
         if let Some((metric, places)) = self.metrics.pop() {
-            let phase = PHASES[self.phase - 1];
             write_metric(&metric, &places, phase, sources, store, query, out);
-            return true;
+            return Step::More;
         }
-        let Some(phase) = PHASES.get(self.phase) else {
-            return false;
-        };
-        self.phase += 1;
-        if *phase != Phase::TextReadouts || query.text_readouts {
-            self.metrics = collect(*phase, sources, store, query);
+        if phase == Phase::TextReadouts && !query.text_readouts || self.looked == sources.len() {
+            self.phase += 1;
+            self.looked = 0;
+            return Step::More;
         }
-        true
+        let until = sources.len().min(self.looked + SOURCES);
+        for (place, source) in sources.iter().enumerate().take(until).skip(self.looked) {
+            collect(phase, place, &**source, store, query, &mut self.found);
+        }
+        self.looked = until;
+        if self.looked < sources.len() {
+            return Step::Pause;
+        }
+        self.metrics = std::mem::take(&mut self.found).into_iter().collect();
+        self.metrics.sort_by(|(a, _), (b, _)| by_token(b, a));
+        Step::More
     }
 }
 
-/// The metrics of a phase, last one first.
+/// Adds a source's stats to their metrics.
 fn collect(
     phase: Phase,
-    sources: &[Arc<dyn Source>],
+    place: usize,
+    source: &dyn Source,
     store: &StoreCore,
     query: &StatsQuery,
-) -> Vec<(String, Vec<Place>)> {
-    let mut metrics: HashMap<String, Vec<Place>> = HashMap::new();
+    metrics: &mut HashMap<String, Vec<Place>>,
+) {
     let mut name = String::new();
     let mut found = Vec::new();
-    for (place, source) in sources.iter().enumerate() {
-        found.clear();
-        source.each(&mut |index, kind, rest| {
-            if phase != phase_of(kind) {
-                return;
-            }
-            name.clear();
-            name.push_str(source.prefix());
-            name.push_str(rest);
-            if query.wants(&name) && store.config.matcher.accepts(&name) {
-                found.push((index, store.config.tags.extract(&name).name));
-            }
-        });
-        for (index, metric) in found.drain(..) {
-            if !query.used_only || source.read(index).used {
-                metrics
-                    .entry(metric)
-                    .or_default()
-                    .push((place as u32, index));
-            }
+    source.each(&mut |index, kind, rest| {
+        if phase != phase_of(kind) {
+            return;
+        }
+        name.clear();
+        name.push_str(source.prefix());
+        name.push_str(rest);
+        if query.wants(&name) && store.config.matcher.accepts(&name) {
+            found.push((index, store.config.tags.extract(&name).name));
+        }
+    });
+    for (index, metric) in found {
+        if !query.used_only || source.read(index).used {
+            metrics
+                .entry(metric)
+                .or_default()
+                .push((place as u32, index));
         }
     }
-    let mut metrics: Vec<_> = metrics.into_iter().collect();
-    metrics.sort_by(|(a, _), (b, _)| by_token(b, a));
-    metrics
 }
 
 fn phase_of(kind: Kind) -> Phase {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::Step;
 use super::walk::{Phase, Walk};
 use crate::histogram::{Distribution, MergedHistogram, QUANTILES, buckets};
 use crate::number::{general, shortest};
@@ -17,16 +18,16 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// Writes one stat; false when there are no more.
-    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> bool {
+    /// Writes one stat.
+    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> Step {
         let Some(phase) = Phase::ALL.get(self.phase) else {
-            return false;
+            return Step::Done;
         };
         let walk = self.walk.get_or_insert_with(|| Walk::new(store, *phase));
         let Some((name, reading)) = walk.next(store, query) else {
             self.walk = None;
             self.phase += 1;
-            return true;
+            return Step::More;
         };
         // Writing to a string does not fail.
         let _ = match reading.value {
@@ -39,7 +40,7 @@ impl Text {
                 writeln!(out, "{name}:{space}{body}")
             }
         };
-        true
+        Step::More
     }
 }
 

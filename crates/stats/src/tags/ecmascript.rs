@@ -11,6 +11,9 @@ use std::str::Chars;
 /// How deep groups may nest; our engine has a limit of its own near it.
 const DEPTH: usize = 200;
 
+/// Matches no character.
+const NOTHING: &str = "[^\\x00-\\x{10FFFF}]";
+
 /// Why a pattern is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Error {
@@ -161,6 +164,10 @@ impl Parser<'_> {
                 Error::Unconsumed
             });
         }
+        if opening == "(?:" && matches!(self.input.peek(), Some('*' | '+' | '?' | '{')) {
+            // Our engine does not repeat what is empty or an assertion, but it does alternatives.
+            let _ = write!(self.out, "|{NOTHING}");
+        }
         self.out.push(')');
         Ok(opening == "(?=" || opening == "(?!")
     }
@@ -279,7 +286,7 @@ impl Parser<'_> {
             }
         }
         let _ = match (members.is_empty(), negated) {
-            (true, false) => write!(self.out, "[^\\x00-\\x{{10FFFF}}]"),
+            (true, false) => write!(self.out, "{NOTHING}"),
             (true, true) => write!(self.out, "[\\x00-\\x{{10FFFF}}]"),
             (false, false) => write!(self.out, "[{members}]"),
             (false, true) => write!(self.out, "[^{members}]"),

@@ -282,3 +282,64 @@ fn accepted_regexes() {
         assert!(made.is_ok(), "{pattern}: {}", made.err().unwrap());
     }
 }
+
+#[test]
+fn whatever_is_translated_compiles() {
+    let pieces = [
+        "a",
+        "b",
+        "|",
+        "(",
+        ")",
+        "(?:",
+        "(?=",
+        "(?!",
+        "[",
+        "[^",
+        "]",
+        "{2}",
+        "{1,3}",
+        "*",
+        "+?",
+        "?",
+        "^",
+        "$",
+        ".",
+        "\\d",
+        "\\W",
+        "\\b",
+        "\\B",
+        "\\1",
+        "-",
+        ":",
+        "&&",
+        "~~",
+        "[:alpha:]",
+        "#",
+        " ",
+        "\\x41",
+        "\\.",
+        "é",
+    ];
+    let mut seed = 1u64;
+    let mut compiled = 0;
+    for _ in 0..5000 {
+        let mut pattern = String::new();
+        for _ in 0..8 {
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            pattern.push_str(pieces[(seed >> 33) as usize % pieces.len()]);
+        }
+        if let Ok(translated) = ecmascript::translate(&pattern) {
+            let built = build(&translated);
+            assert!(
+                built.is_ok(),
+                "{pattern} as {translated}: {}",
+                built.err().unwrap()
+            );
+            compiled += 1;
+        }
+    }
+    assert!(compiled > 200, "{compiled}");
+}
