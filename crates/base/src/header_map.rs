@@ -4,7 +4,8 @@
 //! with the pseudo-headers in front. Names are lower case; known names are numbers, so that asking
 //! for an absent one costs a bit test. A cleared map keeps its memory: maps are pooled.
 
-use crate::header_name::{Key, Known, Repeats};
+use crate::header_case::{OriginalCase, OtherNames};
+use crate::header_name::{Key, Known, MessageKind, names};
 use std::fmt;
 
 const CUSTOM: u8 = 0xff;
@@ -26,6 +27,7 @@ pub struct HeaderMap {
     entries: Vec<Entry>,
     present: u128,
     size: usize,
+    original: Option<Box<OriginalCase>>,
 }
 
 impl HeaderMap {
@@ -55,6 +57,24 @@ impl HeaderMap {
         self.entries.clear();
         self.present = 0;
         self.size = 0;
+        self.original = None;
+    }
+
+    /// The names as the peer wrote them, where the codec that read this message keeps them.
+    pub fn original_case(&self) -> Option<&OriginalCase> {
+        self.original.as_deref()
+    }
+
+    /// Makes this map keep its names' case from now on: see [`OriginalCase`].
+    pub fn keep_case(&mut self, other_names: OtherNames) -> &mut OriginalCase {
+        let case = self.original.get_or_insert_default();
+        case.reset(other_names);
+        case
+    }
+
+    /// Where names are kept as written, the place for them.
+    pub fn original_case_mut(&mut self) -> Option<&mut OriginalCase> {
+        self.original.as_deref_mut()
     }
 
     /// The bytes of memory held, for pools that drop oversized maps.
@@ -111,12 +131,12 @@ impl HeaderMap {
         self.insert_entry(&key, value_at, value.len());
     }
 
-    /// Adds a field as it is received: a repeated one of a name that Envoy keeps inline is joined
-    /// to the first ([`Repeats`]).
-    pub fn receive(&mut self, key: impl Key, value: &[u8]) {
+    /// Adds a field as it is received: a repeated one of a name that Envoy keeps inline in such a
+    /// message is joined to the first ([`Known::is_joined_in`]).
+    pub fn receive(&mut self, key: impl Key, value: &[u8], kind: MessageKind) {
         if let Ok(known) = key.parts()
-            && known.repeats() != Repeats::Separate
             && self.present & bit(known) != 0
+            && known.is_joined_in(kind)
         {
             self.join(known, value);
         } else {
@@ -145,12 +165,10 @@ impl HeaderMap {
         self.insert_entry(&key, value_at, value.len());
     }
 
-    /// Joins `value` to the first field of this name with its separator, or adds it.
+    /// Joins `value` to the first field of this name, or adds it: with a comma, or with `; ` for
+    /// cookie crumbs (RFC 9113 section 8.2.3).
     pub fn join(&mut self, known: Known, value: &[u8]) {
-        let separator: &[u8] = match known.repeats() {
-            Repeats::Semicolon => b"; ",
-            Repeats::Comma | Repeats::Separate => b",",
-        };
+        let separator: &[u8] = if known == names::COOKIE { b"; " } else { b"," };
         let Some(at) = self.position(&known, 0) else {
             return self.append(known, value);
         };
@@ -331,7 +349,7 @@ impl<'a> FromIterator<(&'a str, &'a str)> for HeaderMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::header_name::{HeaderName, names};
+    use crate::header_name::HeaderName;
 
     fn text(map: &HeaderMap) -> String {
         let field = |(n, v): (&[u8], &[u8])| {
@@ -367,7 +385,7 @@ mod tests {
             ("set-cookie", "c"),
             ("set-cookie", "d"),
         ] {
-            map.receive(name, value.as_bytes());
+            map.receive(name, value.as_bytes(), MessageKind::Request);
         }
         assert_eq!(
             text(&map),

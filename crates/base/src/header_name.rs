@@ -7,15 +7,27 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Known(u8);
 
-/// How a repeated header of this name is kept.
+/// Where the lines of a repeated header are joined to one, as Envoy's inline headers are. Its
+/// request and its response maps have different ones; in trailers nothing is joined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Repeats {
-    /// Each line stays an entry of its own.
+    /// Nowhere: each line stays an entry of its own.
     Separate,
-    /// Later lines are joined to the first with a comma, as Envoy's inline headers are.
-    Comma,
-    /// Later lines are joined with `; `: cookie crumbs (RFC 9113 section 8.2.3).
-    Semicolon,
+    /// In requests.
+    InRequests,
+    /// In responses.
+    InResponses,
+    /// In both.
+    Joined,
+}
+
+/// Which kind of message a header map holds, for [`Repeats`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MessageKind {
+    /// A request's head.
+    Request,
+    /// A response's head.
+    Response,
 }
 
 struct Info {
@@ -46,102 +58,108 @@ known_names! {
     PATH = ":path" Separate,
     PROTOCOL = ":protocol" Separate,
     STATUS = ":status" Separate,
-    ACCEPT = "accept" Comma,
-    ACCEPT_ENCODING = "accept-encoding" Comma,
+    ACCEPT = "accept" InRequests,
+    ACCEPT_ENCODING = "accept-encoding" InRequests,
     ACCEPT_LANGUAGE = "accept-language" Separate,
-    ACCESS_CONTROL_ALLOW_CREDENTIALS = "access-control-allow-credentials" Comma,
-    ACCESS_CONTROL_ALLOW_HEADERS = "access-control-allow-headers" Comma,
-    ACCESS_CONTROL_ALLOW_METHODS = "access-control-allow-methods" Comma,
-    ACCESS_CONTROL_ALLOW_ORIGIN = "access-control-allow-origin" Comma,
-    ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK = "access-control-allow-private-network" Comma,
-    ACCESS_CONTROL_EXPOSE_HEADERS = "access-control-expose-headers" Comma,
-    ACCESS_CONTROL_MAX_AGE = "access-control-max-age" Comma,
-    ACCESS_CONTROL_REQUEST_HEADERS = "access-control-request-headers" Comma,
-    ACCESS_CONTROL_REQUEST_METHOD = "access-control-request-method" Comma,
-    ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK = "access-control-request-private-network" Comma,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS = "access-control-allow-credentials" InResponses,
+    ACCESS_CONTROL_ALLOW_HEADERS = "access-control-allow-headers" InResponses,
+    ACCESS_CONTROL_ALLOW_METHODS = "access-control-allow-methods" InResponses,
+    ACCESS_CONTROL_ALLOW_ORIGIN = "access-control-allow-origin" InResponses,
+    PRAGMA = "pragma" InRequests,
+    ACCESS_CONTROL_ALLOW_PRIVATE_NETWORK = "access-control-allow-private-network" InResponses,
+    ACCESS_CONTROL_EXPOSE_HEADERS = "access-control-expose-headers" InResponses,
+    ACCESS_CONTROL_MAX_AGE = "access-control-max-age" InResponses,
+    ACCESS_CONTROL_REQUEST_HEADERS = "access-control-request-headers" InRequests,
+    ACCESS_CONTROL_REQUEST_METHOD = "access-control-request-method" InRequests,
+    ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK = "access-control-request-private-network" InRequests,
+    AGE = "age" InResponses,
     ALT_SVC = "alt-svc" Separate,
-    AUTHORIZATION = "authorization" Comma,
-    CACHE_CONTROL = "cache-control" Comma,
-    CONNECTION = "connection" Comma,
-    CONTENT_ENCODING = "content-encoding" Comma,
-    CONTENT_LENGTH = "content-length" Comma,
-    CONTENT_TYPE = "content-type" Comma,
+    AUTHORIZATION = "authorization" InRequests,
+    CACHE_CONTROL = "cache-control" Joined,
+    CONNECTION = "connection" Joined,
+    CONTENT_ENCODING = "content-encoding" Joined,
+    CONTENT_LENGTH = "content-length" Joined,
+    CONTENT_TYPE = "content-type" Joined,
     COOKIE = "cookie" Separate,
-    DATE = "date" Comma,
-    ETAG = "etag" Comma,
-    EXPECT = "expect" Comma,
-    GRPC_ACCEPT_ENCODING = "grpc-accept-encoding" Comma,
-    GRPC_MESSAGE = "grpc-message" Comma,
-    GRPC_STATUS = "grpc-status" Comma,
-    GRPC_TIMEOUT = "grpc-timeout" Comma,
+    DATE = "date" InResponses,
+    ETAG = "etag" InResponses,
+    EXPECT = "expect" InRequests,
+    EXPIRES = "expires" InResponses,
+    GRPC_ACCEPT_ENCODING = "grpc-accept-encoding" InRequests,
+    GRPC_MESSAGE = "grpc-message" InResponses,
+    GRPC_STATUS = "grpc-status" InResponses,
+    GRPC_TIMEOUT = "grpc-timeout" InRequests,
     HOST = "host" Separate,
     HTTP2_SETTINGS = "http2-settings" Separate,
-    IF_MODIFIED_SINCE = "if-modified-since" Separate,
-    IF_NONE_MATCH = "if-none-match" Separate,
-    KEEP_ALIVE = "keep-alive" Comma,
-    LAST_MODIFIED = "last-modified" Separate,
-    LOCATION = "location" Separate,
-    ORIGIN = "origin" Comma,
+    IF_MATCH = "if-match" InRequests,
+    IF_MODIFIED_SINCE = "if-modified-since" InRequests,
+    IF_NONE_MATCH = "if-none-match" InRequests,
+    IF_RANGE = "if-range" InRequests,
+    IF_UNMODIFIED_SINCE = "if-unmodified-since" InRequests,
+    KEEP_ALIVE = "keep-alive" Joined,
+    LAST_MODIFIED = "last-modified" InResponses,
+    LOCATION = "location" InResponses,
+    ORIGIN = "origin" InRequests,
     PROXY_AUTHENTICATE = "proxy-authenticate" Separate,
     PROXY_AUTHORIZATION = "proxy-authorization" Separate,
-    PROXY_CONNECTION = "proxy-connection" Comma,
-    PROXY_STATUS = "proxy-status" Comma,
+    PROXY_CONNECTION = "proxy-connection" Joined,
+    PROXY_STATUS = "proxy-status" Joined,
     RANGE = "range" Separate,
-    REFERER = "referer" Comma,
+    REFERER = "referer" InRequests,
     RETRY_AFTER = "retry-after" Separate,
-    SERVER = "server" Comma,
+    SERVER = "server" InResponses,
     SET_COOKIE = "set-cookie" Separate,
-    TE = "te" Comma,
+    TE = "te" InRequests,
     TRAILER = "trailer" Separate,
-    TRANSFER_ENCODING = "transfer-encoding" Comma,
-    UPGRADE = "upgrade" Comma,
-    USER_AGENT = "user-agent" Comma,
-    VARY = "vary" Comma,
-    VIA = "via" Comma,
+    TRANSFER_ENCODING = "transfer-encoding" Joined,
+    UPGRADE = "upgrade" Joined,
+    USER_AGENT = "user-agent" InRequests,
+    VARY = "vary" InResponses,
+    VIA = "via" Joined,
     WWW_AUTHENTICATE = "www-authenticate" Separate,
-    X_CLIENT_TRACE_ID = "x-client-trace-id" Comma,
-    X_ENVOY_ATTEMPT_COUNT = "x-envoy-attempt-count" Comma,
-    X_ENVOY_DECORATOR_OPERATION = "x-envoy-decorator-operation" Comma,
-    X_ENVOY_DEGRADED = "x-envoy-degraded" Comma,
-    X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER = "x-envoy-downstream-service-cluster" Comma,
-    X_ENVOY_DOWNSTREAM_SERVICE_NODE = "x-envoy-downstream-service-node" Comma,
-    X_ENVOY_EXPECTED_RQ_TIMEOUT_MS = "x-envoy-expected-rq-timeout-ms" Comma,
-    X_ENVOY_EXTERNAL_ADDRESS = "x-envoy-external-address" Comma,
+    X_CLIENT_TRACE_ID = "x-client-trace-id" InRequests,
+    X_ENVOY_ATTEMPT_COUNT = "x-envoy-attempt-count" Joined,
+    X_ENVOY_DECORATOR_OPERATION = "x-envoy-decorator-operation" Joined,
+    X_ENVOY_DEGRADED = "x-envoy-degraded" InResponses,
+    X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER = "x-envoy-downstream-service-cluster" InRequests,
+    X_ENVOY_DOWNSTREAM_SERVICE_NODE = "x-envoy-downstream-service-node" InRequests,
+    X_ENVOY_EXPECTED_RQ_TIMEOUT_MS = "x-envoy-expected-rq-timeout-ms" InRequests,
+    X_ENVOY_EXTERNAL_ADDRESS = "x-envoy-external-address" InRequests,
     X_ENVOY_FAULT_ABORT_REQUEST = "x-envoy-fault-abort-request" Separate,
     X_ENVOY_FAULT_DELAY_REQUEST = "x-envoy-fault-delay-request" Separate,
-    X_ENVOY_FORCE_TRACE = "x-envoy-force-trace" Comma,
-    X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT = "x-envoy-hedge-on-per-try-timeout" Comma,
-    X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL = "x-envoy-immediate-health-check-fail" Comma,
-    X_ENVOY_INTERNAL = "x-envoy-internal" Comma,
-    X_ENVOY_IP_TAGS = "x-envoy-ip-tags" Comma,
-    X_ENVOY_IS_TIMEOUT_RETRY = "x-envoy-is-timeout-retry" Comma,
-    X_ENVOY_LOCAL_OVERLOADED = "x-envoy-local-overloaded" Comma,
-    X_ENVOY_MAX_RETRIES = "x-envoy-max-retries" Comma,
-    X_ENVOY_ORIGINAL_HOST = "x-envoy-original-host" Comma,
-    X_ENVOY_ORIGINAL_METHOD = "x-envoy-original-method" Comma,
-    X_ENVOY_ORIGINAL_PATH = "x-envoy-original-path" Comma,
-    X_ENVOY_ORIGINAL_URL = "x-envoy-original-url" Comma,
-    X_ENVOY_OVERLOADED = "x-envoy-overloaded" Comma,
+    X_ENVOY_FORCE_TRACE = "x-envoy-force-trace" InRequests,
+    X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT = "x-envoy-hedge-on-per-try-timeout" InRequests,
+    X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL = "x-envoy-immediate-health-check-fail" InResponses,
+    X_ENVOY_INTERNAL = "x-envoy-internal" InRequests,
+    X_ENVOY_IP_TAGS = "x-envoy-ip-tags" InRequests,
+    X_ENVOY_IS_TIMEOUT_RETRY = "x-envoy-is-timeout-retry" InRequests,
+    X_ENVOY_LOCAL_OVERLOADED = "x-envoy-local-overloaded" Separate,
+    X_ENVOY_MAX_RETRIES = "x-envoy-max-retries" InRequests,
+    X_ENVOY_ORIGINAL_HOST = "x-envoy-original-host" InRequests,
+    X_ENVOY_ORIGINAL_METHOD = "x-envoy-original-method" Separate,
+    X_ENVOY_ORIGINAL_PATH = "x-envoy-original-path" InRequests,
+    X_ENVOY_ORIGINAL_URL = "x-envoy-original-url" InRequests,
+    X_ENVOY_OVERLOADED = "x-envoy-overloaded" Separate,
     X_ENVOY_PEER_METADATA = "x-envoy-peer-metadata" Separate,
-    X_ENVOY_RATELIMITED = "x-envoy-ratelimited" Comma,
-    X_ENVOY_RETRIABLE_HEADER_NAMES = "x-envoy-retriable-header-names" Comma,
-    X_ENVOY_RETRIABLE_STATUS_CODES = "x-envoy-retriable-status-codes" Comma,
-    X_ENVOY_RETRY_GRPC_ON = "x-envoy-retry-grpc-on" Comma,
-    X_ENVOY_RETRY_ON = "x-envoy-retry-on" Comma,
-    X_ENVOY_UPSTREAM_ALT_STAT_NAME = "x-envoy-upstream-alt-stat-name" Comma,
-    X_ENVOY_UPSTREAM_CANARY = "x-envoy-upstream-canary" Comma,
-    X_ENVOY_UPSTREAM_HEALTHCHECKED_CLUSTER = "x-envoy-upstream-healthchecked-cluster" Comma,
-    X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS = "x-envoy-upstream-rq-per-try-timeout-ms" Comma,
-    X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response" Comma,
-    X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS = "x-envoy-upstream-rq-timeout-ms" Comma,
-    X_ENVOY_UPSTREAM_SERVICE_TIME = "x-envoy-upstream-service-time" Comma,
-    X_ENVOY_UPSTREAM_STREAM_DURATION_MS = "x-envoy-upstream-stream-duration-ms" Comma,
-    X_FORWARDED_CLIENT_CERT = "x-forwarded-client-cert" Comma,
-    X_FORWARDED_FOR = "x-forwarded-for" Comma,
-    X_FORWARDED_HOST = "x-forwarded-host" Comma,
-    X_FORWARDED_PORT = "x-forwarded-port" Comma,
-    X_FORWARDED_PROTO = "x-forwarded-proto" Comma,
-    X_REQUEST_ID = "x-request-id" Comma,
+    X_ENVOY_RATELIMITED = "x-envoy-ratelimited" InResponses,
+    X_ENVOY_RETRIABLE_HEADER_NAMES = "x-envoy-retriable-header-names" InRequests,
+    X_ENVOY_RETRIABLE_STATUS_CODES = "x-envoy-retriable-status-codes" InRequests,
+    X_ENVOY_RETRY_GRPC_ON = "x-envoy-retry-grpc-on" InRequests,
+    X_ENVOY_RETRY_ON = "x-envoy-retry-on" InRequests,
+    X_ENVOY_UPSTREAM_ALT_STAT_NAME = "x-envoy-upstream-alt-stat-name" InRequests,
+    X_ENVOY_UPSTREAM_CANARY = "x-envoy-upstream-canary" InResponses,
+    X_ENVOY_UPSTREAM_HEALTHCHECKED_CLUSTER = "x-envoy-upstream-healthchecked-cluster" InResponses,
+    X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS = "x-envoy-upstream-rq-per-try-timeout-ms" InRequests,
+    X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE = "x-envoy-upstream-rq-timeout-alt-response" InRequests,
+    X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS = "x-envoy-upstream-rq-timeout-ms" InRequests,
+    X_ENVOY_UPSTREAM_SERVICE_TIME = "x-envoy-upstream-service-time" Separate,
+    X_ENVOY_UPSTREAM_STREAM_DURATION_MS = "x-envoy-upstream-stream-duration-ms" InRequests,
+    X_FORWARDED_CLIENT_CERT = "x-forwarded-client-cert" InRequests,
+    X_FORWARDED_FOR = "x-forwarded-for" InRequests,
+    X_FORWARDED_HOST = "x-forwarded-host" InRequests,
+    X_FORWARDED_PORT = "x-forwarded-port" InRequests,
+    X_FORWARDED_PROTO = "x-forwarded-proto" InRequests,
+    X_REQUEST_ID = "x-request-id" Joined,
 }
 
 const COUNT: usize = INFO.len();
@@ -199,9 +217,19 @@ impl Known {
         INFO[self.0 as usize].name
     }
 
-    /// How repeated headers of this name are kept.
+    /// Where repeated headers of this name are joined.
     pub const fn repeats(self) -> Repeats {
         INFO[self.0 as usize].repeats
+    }
+
+    /// Whether repeated headers of this name are joined in messages of this kind.
+    pub const fn is_joined_in(self, kind: MessageKind) -> bool {
+        match self.repeats() {
+            Repeats::Separate => false,
+            Repeats::InRequests => matches!(kind, MessageKind::Request),
+            Repeats::InResponses => matches!(kind, MessageKind::Response),
+            Repeats::Joined => true,
+        }
     }
 
     /// Whether this is a pseudo-header (`:method` and its like).
@@ -318,6 +346,23 @@ impl Key for &HeaderName {
 impl Key for &[u8] {
     fn parts(&self) -> Result<Known, &[u8]> {
         Known::find(self).ok_or(self)
+    }
+}
+
+/// Lower-case text that is known not to be a [`Known`] name: looked up by whoever has it.
+#[derive(Clone, Copy, Debug)]
+pub struct UnknownName<'a>(&'a [u8]);
+
+impl<'a> UnknownName<'a> {
+    /// Tells which of the two a lower-case name is, so that it is looked up once.
+    pub fn of(lower: &'a [u8]) -> Result<Known, Self> {
+        Known::find(lower).ok_or(Self(lower))
+    }
+}
+
+impl Key for UnknownName<'_> {
+    fn parts(&self) -> Result<Known, &[u8]> {
+        Err(self.0)
     }
 }
 

@@ -1,0 +1,305 @@
+//! Writes heads and bodies: field order as the map has it, framing by the codec alone.
+//!
+//! What the map says about framing is not believed: `transfer-encoding` is never copied, and a
+//! line cannot be smuggled in through a value, whoever put it there.
+
+use super::settings::{H1Settings, HeaderCase};
+use crate::End;
+use bytes::{Bytes, BytesMut};
+use nuncio_base::header_case::{OriginalCase, OtherNames};
+use nuncio_base::{Buffer, HeaderMap, names};
+
+/// Pieces up to this size are copied behind their chunk's size: one slice instead of three.
+const COPIED: usize = 256;
+
+/// How the body of a message that is being written is framed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum BodyWriter {
+    /// There is none; what is handed in is dropped.
+    #[default]
+    None,
+    /// This many bytes are still owed.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// Bytes as they are, until the connection ends.
+    Raw,
+}
+
+impl BodyWriter {
+    /// Writes a piece, all of `data`, and the end of the body if this is it. False where the
+    /// message cannot be ended as it was announced, so that the connection must be closed.
+    pub fn data(
+        &mut self,
+        data: &mut Buffer,
+        end: End,
+        scratch: &mut BytesMut,
+        out: &mut Buffer,
+    ) -> bool {
+        match self {
+            Self::None => data.clear(),
+            Self::Raw => out.append(data),
+            Self::Length(left) => {
+                let len = data.len() as u64;
+                if len > *left {
+                    // More than the announced length would be read as the next message.
+                    let mut fits = data.split_to(*left as usize);
+                    data.clear();
+                    *left = 0;
+                    out.append(&mut fits);
+                    return false;
+                }
+                *left -= len;
+                out.append(data);
+                return !end.is_end() || *left == 0;
+            }
+            Self::Chunked => write_chunk(data, end, scratch, out),
+        }
+        true
+    }
+
+    /// Writes the end of a message that has trailers; they go where the framing has room for them.
+    pub fn trailers(
+        self,
+        trailers: &HeaderMap,
+        settings: &H1Settings,
+        scratch: &mut BytesMut,
+        out: &mut Buffer,
+    ) -> bool {
+        match self {
+            Self::None | Self::Raw => true,
+            Self::Length(left) => left == 0,
+            Self::Chunked => {
+                write_head(scratch, trailers, settings, |head| {
+                    head.bytes(b"0\r\n");
+                    head.lines += 1;
+                    if settings.enable_trailers {
+                        for (name, value) in trailers.iter() {
+                            if !name.starts_with(b":") {
+                                head.field(name, value);
+                            }
+                        }
+                    }
+                });
+                out.push(scratch.split().freeze());
+                true
+            }
+        }
+    }
+}
+
+fn write_chunk(data: &mut Buffer, end: End, scratch: &mut BytesMut, out: &mut Buffer) {
+    let behind: &'static [u8] = match (data.is_empty(), end) {
+        (true, End::No) => return,
+        (true, End::Stream) => b"0\r\n\r\n",
+        (false, End::No) => b"\r\n",
+        (false, End::Stream) => b"\r\n0\r\n\r\n",
+    };
+    if data.is_empty() {
+        out.push(Bytes::from_static(behind));
+        return;
+    }
+    write_hex(scratch, data.len());
+    scratch.extend_from_slice(b"\r\n");
+    if data.len() <= COPIED {
+        for slice in data.slices() {
+            scratch.extend_from_slice(slice);
+        }
+        data.clear();
+        scratch.extend_from_slice(behind);
+        out.push(scratch.split().freeze());
+    } else {
+        out.push(scratch.split().freeze());
+        out.append(data);
+        out.push(Bytes::from_static(behind));
+    }
+}
+
+fn write_hex(to: &mut BytesMut, number: usize) {
+    let mut digits = [0; 16];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b"0123456789abcdef"[rest & 0xf];
+        rest >>= 4;
+        if rest == 0 {
+            break;
+        }
+    }
+    to.extend_from_slice(&digits[at..]);
+}
+
+/// What the codec itself says in a head, beside or instead of the map's fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// `content-length` is copied.
+    pub keeps_length: bool,
+    /// Framing that is added.
+    pub framing: Framing,
+    /// `connection` with this value instead of the map's.
+    pub connection: Option<&'static str>,
+}
+
+/// A framing field that the codec adds at the end of a head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Framing {
+    None,
+    LengthZero,
+    Chunked,
+}
+
+/// A head that is being written.
+pub(super) struct HeadWriter<'a> {
+    to: &'a mut BytesMut,
+    names: Names<'a>,
+    lines: usize,
+    /// Control bytes are replaced: the second attempt at a head that had some.
+    replaces: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Names<'a> {
+    Lower,
+    Proper,
+    Original(&'a OriginalCase),
+}
+
+/// Writes a head, start line to empty line. If a control byte came in with a name or a value, it
+/// is written again without any: a line end there would end the field, or the message.
+pub(super) fn write_head(
+    to: &mut BytesMut,
+    headers: &HeaderMap,
+    settings: &H1Settings,
+    write: impl Fn(&mut HeadWriter<'_>),
+) {
+    let names = match (headers.original_case(), settings.header_case) {
+        (Some(case), _) => Names::Original(case),
+        (None, HeaderCase::Proper) => Names::Proper,
+        (None, _) => Names::Lower,
+    };
+    to.reserve(headers.byte_size() + 4 * headers.len() + 128);
+    let start = to.len();
+    for replaces in [false, true] {
+        let mut head = HeadWriter {
+            to: &mut *to,
+            names,
+            lines: 0,
+            replaces,
+        };
+        write(&mut head);
+        head.bytes(b"\r\n");
+        let lines = head.lines + 1;
+        if count_controls(&to[start..]) == 2 * lines {
+            return;
+        }
+        to.truncate(start);
+    }
+}
+
+/// How many bytes are control bytes other than tabs.
+fn count_controls(bytes: &[u8]) -> usize {
+    let mut count = 0;
+    // Short runs, so that the sum of a run fits a byte and sixteen are counted at once.
+    for run in bytes.chunks(128) {
+        let in_run: u8 = run
+            .iter()
+            .map(|&byte| u8::from(byte < b' ' && byte != b'\t'))
+            .sum();
+        count += usize::from(in_run);
+    }
+    count
+}
+
+impl HeadWriter<'_> {
+    /// Adds bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.to.extend_from_slice(bytes);
+    }
+
+    /// Adds bytes that somebody else made.
+    pub fn text(&mut self, text: &[u8]) {
+        if self.replaces {
+            let clean = |&byte: &u8| if byte < b' ' { b' ' } else { byte };
+            self.to.extend(text.iter().map(clean));
+        } else {
+            self.to.extend_from_slice(text);
+        }
+    }
+
+    /// Ends a line.
+    pub fn end_line(&mut self) {
+        self.bytes(b"\r\n");
+        self.lines += 1;
+    }
+
+    /// Adds a field; `name` is in lower case.
+    pub fn field(&mut self, name: &[u8], value: &[u8]) {
+        self.name(name);
+        self.bytes(b": ");
+        self.text(value);
+        self.end_line();
+    }
+
+    fn name(&mut self, lower: &[u8]) {
+        match self.names {
+            Names::Lower => self.text(lower),
+            Names::Proper => self.proper(lower),
+            Names::Original(case) => match case.get(lower) {
+                Some(original) => self.text(original),
+                None if case.other_names() == OtherNames::Proper => self.proper(lower),
+                None => self.text(lower),
+            },
+        }
+    }
+
+    /// Each letter behind anything but a letter or digit becomes a capital.
+    fn proper(&mut self, lower: &[u8]) {
+        let mut begins = true;
+        let capital = |&byte: &u8| {
+            let written = if begins {
+                byte.to_ascii_uppercase()
+            } else {
+                byte
+            };
+            begins = !byte.is_ascii_alphanumeric();
+            written
+        };
+        self.to.extend(lower.iter().map(capital));
+    }
+
+    /// Adds the map's fields as the plan wants them, and what the plan adds. `host` is written
+    /// of `:authority`.
+    pub fn fields(&mut self, headers: &HeaderMap, plan: Plan) {
+        for (known, name, value) in headers.iter_known() {
+            let Some(known) = known else {
+                self.field(name, value);
+                continue;
+            };
+            if known.is_pseudo() {
+                if known == names::AUTHORITY {
+                    self.field(b"host", value);
+                }
+                continue;
+            }
+            let is_left_out = match known {
+                names::TRANSFER_ENCODING => true,
+                names::CONTENT_LENGTH => !plan.keeps_length,
+                names::CONNECTION => plan.connection.is_some(),
+                names::HOST => headers.contains(names::AUTHORITY),
+                _ => false,
+            };
+            if !is_left_out {
+                self.field(name, value);
+            }
+        }
+        if let Some(connection) = plan.connection {
+            self.field(b"connection", connection.as_bytes());
+        }
+        match plan.framing {
+            Framing::None => {}
+            Framing::LengthZero => self.field(b"content-length", b"0"),
+            Framing::Chunked => self.field(b"transfer-encoding", b"chunked"),
+        }
+    }
+}

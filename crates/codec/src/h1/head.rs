@@ -1,0 +1,252 @@
+//! Reads the lines of a head or of trailers into a header map, each byte once, however it arrives.
+//!
+//! A line ends in CR LF (RFC 9112 section 2.2 lets a recipient take a bare LF; two parsers that
+//! disagree about lines is what smuggling lives on, so this one does not). Folded lines, space
+//! before a colon and bytes that cannot be there are refused, where Envoy repairs them.
+
+use super::chars::{LOWER_TOKEN, has_control, is_value, trim};
+use super::error::H1Error;
+use super::settings::{H1Settings, HeaderCase, UnderscoresAction};
+use super::start_line::{RequestLine, StatusLine, is_method_start};
+use crate::HeaderPool;
+use memchr::memchr;
+use nuncio_base::header_name::{MessageKind, UnknownName};
+use nuncio_base::{HeaderMap, Known, names};
+
+/// Names up to this length are lowered on the stack.
+const SHORT_NAME: usize = 64;
+
+/// What is being read, and its first line once that has been.
+#[derive(Debug)]
+pub(super) enum Start {
+    Request(Option<RequestLine>),
+    Response(Option<StatusLine>),
+    Trailers,
+}
+
+/// A head that is being read. Positions count from the beginning of the input, which stays as it
+/// is until the head is complete.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub map: HeaderMap,
+    pub start: Start,
+    /// Headers dropped for an underscore.
+    pub dropped: u32,
+    /// Bytes of whole lines that have been read.
+    pub at: usize,
+    /// Bytes that have been searched for the end of the next line.
+    searched: usize,
+}
+
+impl Head {
+    pub fn new(start: Start, settings: &H1Settings, pool: &mut HeaderPool) -> Self {
+        let mut map = pool.take();
+        if let HeaderCase::Preserve { others, .. } = settings.header_case {
+            map.keep_case(others);
+        }
+        Self {
+            map,
+            start,
+            dropped: 0,
+            at: 0,
+            searched: 0,
+        }
+    }
+
+    /// Reads the lines that are complete; true once the empty line at the end was read.
+    pub fn read(&mut self, settings: &H1Settings, input: &[u8]) -> Result<bool, H1Error> {
+        let limit = settings.max_bytes();
+        self.check_first_byte(settings, input)?;
+        loop {
+            let from = self.searched.max(self.at);
+            let rest = input.get(from..).unwrap_or_default();
+            let Some(end) = memchr(b'\n', rest).map(|end| end + from) else {
+                self.searched = input.len();
+                return if input.len() > limit {
+                    Err(self.too_large())
+                } else {
+                    Ok(false)
+                };
+            };
+            if end >= limit {
+                return Err(self.too_large());
+            }
+            let [line @ .., b'\r'] = &input[self.at..end] else {
+                return Err(H1Error::INVALID_LINE_END);
+            };
+            let begin = self.at;
+            self.at = end + 1;
+            match &mut self.start {
+                Start::Request(first @ None) => {
+                    *first = Some(RequestLine::parse(line, begin, settings)?);
+                }
+                Start::Response(first @ None) => {
+                    let parsed = StatusLine::parse(line, begin)?;
+                    self.map.append(names::STATUS, &parsed.digits());
+                    *first = Some(parsed);
+                }
+                _ if line.is_empty() => return Ok(true),
+                _ => self.field(line, settings)?,
+            }
+        }
+    }
+
+    /// Gives the map back that will not be needed.
+    pub fn discard(self, pool: &mut HeaderPool) {
+        pool.give(self.map);
+    }
+
+    /// What cannot become a message is refused with its first byte, as Envoy does.
+    fn check_first_byte(&self, settings: &H1Settings, input: &[u8]) -> Result<(), H1Error> {
+        let Some(&first) = input.first() else {
+            return Ok(());
+        };
+        match self.start {
+            Start::Request(None) if !is_method_start(first, settings) => {
+                Err(H1Error::INVALID_METHOD)
+            }
+            Start::Response(None) if first != b'H' => Err(H1Error::INVALID_STATUS),
+            _ => Ok(()),
+        }
+    }
+
+    fn field(&mut self, line: &[u8], settings: &H1Settings) -> Result<(), H1Error> {
+        let name_len = line
+            .iter()
+            .take_while(|&&byte| LOWER_TOKEN[byte as usize] != 0)
+            .count();
+        let (name, rest) = line.split_at(name_len);
+        let [b':', value @ ..] = rest else {
+            return Err(invalid_name(line));
+        };
+        if name.is_empty() {
+            return Err(invalid_name(line));
+        }
+        let value = trim(value);
+        if !is_value(value) {
+            return Err(H1Error::INVALID_CHARACTERS);
+        }
+        if matches!(self.start, Start::Trailers) && !settings.enable_trailers {
+            return match find_known(name) {
+                Some(known) => check_trailer(known),
+                None => Ok(()),
+            };
+        }
+        if settings.underscores != UnderscoresAction::Allow && name.contains(&b'_') {
+            if settings.underscores == UnderscoresAction::RejectRequest {
+                return Err(H1Error::UNDERSCORE);
+            }
+            self.dropped += 1;
+            return Ok(());
+        }
+        self.add(name, value)?;
+        // `:status` is there already, and no field.
+        let fields = self.map.len() - usize::from(matches!(self.start, Start::Response(_)));
+        if fields > settings.max_fields() {
+            return Err(self.too_many());
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), H1Error> {
+        if let Some(case) = self.map.original_case_mut() {
+            case.push(name);
+        }
+        let mut short = [0; SHORT_NAME];
+        let long;
+        let lower = if let Some(short) = short.get_mut(..name.len()) {
+            for (to, from) in short.iter_mut().zip(name) {
+                *to = LOWER_TOKEN[*from as usize];
+            }
+            &*short
+        } else {
+            long = name.to_ascii_lowercase();
+            &long
+        };
+        match (UnknownName::of(lower), &self.start) {
+            (Ok(known), Start::Request(_)) => self.add_to_request(known, value),
+            (Ok(known), Start::Response(_)) => self.add_to_response(known, value),
+            (Ok(known), Start::Trailers) => {
+                check_trailer(known)?;
+                self.map.append(known, value);
+                Ok(())
+            }
+            (Err(unknown), _) => {
+                self.map.append(unknown, value);
+                Ok(())
+            }
+        }
+    }
+
+    fn add_to_request(&mut self, known: Known, value: &[u8]) -> Result<(), H1Error> {
+        if known == names::HOST {
+            // Envoy joins the two to one that nobody can mean; RFC 9112 section 3.2 says 400.
+            if self.map.contains(names::AUTHORITY) {
+                return Err(H1Error::INVALID_AUTHORITY);
+            }
+            self.map.append(names::AUTHORITY, value);
+            return Ok(());
+        }
+        self.check_framing(known)?;
+        self.map.receive(known, value, MessageKind::Request);
+        Ok(())
+    }
+
+    fn add_to_response(&mut self, known: Known, value: &[u8]) -> Result<(), H1Error> {
+        self.check_framing(known)?;
+        self.map.receive(known, value, MessageKind::Response);
+        Ok(())
+    }
+
+    /// What says where the body ends is said once.
+    fn check_framing(&self, known: Known) -> Result<(), H1Error> {
+        if known == names::CONTENT_LENGTH && self.map.contains(known) {
+            return Err(H1Error::INVALID_CONTENT_LENGTH);
+        }
+        if known == names::TRANSFER_ENCODING && self.map.contains(known) {
+            return Err(H1Error::INVALID_TRANSFER_ENCODING);
+        }
+        Ok(())
+    }
+
+    fn too_large(&self) -> H1Error {
+        match self.start {
+            Start::Trailers => H1Error::TRAILERS_TOO_LARGE,
+            _ => H1Error::HEADERS_TOO_LARGE,
+        }
+    }
+
+    fn too_many(&self) -> H1Error {
+        match self.start {
+            Start::Trailers => H1Error::TOO_MANY_TRAILERS,
+            _ => H1Error::TOO_MANY_HEADERS,
+        }
+    }
+}
+
+fn invalid_name(line: &[u8]) -> H1Error {
+    if has_control(line) {
+        H1Error::INVALID_CHARACTERS
+    } else {
+        H1Error::INVALID_HEADER
+    }
+}
+
+fn find_known(name: &[u8]) -> Option<Known> {
+    // Only the three of `check_trailer` matter: all are short.
+    let mut short = [0; 32];
+    let lower = short.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    Known::find(lower)
+}
+
+/// Trailers cannot change where the message ends or goes (RFC 9110 section 6.5.1).
+fn check_trailer(known: Known) -> Result<(), H1Error> {
+    match known {
+        names::CONTENT_LENGTH | names::TRANSFER_ENCODING | names::HOST => {
+            Err(H1Error::INVALID_TRAILER)
+        }
+        _ => Ok(()),
+    }
+}
