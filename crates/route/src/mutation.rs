@@ -2,7 +2,7 @@
 
 use crate::error::InvalidRoute;
 use nuncio_base::header_map::HeaderMap;
-use nuncio_base::header_name::{HeaderName, names};
+use nuncio_base::header_name::{HeaderName, MessageKind, names};
 use nuncio_observe::Formatter;
 use std::sync::Arc;
 
@@ -160,13 +160,19 @@ impl HeaderMutations {
     }
 
     fn write(&self, headers: &mut HeaderMap, scratch: &Scratch, what: Do) {
+        let kind = match headers.contains(names::STATUS) {
+            true => MessageKind::Response,
+            false => MessageKind::Request,
+        };
         let mut start = 0;
         for (header, (end, todo)) in self.add.iter().zip(&scratch.values) {
             let value = &scratch.bytes[start..*end];
             start = *end;
             match todo {
                 Do::Overwrite if what == Do::Overwrite => headers.replace(&header.name, value),
-                Do::Add if what == Do::Add => headers.receive(&header.name, value),
+                Do::Add if what == Do::Add => {
+                    headers.receive(&header.name, value, kind);
+                }
                 _ => {}
             }
         }
