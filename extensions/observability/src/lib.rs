@@ -1,1 +1,3 @@
 //! Access loggers and formatters.
+
+pub mod access_loggers;

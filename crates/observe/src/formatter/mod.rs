@@ -4,7 +4,7 @@ mod command;
 mod connection_fields;
 mod durations;
 mod error;
-mod grpc_status;
+pub(crate) mod grpc_status;
 mod json;
 mod json_formatter;
 mod json_parse;
