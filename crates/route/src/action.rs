@@ -1,6 +1,7 @@
 //! What a route does with a request.
 
 use crate::cluster::ClusterTarget;
+use crate::cors::CorsPolicy;
 use crate::direct_response::DirectResponse;
 use crate::hash_policy::HashPolicy;
 use crate::internal_redirect::InternalRedirectPolicy;
@@ -87,6 +88,14 @@ pub struct RouteAction {
     pub upgrades: Vec<UpgradeConfig>,
     /// Redirects of the upstream followed here.
     pub internal_redirect: Option<InternalRedirectPolicy>,
+    /// The policy of the CORS filter, in its old place.
+    pub cors: Option<Arc<CorsPolicy>>,
+    /// The old form of [`MaxStreamDuration::grpc_timeout_header_max`], which limits the timeout
+    /// instead of the stream; zero: any.
+    pub max_grpc_timeout: Option<Duration>,
+    /// What is taken off the `grpc-timeout` header's value with
+    /// [`max_grpc_timeout`](Self::max_grpc_timeout).
+    pub grpc_timeout_offset: Option<Duration>,
 }
 
 impl RouteAction {
@@ -113,6 +122,9 @@ impl RouteAction {
             hash_policies: Vec::new(),
             upgrades: Vec::new(),
             internal_redirect: None,
+            cors: None,
+            max_grpc_timeout: None,
+            grpc_timeout_offset: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! `envoy.config.route.v3.RouteAction.RequestMirrorPolicy`: a copy of the request sent elsewhere.
 
 use crate::cluster::ClusterTarget;
-use crate::mutation::HeaderMutations;
+use crate::mutation_steps::MutationSteps;
 use nuncio_base::runtime_flags::RuntimeFraction;
 
 /// Where and when a copy of a request is sent.
@@ -16,7 +16,7 @@ pub struct MirrorPolicy {
     /// Whether the host stays without `-shadow`.
     pub disable_shadow_host_suffix_append: bool,
     /// Changes to the copy's headers.
-    pub request_headers: HeaderMutations,
+    pub request_headers: MutationSteps,
     /// What the copy's host becomes, empty for no change.
     pub host_rewrite_literal: Box<[u8]>,
 }

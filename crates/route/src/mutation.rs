@@ -70,6 +70,25 @@ impl HeaderToAdd {
             keep_empty_value,
         })
     }
+
+    /// A header to add, whatever its name: where Envoy lets pseudo-headers be changed.
+    pub fn any(
+        name: &str,
+        value: HeaderValue,
+        action: AppendAction,
+        keep_empty_value: bool,
+    ) -> Self {
+        let mut name = HeaderName::new(name);
+        if name.known() == Some(names::HOST) {
+            name = names::AUTHORITY.into();
+        }
+        Self {
+            name,
+            value,
+            action,
+            keep_empty_value,
+        }
+    }
 }
 
 fn checked(name: &str, verb: &str) -> Result<HeaderName, InvalidRoute> {
@@ -98,7 +117,7 @@ pub struct Scratch {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Do {
+pub(crate) enum Do {
     Nothing,
     Add,
     Overwrite,
@@ -160,10 +179,7 @@ impl HeaderMutations {
     }
 
     fn write(&self, headers: &mut HeaderMap, scratch: &Scratch, what: Do) {
-        let kind = match headers.contains(names::STATUS) {
-            true => MessageKind::Response,
-            false => MessageKind::Request,
-        };
+        let kind = kind_of(headers);
         let mut start = 0;
         for (header, (end, todo)) in self.add.iter().zip(&scratch.values) {
             let value = &scratch.bytes[start..*end];
@@ -179,8 +195,16 @@ impl HeaderMutations {
     }
 }
 
+/// What kind of message has these headers.
+pub(crate) fn kind_of(headers: &HeaderMap) -> MessageKind {
+    match headers.contains(names::STATUS) {
+        true => MessageKind::Response,
+        false => MessageKind::Request,
+    }
+}
+
 impl HeaderToAdd {
-    fn decide(&self, headers: &HeaderMap) -> Do {
+    pub(crate) fn decide(&self, headers: &HeaderMap) -> Do {
         match self.action {
             AppendAction::AppendIfExistsOrAdd => Do::Add,
             AppendAction::OverwriteIfExistsOrAdd => Do::Overwrite,

@@ -42,6 +42,9 @@ pub struct RouteTableConfig {
     pub vhost_header: Option<HeaderName>,
     /// Whether what follows a `;` is left out of the path that routes are matched by.
     pub ignore_path_parameters_in_path_matching: bool,
+    /// Whether a route to a cluster that is not there is an error; `None`: yes for a table that
+    /// stands in the connection manager's config, no for one that is delivered.
+    pub validate_clusters: Option<bool>,
     /// Its metadata.
     pub metadata: Arc<Metadata>,
 }
@@ -126,6 +129,35 @@ impl RouteTable {
     /// The virtual hosts, in the order of config.
     pub fn virtual_hosts(&self) -> &[VirtualHost] {
         &self.virtual_hosts
+    }
+
+    /// Asks for every cluster that a route names whether it is there.
+    ///
+    /// # Errors
+    /// The first that is not, in Envoy's words.
+    pub fn check_clusters(&self, is_known: impl Fn(&str) -> bool) -> Result<(), InvalidRoute> {
+        let check = |target: &ClusterTarget, what: &str| match target {
+            ClusterTarget::Name(name) if !is_known(name) => {
+                Err(InvalidRoute::new(format!("route: unknown {what} '{name}'")))
+            }
+            _ => Ok(()),
+        };
+        let routes = self.virtual_hosts.iter().flat_map(|host| &host.routes);
+        for route in routes {
+            let Action::Route(action) = &route.action else {
+                continue;
+            };
+            check(&action.cluster, "cluster")?;
+            if let ClusterTarget::Weighted(clusters) = &action.cluster {
+                for cluster in clusters.clusters() {
+                    check(&cluster.target, "weighted cluster")?;
+                }
+            }
+            for policy in action.mirror_policies.iter() {
+                check(&policy.cluster, "shadow cluster")?;
+            }
+        }
+        Ok(())
     }
 
     /// The names of all filters for which some level has settings. A chain maps its slots to
