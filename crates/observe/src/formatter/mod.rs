@@ -14,6 +14,7 @@ mod moment;
 mod number;
 mod operator;
 mod parse;
+mod query_string;
 mod request_fields;
 mod stream_fields;
 mod text_formatter;

@@ -5,6 +5,7 @@ use super::command::{Spec, Syntax};
 use super::error::FormatError;
 use super::grpc_status::{self, Style};
 use super::operator::{Operator, Rendered};
+use super::query_string;
 use crate::format_cx::FormatCx;
 use nuncio_base::{HeaderMap, HeaderName, Known, names};
 
@@ -217,13 +218,21 @@ impl RequestField {
                 let path = path.map(|path| if *query { path } else { without_query(path) });
                 Rendered::maybe_bytes(out, path)
             }
-            Self::QueryParam(name) => write_query_param(cx, name, out),
+            Self::QueryParam(name) => {
+                let found =
+                    query(cx).is_some_and(|query| query_string::write_param(query, name, out));
+                if found {
+                    Rendered::Text
+                } else {
+                    Rendered::Absent
+                }
+            }
             Self::QueryParams { decoded } => {
                 let Some(query) = query(cx) else {
                     return Rendered::Absent;
                 };
                 if *decoded {
-                    out.extend(decode(query));
+                    query_string::write_readable(query, out);
                 } else {
                     out.extend_from_slice(query);
                 }
@@ -268,42 +277,6 @@ fn query<'a>(cx: &FormatCx<'a>) -> Option<&'a [u8]> {
     let path = cx.request_headers?.get(names::PATH)?;
     let at = path.iter().position(|byte| *byte == b'?')?;
     Some(&path[at + 1..])
-}
-
-fn write_query_param(cx: &FormatCx<'_>, name: &[u8], out: &mut Vec<u8>) -> Rendered {
-    let Some(query) = query(cx) else {
-        return Rendered::Absent;
-    };
-    for param in query.split(|byte| *byte == b'&') {
-        let at = param.iter().position(|byte| *byte == b'=');
-        let key = &param[..at.unwrap_or(param.len())];
-        if decode(key).eq(name.iter().copied()) {
-            out.extend(decode(at.map_or(b"", |at| &param[at + 1..])));
-            return Rendered::Text;
-        }
-    }
-    Rendered::Absent
-}
-
-/// The bytes with `%xx` decoded (RFC 3986 section 2.1); what is no such escape stays.
-fn decode(text: &[u8]) -> impl Iterator<Item = u8> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let byte = *text.get(at)?;
-        if byte == b'%'
-            && let Some(high) = text.get(at + 1).and_then(|digit| hex(*digit))
-            && let Some(low) = text.get(at + 2).and_then(|digit| hex(*digit))
-        {
-            at += 3;
-            return Some(high << 4 | low);
-        }
-        at += 1;
-        Some(byte)
-    })
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 fn write_server_name(

@@ -118,6 +118,37 @@ fn headers_paths_and_queries() {
 }
 
 #[test]
+fn query_strings() {
+    let mut facts = Facts::proxied();
+    facts
+        .request
+        .set(":path", b"/a?x=a+b%2&e&n=&k%20y=z%zz%0a%FF%22%4");
+    let bytes = format_text("%QUERY_PARAM(k y)%", &facts, FormatOptions::default());
+    assert_eq!(bytes, b"z%zz%0a\xff\"%4");
+    check(
+        &facts,
+        &[
+            (
+                "%QUERY_PARAM(x)%|%QUERY_PARAM(e)%|%QUERY_PARAM(n)%",
+                "a+b%2||",
+            ),
+            (
+                "%QUERY_PARAM(k)%|%QUERY_PARAM(k%20y)%|%QUERY_PARAM(k yz)%",
+                "-|-|-",
+            ),
+            (
+                "%QUERY_PARAMS(DECODED)%",
+                "x=a+b2&e&n=&k%20y=zzz%0a%FF%22%4",
+            ),
+        ],
+    );
+    facts
+        .request
+        .set(":path", b"/a?%41%2g|%g2|%%41|%5b%5D%7b|%|%25");
+    check(&facts, &[("%QUERY_PARAMS(DECODED)%", "A2g|g2|A|[]%7b||%")]);
+}
+
+#[test]
 fn a_forged_server_name_is_made_harmless() {
     let mut facts = Facts::proxied();
     let connection = Rc::get_mut(&mut facts.info.connection).unwrap();
