@@ -126,6 +126,9 @@ pub struct Options {
     pub mutex_tracing: bool,
     /// `--enable-core-dump`
     pub core_dump: bool,
+
+    /// What is to be logged, as warnings, once there is a log.
+    pub warnings: Vec<&'static str>,
 }
 
 impl Default for Options {
@@ -172,6 +175,7 @@ impl Default for Options {
             socket_mode: 0o600,
             mutex_tracing: false,
             core_dump: false,
+            warnings: Vec::new(),
         }
     }
 }

@@ -1,3 +1,26 @@
 //! Nuncio: Envoy, written anew. Parses the command line, lists the extensions, starts.
 
-fn main() {}
+mod cli;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use cli::CommandLine;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let exit = match cli::parse(&words) {
+        CommandLine::Exit(exit) => exit,
+        CommandLine::Run(options) => cli::Exit {
+            stderr: format!("{:?}\n", options.mode),
+            code: 1,
+            ..cli::Exit::default()
+        },
+    };
+    // A reader that has gone away is no reason to fail.
+    let _ = std::io::stdout().write_all(exit.stdout.as_bytes());
+    let _ = std::io::stderr().write_all(exit.stderr.as_bytes());
+    ExitCode::from(exit.code)
+}
