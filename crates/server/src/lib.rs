@@ -1,1 +1,4 @@
 //! Owns it all on the main thread: managers, admin, lifecycle.
+
+pub mod logging;
+pub mod signals;
