@@ -1,1 +1,27 @@
-//! Which host, which connection: clusters, load balancing, pools.
+//! Which host, which connection: clusters, load balancing, circuit breakers, connection pools.
+//!
+//! Main makes a [`ClusterInfo`] and [`PrioritySet`] snapshots of a cluster's hosts and posts them;
+//! each worker keeps a [`LocalCluster`] with the balancer's state and the pools, found through its
+//! [`ClusterManager`]. Workers share atomics only: circuit breakers and hosts' counts. (Envoy's
+//! pages: "Cluster manager", "Load balancing", "Connection pooling", "Circuit breaking".)
+
+pub mod cluster;
+pub mod host;
+pub mod host_set;
+pub mod lb;
+pub mod local_cluster;
+pub mod manager;
+pub mod pool;
+pub mod priority;
+pub mod resource;
+pub mod stats;
+
+pub use cluster::{ClusterInfo, ClusterSpec};
+pub use host::{Health, HealthFlag, Host, HostSpec, HostStats, Locality};
+pub use host_set::HostSet;
+pub use lb::{Choice, LbRequest, LbSpec, LoadBalancer};
+pub use local_cluster::LocalCluster;
+pub use manager::ClusterManager;
+pub use pool::{ClientStream, PoolFailure, StreamRequest, TcpConnection, TcpRequest};
+pub use priority::{HostsChange, PrioritySet};
+pub use resource::{Priority, RetryPermit};

@@ -1,0 +1,154 @@
+//! A cluster's immutable configuration and what all threads share of it.
+
+use crate::lb::LbSpec;
+use crate::resource::{Priority, ResourceManager, Thresholds};
+use crate::stats::{ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats};
+use nuncio_base::metadata::Metadata;
+use nuncio_codec::h1::H1Settings;
+use nuncio_net::SocketOptions;
+use nuncio_stats::{Group, Scope};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a cluster speaks HTTP to its hosts (`HttpProtocolOptions`).
+#[derive(Clone)]
+pub struct HttpOptions {
+    /// How long a connection without requests is kept; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long a connection is used at all.
+    pub max_connection_duration: Option<Duration>,
+    /// How long a request may take in all.
+    pub max_stream_duration: Option<Duration>,
+    /// After how many requests a connection is closed.
+    pub max_requests_per_connection: Option<NonZeroU32>,
+    /// What the HTTP/1 codec is set to; limits on heads are there.
+    pub http1: Arc<H1Settings>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Some(Duration::from_secs(3600)),
+            max_connection_duration: None,
+            max_stream_duration: None,
+            max_requests_per_connection: None,
+            http1: Arc::default(),
+        }
+    }
+}
+
+/// What applies to every load-balancing policy (`CommonLbConfig`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct CommonLb {
+    /// Below this share of healthy hosts, in percent, all get traffic.
+    pub healthy_panic_threshold: u32,
+    /// Whether localities share the traffic by their weights.
+    pub locality_weighted: bool,
+    /// Whether hosts of an overloaded priority get no traffic in panic.
+    pub fail_traffic_on_panic: bool,
+    /// Whether hosts are left out until their first health check has finished.
+    pub ignore_new_hosts_until_first_hc: bool,
+    /// Whether every change of the hosts closes all connections.
+    pub close_connections_on_host_set_change: bool,
+    /// For how long changes of health, weight and metadata are gathered; zero: not at all.
+    pub update_merge_window: Duration,
+}
+
+impl Default for CommonLb {
+    fn default() -> Self {
+        Self {
+            healthy_panic_threshold: 50,
+            locality_weighted: false,
+            fail_traffic_on_panic: false,
+            ignore_new_hosts_until_first_hc: false,
+            close_connections_on_host_set_change: false,
+            update_merge_window: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A cluster as configured.
+#[derive(Clone)]
+pub struct ClusterSpec {
+    /// The name.
+    pub name: Arc<str>,
+    /// The name in stats and logs: `alt_stat_name`, else the name.
+    pub observability_name: Arc<str>,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// Soft limit of a connection's buffers in bytes.
+    pub per_connection_buffer_limit: u32,
+    /// Limits per routing priority: default, high.
+    pub thresholds: [Thresholds; 2],
+    /// How HTTP is spoken.
+    pub http: HttpOptions,
+    /// What is set on sockets.
+    pub socket_options: SocketOptions,
+    /// Metadata.
+    pub metadata: Option<Arc<Metadata>>,
+    /// The load-balancing policy.
+    pub lb: Arc<dyn LbSpec>,
+    /// What applies to every policy.
+    pub common_lb: CommonLb,
+    /// Whether it came from a control plane.
+    pub added_via_api: bool,
+}
+
+impl ClusterSpec {
+    /// A cluster with Envoy's defaults.
+    pub fn new(name: &str, lb: Arc<dyn LbSpec>) -> Self {
+        Self {
+            name: name.into(),
+            observability_name: name.into(),
+            connect_timeout: Duration::from_secs(5),
+            per_connection_buffer_limit: 1024 * 1024,
+            thresholds: Default::default(),
+            http: HttpOptions::default(),
+            socket_options: SocketOptions::default(),
+            metadata: None,
+            lb,
+            common_lb: CommonLb::default(),
+            added_via_api: false,
+        }
+    }
+}
+
+/// What all threads share of a cluster.
+pub struct ClusterInfo {
+    /// The configuration.
+    pub spec: ClusterSpec,
+    /// What pools and routers count.
+    pub traffic_stats: Group<ClusterTrafficStats>,
+    /// What load balancers count.
+    pub lb_stats: Group<ClusterLbStats>,
+    /// What main counts.
+    pub update_stats: Group<ClusterUpdateStats>,
+    /// The scope `cluster.NAME.`, for what more is counted there.
+    pub scope: Scope,
+    resources: [ResourceManager; 2],
+}
+
+impl ClusterInfo {
+    /// Makes the stats and circuit breakers of `spec`; `root` is the scope without prefix.
+    pub fn new(spec: ClusterSpec, root: &Scope) -> Arc<Self> {
+        let scope = root.scope("cluster").scope(&spec.observability_name);
+        let resources = Priority::ALL.map(|priority| {
+            let thresholds = spec.thresholds[priority as usize].clone();
+            ResourceManager::new(thresholds, priority, &scope)
+        });
+        Arc::new(Self {
+            traffic_stats: scope.group(),
+            lb_stats: scope.group(),
+            update_stats: scope.group(),
+            resources,
+            scope,
+            spec,
+        })
+    }
+
+    /// The circuit breakers of a routing priority.
+    pub fn resources(&self, priority: Priority) -> &ResourceManager {
+        &self.resources[priority as usize]
+    }
+}

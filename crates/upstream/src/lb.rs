@@ -1,0 +1,114 @@
+//! Load balancing: the trait that policies implement, and what they share (Envoy's
+//! "Load balancing"). The policies are extensions.
+
+pub mod edf;
+pub mod source;
+pub mod weighted;
+
+use crate::host::Host;
+use crate::priority::{PriorityLoad, PrioritySet};
+use crate::stats::ClusterLbStats;
+use nuncio_base::HeaderMap;
+use nuncio_base::metadata::Value;
+use nuncio_base::random::Random;
+use nuncio_worker::Worker;
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A balancer's answer.
+pub enum Choice {
+    /// This host; it may be one that is not in the cluster's sets.
+    Host(Arc<Host>),
+    /// Which host is not known yet: resolves to an answer, `None` meaning that there is no host.
+    Pending(Pin<Box<dyn Future<Output = Option<Arc<Host>>>>>),
+    /// There is no host for this request.
+    NoHost,
+}
+
+/// What a balancer may ask of the request (or connection) that it chooses a host for. Methods must
+/// not choose hosts themselves.
+pub trait LbRequest {
+    /// The hash of the route's hash policy.
+    fn hash(&self) -> Option<u64> {
+        None
+    }
+
+    /// The request's headers.
+    fn headers(&self) -> Option<&HeaderMap> {
+        None
+    }
+
+    /// What the route asks of the host's metadata (`metadata_match`), by name.
+    fn metadata_match(&self) -> &[(Arc<str>, Value)] {
+        &[]
+    }
+
+    /// Whether a host won't do, for one that was tried before; then another is chosen, up to
+    /// [`host_selection_retries`](Self::host_selection_retries) times.
+    fn refuses(&self, _host: &Host) -> bool {
+        false
+    }
+
+    /// How often another host is chosen when one is refused.
+    fn host_selection_retries(&self) -> u32 {
+        1
+    }
+
+    /// The load of the priorities for this request, where it is not the usual one.
+    fn priority_load<'a>(&self, hosts: &'a PrioritySet) -> Cow<'a, PriorityLoad> {
+        Cow::Borrowed(hosts.load())
+    }
+}
+
+/// A request that asks for nothing in particular.
+pub struct AnyRequest;
+impl LbRequest for AnyRequest {}
+
+/// What a balancer is given besides the hosts and the request.
+pub struct LbCx<'a> {
+    /// Random numbers.
+    pub random: &'a mut Random,
+    /// The cluster's stats.
+    pub stats: &'a ClusterLbStats,
+}
+
+/// One worker's balancer of one cluster.
+pub trait LoadBalancer {
+    /// Chooses a host. `hosts` differ from those of the last call where their version does.
+    fn choose(&mut self, hosts: &PrioritySet, request: &dyn LbRequest, cx: &mut LbCx<'_>)
+    -> Choice;
+}
+
+/// A load-balancing policy as configured.
+pub trait LbSpec: Send + Sync + fmt::Debug {
+    /// The policy's name, as `envoy.load_balancing_policies.round_robin`.
+    fn name(&self) -> &'static str;
+
+    /// What is built once, on main, for all workers, whenever the hosts change: a hash table.
+    fn shared(&self, _hosts: &PrioritySet) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
+
+    /// A worker's balancer.
+    fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer>;
+}
+
+/// Chooses until a host is not refused; the last one counts where all are.
+pub fn choose_accepted(
+    request: &dyn LbRequest,
+    mut choose: impl FnMut() -> Option<Arc<Host>>,
+) -> Choice {
+    for _ in 0..request.host_selection_retries() {
+        match choose() {
+            Some(host) if request.refuses(&host) => {}
+            Some(host) => return Choice::Host(host),
+            None => return Choice::NoHost,
+        }
+    }
+    choose().map_or(Choice::NoHost, Choice::Host)
+}

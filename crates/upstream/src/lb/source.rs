@@ -1,0 +1,177 @@
+//! From which hosts one is chosen: the priority by load, all hosts in panic, a locality by weight
+//! (Envoy's `ZoneAwareLoadBalancerBase`; zone-aware routing itself is not built).
+
+use super::edf::EdfScheduler;
+use super::{LbCx, LbRequest};
+use crate::cluster::CommonLb;
+use crate::host::Host;
+use crate::host_set::{HostLists, HostSet};
+use crate::priority::{Availability, PrioritySet};
+use std::sync::Arc;
+
+/// Which list of a priority.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Of {
+    /// All its hosts: panic.
+    All,
+    /// The healthy ones.
+    Healthy,
+    /// The degraded ones.
+    Degraded,
+    /// The healthy ones of one locality.
+    LocalityHealthy(usize),
+    /// The degraded ones of one locality.
+    LocalityDegraded(usize),
+}
+
+/// A list of hosts to choose from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub struct Source {
+    /// The priority.
+    pub priority: usize,
+    /// Which of its lists.
+    pub of: Of,
+}
+
+impl Source {
+    /// The hosts.
+    pub fn hosts<'a>(&self, hosts: &'a PrioritySet) -> &'a [Arc<Host>] {
+        let Some(set) = hosts.sets().get(self.priority) else {
+            return &[];
+        };
+        let locality = |at: usize| set.localities().get(at).map(|locality| &locality.lists);
+        match self.of {
+            Of::All => set.hosts(),
+            Of::Healthy => set.healthy(),
+            Of::Degraded => set.degraded(),
+            Of::LocalityHealthy(at) => locality(at).map_or(&[], |lists| &lists.healthy),
+            Of::LocalityDegraded(at) => locality(at).map_or(&[], |lists| &lists.degraded),
+        }
+    }
+
+    /// Every list of these hosts that could be chosen from.
+    pub fn all(hosts: &PrioritySet) -> impl Iterator<Item = Self> {
+        hosts.sets().iter().enumerate().flat_map(|(priority, set)| {
+            let localities = 0..set.localities().len();
+            [Of::All, Of::Healthy, Of::Degraded]
+                .into_iter()
+                .chain(localities.clone().map(Of::LocalityHealthy))
+                .chain(localities.map(Of::LocalityDegraded))
+                .map(move |of| Self { priority, of })
+        })
+    }
+}
+
+/// The schedules over one priority's localities; `None` where there is nothing to weigh.
+#[derive(Default)]
+struct LocalitySchedules {
+    healthy: Option<EdfScheduler>,
+    degraded: Option<EdfScheduler>,
+}
+
+/// Chooses sources. One per worker and cluster.
+pub struct Sources {
+    fail_traffic_on_panic: bool,
+    locality_weighted: bool,
+    localities: Vec<LocalitySchedules>,
+    seed: u32,
+}
+
+impl Sources {
+    /// `seed` varies over the workers.
+    pub fn new(common: &CommonLb, seed: u32) -> Self {
+        Self {
+            fail_traffic_on_panic: common.fail_traffic_on_panic,
+            locality_weighted: common.locality_weighted,
+            localities: Vec::new(),
+            seed,
+        }
+    }
+
+    /// The hosts changed.
+    pub fn rebuild(&mut self, hosts: &PrioritySet) {
+        if self.locality_weighted {
+            let seed = self.seed;
+            let sets = hosts.sets().iter();
+            let schedules = sets.map(|set| LocalitySchedules {
+                healthy: schedule(set, seed, |lists| lists.healthy.len()),
+                degraded: schedule(set, seed, |lists| lists.degraded.len()),
+            });
+            self.localities = schedules.collect();
+        }
+    }
+
+    /// Chooses a list; `None` in a panic that is to fail traffic.
+    pub fn choose(
+        &mut self,
+        hosts: &PrioritySet,
+        request: &dyn LbRequest,
+        cx: &mut LbCx<'_>,
+    ) -> Option<Source> {
+        let load = request.priority_load(hosts);
+        let (priority, availability) = load.choose(cx.random.bits());
+        if hosts.in_panic(priority) {
+            cx.stats.lb_healthy_panic().inc();
+            let all = Source {
+                priority,
+                of: Of::All,
+            };
+            return (!self.fail_traffic_on_panic).then_some(all);
+        }
+        let of = match self.choose_locality(hosts, priority, availability) {
+            Some(locality) => locality,
+            None if availability == Availability::Healthy => Of::Healthy,
+            None => Of::Degraded,
+        };
+        Some(Source { priority, of })
+    }
+
+    fn choose_locality(
+        &mut self,
+        hosts: &PrioritySet,
+        priority: usize,
+        availability: Availability,
+    ) -> Option<Of> {
+        let schedules = self.localities.get_mut(priority)?;
+        let set = hosts.sets().get(priority)?;
+        let weight = |count: fn(&HostLists) -> usize| {
+            move |at: usize| effective_weight(set, at, count).max(f64::MIN_POSITIVE)
+        };
+        match availability {
+            Availability::Healthy => {
+                let picked = schedules.healthy.as_mut()?;
+                let at = picked.pick(weight(|lists| lists.healthy.len()))?;
+                Some(Of::LocalityHealthy(at))
+            }
+            Availability::Degraded => {
+                let picked = schedules.degraded.as_mut()?;
+                let at = picked.pick(weight(|lists| lists.degraded.len()))?;
+                Some(Of::LocalityDegraded(at))
+            }
+        }
+    }
+}
+
+fn schedule(set: &HostSet, seed: u32, count: fn(&HostLists) -> usize) -> Option<EdfScheduler> {
+    let weights = 0..set.localities().len();
+    let entries: Vec<_> = weights
+        .map(|at| (at, effective_weight(set, at, count)))
+        .filter(|(_, weight)| *weight > 0.0)
+        .collect();
+    (!entries.is_empty()).then(|| EdfScheduler::new(&entries, seed))
+}
+
+/// A locality's weight, times the share of its hosts that are available (raised by the
+/// overprovisioning factor).
+fn effective_weight(set: &HostSet, at: usize, count: fn(&HostLists) -> usize) -> f64 {
+    let Some(locality) = set.localities().get(at) else {
+        return 0.0;
+    };
+    let counted = locality.lists.counted();
+    if counted == 0 {
+        return 0.0;
+    }
+    let factor = f64::from(set.provisioning().overprovisioning_factor) / 100.0;
+    let available = count(&locality.lists) as f64 / counted as f64;
+    f64::from(locality.weight) * (factor * available).min(1.0)
+}

@@ -1,0 +1,197 @@
+//! One cluster on one worker: its hosts as last published, its balancer, its pools.
+
+use crate::cluster::{ClusterInfo, ClusterSpec};
+use crate::host::Host;
+use crate::lb::{Choice, LbCx, LbRequest, LoadBalancer};
+use crate::pool::Pools;
+use crate::pool::http1::StreamRequest;
+use crate::pool::tcp::TcpRequest;
+use crate::priority::{HostsChange, PrioritySet};
+use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
+use crate::stats::{ClusterLbStats, ClusterTrafficStats};
+use nuncio_stats::LocalResponseCodes;
+use nuncio_worker::Worker;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What pools and streams need of a cluster on this worker; it outlives the cluster's removal.
+pub(crate) struct ClusterCore {
+    pub worker: Rc<Worker>,
+    pub info: Arc<ClusterInfo>,
+    pub stats: ClusterTrafficStats,
+    resources: [LocalResources; 2],
+}
+
+impl ClusterCore {
+    pub fn spec(&self) -> &ClusterSpec {
+        &self.info.spec
+    }
+
+    pub fn try_take(&self, priority: Priority, resource: Resource) -> bool {
+        self.resources[priority as usize].try_take(self.info.resources(priority), resource)
+    }
+
+    pub fn take(&self, priority: Priority, resource: Resource) {
+        self.resources[priority as usize].take(self.info.resources(priority), resource);
+    }
+
+    pub fn give(&self, priority: Priority, resource: Resource) {
+        self.resources[priority as usize].give(self.info.resources(priority), resource);
+    }
+}
+
+/// A worker's view of a cluster. Streams hold it by `Rc` for as long as they need it; a cluster
+/// that is removed or replaced meanwhile closes its connections as they become idle.
+pub struct LocalCluster {
+    core: Rc<ClusterCore>,
+    hosts: RefCell<Arc<PrioritySet>>,
+    balancer: RefCell<Box<dyn LoadBalancer>>,
+    lb_stats: ClusterLbStats,
+    codes: Codes,
+    pools: RefCell<Pools>,
+}
+
+impl LocalCluster {
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        info: Arc<ClusterInfo>,
+        hosts: Arc<PrioritySet>,
+    ) -> Rc<Self> {
+        let core = Rc::new(ClusterCore {
+            worker: Rc::clone(worker),
+            stats: info.traffic_stats.local(),
+            resources: Priority::ALL.map(|priority| LocalResources::new(info.resources(priority))),
+            info,
+        });
+        Rc::new(Self {
+            hosts: RefCell::new(hosts),
+            balancer: RefCell::new(core.spec().lb.localize(worker)),
+            lb_stats: core.info.lb_stats.local(),
+            codes: Codes::default(),
+            pools: RefCell::default(),
+            core,
+        })
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.spec().name
+    }
+
+    /// The configuration.
+    pub fn spec(&self) -> &ClusterSpec {
+        self.core.spec()
+    }
+
+    /// What all threads share.
+    pub fn info(&self) -> &Arc<ClusterInfo> {
+        &self.core.info
+    }
+
+    /// What pools and routers count.
+    pub fn stats(&self) -> &ClusterTrafficStats {
+        &self.core.stats
+    }
+
+    /// The hosts as last published.
+    pub fn hosts(&self) -> Arc<PrioritySet> {
+        Arc::clone(&self.hosts.borrow())
+    }
+
+    /// Chooses a host for a request or connection; where there is none, that is counted
+    /// (`upstream_cx_none_healthy`).
+    pub fn choose(&self, request: &dyn LbRequest) -> Choice {
+        let choice = self.core.worker.with_random(|random| {
+            let mut cx = LbCx {
+                random,
+                stats: &self.lb_stats,
+            };
+            let hosts = self.hosts.borrow();
+            self.balancer.borrow_mut().choose(&hosts, request, &mut cx)
+        });
+        if matches!(choice, Choice::NoHost) {
+            self.stats().upstream_cx_none_healthy().inc();
+        }
+        choice
+    }
+
+    /// Asks for a stream to `host`; poll it. Dropping it cancels.
+    pub fn http_stream(&self, host: &Arc<Host>, priority: Priority) -> StreamRequest {
+        let mut pools = self.pools.borrow_mut();
+        StreamRequest::new(pools.http1(&self.core, host, priority))
+    }
+
+    /// Asks for a connection of one's own to `host`; poll it. Dropping it cancels.
+    pub fn tcp_connection(&self, host: &Arc<Host>, priority: Priority) -> TcpRequest {
+        let mut pools = self.pools.borrow_mut();
+        TcpRequest::new(pools.tcp(&self.core, host, priority))
+    }
+
+    /// The right to one more retry in flight, unless the circuit breaker is open; the router
+    /// counts that (`upstream_rq_retry_overflow`).
+    pub fn try_retry(&self, priority: Priority) -> Option<RetryPermit> {
+        RetryPermit::try_new(&self.core, priority)
+    }
+
+    /// Counts a response under `cluster.NAME.`, and again by where its request came from and
+    /// whether a canary answered.
+    pub fn count_response(&self, status: u16, internal: bool, canary: bool) {
+        self.codes(internal, canary)
+            .for_each(|codes| codes.count(status));
+    }
+
+    /// Records `upstream_rq_time`, likewise.
+    pub fn record_response_time(&self, milliseconds: u64, internal: bool, canary: bool) {
+        self.codes(internal, canary)
+            .for_each(|codes| codes.record_time(milliseconds));
+    }
+
+    fn codes(&self, internal: bool, canary: bool) -> impl Iterator<Item = &LocalResponseCodes> {
+        let scope = &self.core.info.scope;
+        let below = |name: &str| scope.scope(name).response_codes().local();
+        let codes = &self.codes;
+        let all = codes.all.get_or_init(|| scope.response_codes().local());
+        let origin = if internal {
+            codes.internal.get_or_init(|| below("internal"))
+        } else {
+            codes.external.get_or_init(|| below("external"))
+        };
+        let canary = canary.then(|| codes.canary.get_or_init(|| below("canary")));
+        [all, origin].into_iter().chain(canary)
+    }
+
+    pub(crate) fn update_hosts(&self, hosts: Arc<PrioritySet>, change: &HostsChange) {
+        *self.hosts.borrow_mut() = hosts;
+        let close_all = self.spec().common_lb.close_connections_on_host_set_change;
+        let mut pools = self.pools.borrow_mut();
+        if close_all && !(change.added.is_empty() && change.removed.is_empty()) {
+            pools.drain_all();
+        } else {
+            for host in &change.removed {
+                pools.drain(host.id());
+            }
+        }
+    }
+
+    /// Closes idle connections, and those in use when they become idle (`/drain_listeners` and
+    /// removal of the cluster).
+    pub fn drain_connections(&self) {
+        self.pools.borrow_mut().drain_all();
+    }
+}
+
+impl Drop for LocalCluster {
+    fn drop(&mut self) {
+        self.pools.get_mut().drain_all();
+    }
+}
+
+/// Responses by code, made with the first response.
+#[derive(Default)]
+struct Codes {
+    all: OnceCell<LocalResponseCodes>,
+    internal: OnceCell<LocalResponseCodes>,
+    external: OnceCell<LocalResponseCodes>,
+    canary: OnceCell<LocalResponseCodes>,
+}

@@ -1,0 +1,122 @@
+//! A worker's clusters, by name. Main posts every change; nothing here is shared.
+
+use crate::cluster::ClusterInfo;
+use crate::local_cluster::LocalCluster;
+use crate::priority::{HostsChange, PrioritySet};
+use nuncio_worker::Worker;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A cluster that this worker knows of; its local part is made when it is first used, so that ten
+/// thousand clusters without traffic cost little.
+struct Known {
+    info: Arc<ClusterInfo>,
+    hosts: Arc<PrioritySet>,
+    local: Option<Rc<LocalCluster>>,
+}
+
+/// What one worker knows of all clusters: a worker service.
+pub struct ClusterManager {
+    worker: Rc<Worker>,
+    clusters: RefCell<HashMap<Arc<str>, Known>>,
+    generation: Cell<u64>,
+    inflated: Cell<u64>,
+}
+
+impl ClusterManager {
+    /// An empty manager; it becomes a service of `worker`.
+    pub fn install(worker: &Rc<Worker>) -> Rc<Self> {
+        let manager = Rc::new(Self {
+            worker: Rc::clone(worker),
+            clusters: RefCell::default(),
+            generation: Cell::new(1),
+            inflated: Cell::new(0),
+        });
+        worker.services().add(Rc::clone(&manager));
+        manager
+    }
+
+    /// The worker's manager, installed on first use.
+    pub fn of(worker: &Rc<Worker>) -> Rc<Self> {
+        worker
+            .services()
+            .get()
+            .unwrap_or_else(|| Self::install(worker))
+    }
+
+    /// The cluster of this name.
+    pub fn get(&self, name: &str) -> Option<Rc<LocalCluster>> {
+        let mut clusters = self.clusters.borrow_mut();
+        let known = clusters.get_mut(name)?;
+        if known.local.is_none() {
+            self.inflated.set(self.inflated.get() + 1);
+        }
+        let local = known.local.get_or_insert_with(|| {
+            let (info, hosts) = (Arc::clone(&known.info), Arc::clone(&known.hosts));
+            LocalCluster::new(&self.worker, info, hosts)
+        });
+        Some(Rc::clone(local))
+    }
+
+    /// Whether there is a cluster of this name; unlike [`get`](Self::get) it does not begin to
+    /// be used by that.
+    pub fn contains(&self, name: &str) -> bool {
+        self.clusters.borrow().contains_key(name)
+    }
+
+    /// A number that changes whenever a cluster comes, goes or is replaced: what a [`get`] gave may
+    /// be kept until then.
+    ///
+    /// [`get`]: Self::get
+    pub fn generation(&self) -> u64 {
+        self.generation.get()
+    }
+
+    /// How many clusters are in use here
+    /// (`thread_local_cluster_manager.WORKER.clusters_inflated`).
+    pub fn inflated(&self) -> u64 {
+        self.inflated.get()
+    }
+
+    /// Adds a cluster, or replaces the one of this name; its connections are then drained.
+    pub fn set(&self, info: Arc<ClusterInfo>, hosts: Arc<PrioritySet>) {
+        let known = Known {
+            hosts,
+            local: None,
+            info,
+        };
+        let name = Arc::clone(&known.info.spec.name);
+        let old = self.clusters.borrow_mut().insert(name, known);
+        self.retire(old);
+    }
+
+    /// Replaces a cluster's hosts.
+    pub fn update_hosts(&self, name: &str, hosts: Arc<PrioritySet>, change: &HostsChange) {
+        let local = match self.clusters.borrow_mut().get_mut(name) {
+            Some(known) => {
+                known.hosts = Arc::clone(&hosts);
+                known.local.clone()
+            }
+            None => None,
+        };
+        if let Some(local) = local {
+            local.update_hosts(hosts, change);
+        }
+    }
+
+    /// Removes a cluster; streams in flight end as they would have.
+    pub fn remove(&self, name: &str) {
+        let old = self.clusters.borrow_mut().remove(name);
+        self.retire(old);
+    }
+
+    fn retire(&self, old: Option<Known>) {
+        self.generation.set(self.generation.get() + 1);
+        if let Some(local) = old.and_then(|known| known.local) {
+            self.inflated.set(self.inflated.get() - 1);
+            local.drain_connections();
+        }
+    }
+}

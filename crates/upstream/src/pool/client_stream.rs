@@ -1,0 +1,101 @@
+//! A stream to a host, whatever HTTP version its connection speaks.
+
+use super::http1::Http1Lease;
+use nuncio_base::address::Address;
+use nuncio_base::{Buffer, HeaderMap};
+use nuncio_codec::{End, Frame};
+use nuncio_stream_info::{BytesMeter, Protocol};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// What is known of a stream's connection.
+#[derive(Clone, Debug)]
+pub struct ClientStreamInfo {
+    /// The connection's number, unique in this process.
+    pub connection_id: u64,
+    /// The connection's own address.
+    pub local_address: Option<Address>,
+    /// The address that was connected to.
+    pub remote_address: Address,
+    /// The HTTP version.
+    pub protocol: Protocol,
+    /// How many streams the connection has carried before this one.
+    pub streams_before: u64,
+    /// When connecting began.
+    pub connect_start: Instant,
+    /// When the connection was there.
+    pub connect_end: Instant,
+}
+
+/// One request and its response on an upstream connection.
+///
+/// What is sent is written by the next [`poll`](Self::poll). Dropping the stream ends it: where
+/// request and response are complete and the connection can take another, that goes back to its
+/// pool; else the stream is reset, which closes an HTTP/1 connection.
+pub struct ClientStream(Kind);
+
+enum Kind {
+    Http1(Http1Lease),
+}
+
+impl ClientStream {
+    pub(super) fn http1(lease: Http1Lease) -> Self {
+        Self(Kind::Http1(lease))
+    }
+
+    /// Sends the request's head; `headers` have `:method`, and `:path` or (CONNECT) `:authority`.
+    pub fn send_headers(&mut self, headers: &HeaderMap, end: End) {
+        let Kind::Http1(lease) = &mut self.0;
+        lease.connection_mut().send_headers(headers, end);
+    }
+
+    /// Sends a piece of the body, emptying `data`. It is taken whatever the buffer limit; see
+    /// [`write_blocked`](Self::write_blocked).
+    pub fn send_data(&mut self, data: &mut Buffer, end: End) {
+        let Kind::Http1(lease) = &mut self.0;
+        lease.connection_mut().send_data(data, end);
+    }
+
+    /// Sends trailers, which end the request.
+    pub fn send_trailers(&mut self, trailers: &HeaderMap) {
+        let Kind::Http1(lease) = &mut self.0;
+        lease.connection_mut().send_trailers(trailers);
+    }
+
+    /// Writes what waits, then gives the next frame of the response. Pending while there is none,
+    /// and behind the end of the response (then the task is woken for writing only).
+    ///
+    /// Not polling it is how a slow downstream holds the upstream back.
+    pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Frame> {
+        let Kind::Http1(lease) = &mut self.0;
+        lease.connection_mut().poll(task)
+    }
+
+    /// Whether so much waits to be written that no more should be sent; from the cluster's buffer
+    /// limit on until half of it is left.
+    pub fn write_blocked(&self) -> bool {
+        let Kind::Http1(lease) = &self.0;
+        lease.connection().write_blocked()
+    }
+
+    /// How many bytes wait to be written.
+    pub fn unwritten(&self) -> usize {
+        let Kind::Http1(lease) = &self.0;
+        lease.connection().unwritten()
+    }
+
+    /// What is known of the connection.
+    pub fn info(&self) -> &ClientStreamInfo {
+        let Kind::Http1(lease) = &self.0;
+        &lease.connection().info
+    }
+
+    /// The bytes of this stream on the wire so far.
+    pub fn bytes(&self) -> BytesMeter {
+        let Kind::Http1(lease) = &self.0;
+        lease.connection().bytes()
+    }
+
+    /// Ends the stream; the same as dropping it.
+    pub fn reset(self) {}
+}

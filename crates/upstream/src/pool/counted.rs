@@ -1,0 +1,142 @@
+//! One upstream connection as stats and circuit breakers see it, from the first SYN to the end.
+
+use crate::host::Host;
+use crate::local_cluster::ClusterCore;
+use crate::resource::{Priority, Resource};
+use nuncio_base::time::millis;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whether a pool may open another connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MayConnect {
+    Yes,
+    /// The limit is reached; a pool without connections has this one all the same, so that nobody
+    /// waits in it for ever.
+    OnlyThis,
+    No,
+}
+
+/// Counts a connection from its making until it is dropped.
+pub(crate) struct CountedConnection {
+    pub core: Rc<ClusterCore>,
+    pub host: Arc<Host>,
+    priority: Priority,
+    /// How many connections of its pool are alive.
+    live: Rc<Cell<u32>>,
+    pub connect_start: Instant,
+    pub connect_end: Option<Instant>,
+    /// Requests so far; recorded where the connection speaks HTTP.
+    pub requests: Option<u64>,
+    /// The peer ended it.
+    pub remote_closed: bool,
+    /// It ends in the middle of a request.
+    pub with_active_request: bool,
+}
+
+impl CountedConnection {
+    /// Counts a new connection, unless circuit breakers forbid it.
+    pub fn try_new(
+        core: &Rc<ClusterCore>,
+        host: &Arc<Host>,
+        priority: Priority,
+        live: &Rc<Cell<u32>>,
+    ) -> (MayConnect, Option<Self>) {
+        let per_host = core
+            .info
+            .resources(priority)
+            .thresholds()
+            .max_connections_per_host;
+        let may = if host.stats().cx_active.value() < per_host.into()
+            && core.try_take(priority, Resource::Connections)
+        {
+            MayConnect::Yes
+        } else {
+            core.stats.upstream_cx_overflow().inc();
+            if live.get() > 0 {
+                return (MayConnect::No, None);
+            }
+            core.take(priority, Resource::Connections);
+            MayConnect::OnlyThis
+        };
+        live.set(live.get() + 1);
+        core.stats.upstream_cx_total().inc();
+        core.stats.upstream_cx_active().inc();
+        host.stats().cx_total.inc();
+        host.stats().cx_active.inc();
+        let counted = Self {
+            core: Rc::clone(core),
+            host: Arc::clone(host),
+            priority,
+            live: Rc::clone(live),
+            connect_start: core.worker.now(),
+            connect_end: None,
+            requests: None,
+            remote_closed: false,
+            with_active_request: false,
+        };
+        (may, Some(counted))
+    }
+
+    /// It is connected.
+    pub fn connected(&mut self) {
+        let now = self.core.worker.now();
+        let took = now.saturating_duration_since(self.connect_start);
+        self.core
+            .stats
+            .upstream_cx_connect_ms()
+            .record(millis(took));
+        self.connect_end = Some(now);
+    }
+
+    /// It could not be connected.
+    pub fn connect_failed(&mut self, by_timeout: bool) {
+        self.core.stats.upstream_cx_connect_fail().inc();
+        self.host.stats().cx_connect_fail.inc();
+        if by_timeout {
+            self.core.stats.upstream_cx_connect_timeout().inc();
+        } else {
+            self.remote_closed = true;
+        }
+    }
+}
+
+impl Drop for CountedConnection {
+    fn drop(&mut self) {
+        let (core, stats) = (&self.core, &self.core.stats);
+        self.live.set(self.live.get() - 1);
+        core.give(self.priority, Resource::Connections);
+        stats.upstream_cx_active().dec();
+        self.host.stats().cx_active.dec();
+        stats.upstream_cx_destroy().inc();
+        if self.with_active_request {
+            stats.upstream_cx_destroy_with_active_rq().inc();
+        }
+        match (self.remote_closed, self.with_active_request) {
+            (true, active) => {
+                stats.upstream_cx_destroy_remote().inc();
+                if active {
+                    stats.upstream_cx_destroy_remote_with_active_rq().inc();
+                }
+            }
+            (false, active) => {
+                stats.upstream_cx_destroy_local().inc();
+                if active {
+                    stats.upstream_cx_destroy_local_with_active_rq().inc();
+                }
+            }
+        }
+        let lasted = core
+            .worker
+            .now()
+            .saturating_duration_since(self.connect_start);
+        stats.upstream_cx_length_ms().record(millis(lasted));
+        if let Some(requests) = self.requests
+            && self.connect_end.is_some()
+        {
+            stats.upstream_rq_per_cx().record(requests);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! One HTTP/1 connection to a host: its transport, codec and buffers. Whoever owns it, the pool
+//! while it is idle or a stream, polls it with its own waker.
+
+use super::client_stream::ClientStreamInfo;
+use super::connect::Connected;
+use super::counted::CountedConnection;
+use bytes::{Bytes, BytesMut};
+use nuncio_base::{Buffer, HeaderMap, names};
+use nuncio_codec::h1::{H1Client, H1Settings};
+use nuncio_codec::{End, Frame, HeaderPool, ResetReason};
+use nuncio_net::next_connection_id;
+use nuncio_stream_info::{BytesMeter, Protocol};
+use nuncio_worker::local_slot::LocalSlot;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// How far the request on a connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Progress {
+    /// Its head was sent.
+    started: bool,
+    request_ended: bool,
+    response_ended: bool,
+    /// Bytes of the response came, and no whole interim response ended with them.
+    response_began: bool,
+    /// The final head came.
+    response_headers: bool,
+    /// It asks for another protocol: its body is held back until the upstream agrees.
+    asks_to_switch: bool,
+    /// The connection is of no more use.
+    broken: bool,
+}
+
+/// A connection.
+pub(crate) struct Http1Connection {
+    transport: nuncio_net::Transport,
+    codec: H1Client,
+    settings: Arc<H1Settings>,
+    headers: Rc<LocalSlot<HeaderPool>>,
+    input: Bytes,
+    out: Buffer,
+    /// The body of a request that waits for another protocol.
+    held: Buffer,
+    backed_up: bool,
+    progress: Progress,
+    bytes: BytesMeter,
+    pub info: ClientStreamInfo,
+    pub counted: CountedConnection,
+    /// How many requests it may still take.
+    pub requests_left: Option<u32>,
+    /// Since when it is idle.
+    pub idle_since: Instant,
+}
+
+impl Http1Connection {
+    pub fn new(connected: Connected, mut counted: CountedConnection) -> Self {
+        let core = &counted.core;
+        let http = &core.spec().http;
+        let (settings, now) = (Arc::clone(&http.http1), core.worker.now());
+        let requests_left = http.max_requests_per_connection.map(u32::from);
+        let headers = core.worker.services().get_or_default();
+        let info = ClientStreamInfo {
+            connection_id: next_connection_id(),
+            local_address: connected.transport.socket().local_address(),
+            remote_address: connected.address,
+            protocol: Protocol::Http11,
+            streams_before: 0,
+            connect_start: counted.connect_start,
+            connect_end: counted.connect_end.unwrap_or(now),
+        };
+        counted.requests = Some(0);
+        Self {
+            transport: connected.transport,
+            codec: H1Client::new(),
+            settings,
+            headers,
+            input: Bytes::new(),
+            out: Buffer::new(),
+            held: Buffer::new(),
+            backed_up: false,
+            progress: Progress::default(),
+            bytes: BytesMeter::default(),
+            info,
+            counted,
+            requests_left,
+            idle_since: now,
+        }
+    }
+
+    /// While idle: ready when the connection has ended, or brought bytes that nobody asked for;
+    /// else makes sure that the task is woken when it does.
+    pub fn poll_idle(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        match self.read(task) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(0) => self.counted.remote_closed = true,
+            Poll::Ready(_) => {
+                let (codec, settings, input) = (&mut self.codec, &self.settings, &mut self.input);
+                let unasked = self.headers.with(|pool| codec.next(settings, input, pool));
+                if unasked.is_err_and(|error| error.is_protocol_error()) {
+                    let stats = &self.counted.core.stats;
+                    stats.upstream_cx_protocol_error().inc();
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// A stream takes it over.
+    pub fn begin(&mut self) {
+        let requests = self.counted.requests.get_or_insert(0);
+        self.info.streams_before = *requests;
+        *requests += 1;
+        if let Some(left) = &mut self.requests_left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.counted.core.stats.upstream_cx_max_requests().inc();
+            }
+        }
+        self.progress = Progress::default();
+        self.bytes = BytesMeter::default();
+    }
+
+    /// A stream gives it back; whether it can take another request.
+    pub fn finish(&mut self) -> bool {
+        let progress = self.progress;
+        let ended = progress.request_ended && progress.response_ended;
+        self.counted.with_active_request = progress.started && !ended;
+        !progress.broken
+            && (ended || !progress.started)
+            && self.codec.is_reusable()
+            && self.out.is_empty()
+            && self.input.is_empty()
+            && self.requests_left != Some(0)
+    }
+
+    pub fn send_headers(&mut self, headers: &HeaderMap, end: End) {
+        let (codec, settings, out) = (&mut self.codec, &self.settings, &mut self.out);
+        let before = out.len();
+        let worker = &self.counted.core.worker;
+        let encoded = worker
+            .with_write_block(|block| codec.encode_request(settings, headers, end, block, out));
+        if encoded.is_err() {
+            // The router makes sure of the pseudo-headers.
+            nuncio_base::bug!("a request without :method, :path or :authority");
+            self.progress.broken = true;
+        }
+        let progress = &mut self.progress;
+        progress.started = true;
+        progress.request_ended = end.is_end();
+        progress.asks_to_switch = headers.get(names::METHOD) == Some(b"CONNECT".as_slice())
+            || (headers.contains(names::UPGRADE) && headers.contains(names::CONNECTION));
+        self.bytes.header_sent += (self.out.len() - before) as u64;
+    }
+
+    pub fn send_data(&mut self, data: &mut Buffer, end: End) {
+        if self.progress.asks_to_switch && !self.codec.is_upgraded() {
+            self.held.append(data);
+            self.progress.request_ended = end.is_end();
+            return;
+        }
+        self.encode_data(data, end);
+        self.note_level();
+    }
+
+    fn encode_data(&mut self, data: &mut Buffer, end: End) {
+        let (codec, out) = (&mut self.codec, &mut self.out);
+        let worker = &self.counted.core.worker;
+        worker.with_write_block(|block| codec.encode_data(data, end, block, out));
+        self.progress.request_ended = end.is_end();
+    }
+
+    pub fn send_trailers(&mut self, trailers: &HeaderMap) {
+        let (codec, settings, out) = (&mut self.codec, &self.settings, &mut self.out);
+        let worker = &self.counted.core.worker;
+        worker.with_write_block(|block| codec.encode_trailers(settings, trailers, block, out));
+        self.progress.request_ended = true;
+        self.note_level();
+    }
+
+    /// Whether so much waits to be written that no more should be sent.
+    pub fn write_blocked(&self) -> bool {
+        self.backed_up
+    }
+
+    /// Bytes that wait to be written.
+    pub fn unwritten(&self) -> usize {
+        self.out.len() + self.held.len()
+    }
+
+    pub fn bytes(&self) -> BytesMeter {
+        self.bytes
+    }
+
+    /// Between its high and low watermark a buffer keeps the state it was in.
+    fn note_level(&mut self) {
+        let limit = self.counted.core.spec().per_connection_buffer_limit as usize;
+        let (waiting, stats) = (self.unwritten(), &self.counted.core.stats);
+        if !self.backed_up && limit > 0 && waiting > limit {
+            self.backed_up = true;
+            stats.upstream_flow_control_backed_up_total().inc();
+        } else if self.backed_up && waiting <= limit / 2 {
+            self.backed_up = false;
+            stats.upstream_flow_control_drained_total().inc();
+        }
+    }
+
+    /// Writes what waits, then gives the next frame of the response; behind its end, nothing.
+    pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Frame> {
+        self.flush(task);
+        if self.progress.response_ended || self.progress.broken {
+            return Poll::Pending;
+        }
+        loop {
+            let before = self.input.len();
+            let (codec, settings, input) = (&mut self.codec, &self.settings, &mut self.input);
+            match self.headers.with(|pool| codec.next(settings, input, pool)) {
+                Ok(Some(frame)) => {
+                    let taken = before - self.input.len();
+                    return Poll::Ready(self.on_frame(frame, taken, task));
+                }
+                Ok(None) => {}
+                Err(_) => return Poll::Ready(self.protocol_error()),
+            }
+            match self.read(task) {
+                Poll::Pending => {
+                    self.release_block();
+                    return Poll::Pending;
+                }
+                Poll::Ready(0) => return Poll::Ready(self.on_eof()),
+                Poll::Ready(_) => self.progress.response_began = true,
+            }
+        }
+    }
+
+    fn on_frame(&mut self, frame: Frame, taken: usize, task: &mut Context<'_>) -> Frame {
+        match &frame {
+            Frame::Headers(headers, end) => {
+                self.bytes.header_received += taken as u64;
+                self.progress.response_headers = true;
+                self.progress.response_ended = end.is_end();
+                if asks_to_close(headers) {
+                    self.counted.core.stats.upstream_cx_close_notify().inc();
+                }
+                self.switch(task);
+            }
+            Frame::Informational(_) => {
+                self.bytes.header_received += taken as u64;
+                self.progress.response_began = !self.input.is_empty();
+            }
+            Frame::Data(_, end) => self.progress.response_ended = end.is_end(),
+            Frame::Trailers(_) => self.progress.response_ended = true,
+            Frame::Reset(_) => self.progress.broken = true,
+        }
+        if self.progress.response_ended && !self.input.is_empty() && !self.progress.broken {
+            // More than was asked for. The response stands; the connection does not.
+            self.counted.core.stats.upstream_cx_protocol_error().inc();
+            self.progress.broken = true;
+        }
+        frame
+    }
+
+    /// The upstream has answered whether it speaks the other protocol: what was held back goes, or
+    /// is of no use to anyone.
+    fn switch(&mut self, task: &mut Context<'_>) {
+        if !self.progress.asks_to_switch {
+            return;
+        }
+        self.progress.asks_to_switch = false;
+        let mut held = std::mem::take(&mut self.held);
+        if self.codec.is_upgraded() {
+            let end = End::when(self.progress.request_ended);
+            if !held.is_empty() || end.is_end() {
+                self.encode_data(&mut held, end);
+                self.flush(task);
+            }
+        }
+        self.note_level();
+    }
+
+    fn on_eof(&mut self) -> Frame {
+        self.counted.remote_closed = true;
+        let codec = &mut self.codec;
+        match self.headers.with(|pool| codec.on_eof(pool)) {
+            Some(frame @ (Frame::Data(..) | Frame::Trailers(_))) => {
+                self.progress.response_ended = true;
+                frame
+            }
+            // Envoy calls a response that is cut short a protocol error.
+            Some(_) | None if self.progress.response_began => self.protocol_error(),
+            Some(_) | None => {
+                self.progress.broken = true;
+                Frame::Reset(ResetReason::ConnectionTermination)
+            }
+        }
+    }
+
+    fn protocol_error(&mut self) -> Frame {
+        self.counted.core.stats.upstream_cx_protocol_error().inc();
+        self.progress.broken = true;
+        Frame::Reset(ResetReason::ProtocolError)
+    }
+
+    /// Writes what waits, as far as it goes. A peer that reads no more may still have answered:
+    /// then its answer counts, else reading finds the end.
+    fn flush(&mut self, task: &mut Context<'_>) {
+        if self.out.is_empty() {
+            return;
+        }
+        let before = self.out.len();
+        let result = self.transport.poll_write(task, &mut self.out);
+        let written = (before - self.out.len()) as u64;
+        self.bytes.wire_sent += written;
+        let stats = &self.counted.core.stats;
+        stats.upstream_cx_tx_bytes_total().add(written);
+        if let Poll::Ready(Err(_)) = result {
+            self.out.clear();
+            self.held.clear();
+        }
+        self.note_level();
+    }
+
+    /// Reads once, behind what is there; 0: the connection has ended.
+    fn read(&mut self, task: &mut Context<'_>) -> Poll<usize> {
+        let transport = &mut self.transport;
+        let worker = &self.counted.core.worker;
+        let (result, bytes) = worker.with_read_block(|block| {
+            let result = transport.poll_read(task, block);
+            // Splitting nothing off would cost as much as splitting something off.
+            let bytes = if block.is_empty() {
+                Bytes::new()
+            } else {
+                block.split().freeze()
+            };
+            (result, bytes)
+        });
+        match result {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(read)) => {
+                self.bytes.wire_received += read as u64;
+                let stats = &self.counted.core.stats;
+                stats.upstream_cx_rx_bytes_total().add(read as u64);
+                if self.input.is_empty() {
+                    self.input = bytes;
+                } else {
+                    let mut both = BytesMut::with_capacity(self.input.len() + bytes.len());
+                    both.extend_from_slice(&self.input);
+                    both.extend_from_slice(&bytes);
+                    self.input = both.freeze();
+                }
+                Poll::Ready(read)
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(0),
+        }
+    }
+
+    /// What waits for its rest must not pin a whole read block.
+    fn release_block(&mut self) {
+        if !self.input.is_empty() && self.input.len() < 4096 {
+            self.input = Bytes::copy_from_slice(&self.input);
+        }
+    }
+}
+
+/// Whether a response announces the end of its connection by a header.
+fn asks_to_close(headers: &HeaderMap) -> bool {
+    let asks = |value: Option<&[u8]>| {
+        value.is_some_and(|value| {
+            value
+                .split(|byte| *byte == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
+        })
+    };
+    asks(headers.get(names::CONNECTION)) || asks(headers.get(names::PROXY_CONNECTION))
+}

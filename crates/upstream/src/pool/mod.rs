@@ -1,0 +1,128 @@
+//! Connection pools: per worker, host and routing priority (Envoy's "Connection pooling").
+
+mod client_stream;
+mod connect;
+mod counted;
+pub(crate) mod http1;
+mod http1_connection;
+pub(crate) mod tcp;
+mod waiting;
+
+pub use client_stream::{ClientStream, ClientStreamInfo};
+pub use http1::StreamRequest;
+pub use tcp::{TcpConnection, TcpRequest};
+
+use crate::host::Host;
+use crate::local_cluster::ClusterCore;
+use crate::resource::Priority;
+use http1::Http1Pool;
+use nuncio_codec::ResetReason;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+use tcp::TcpPool;
+
+/// Why a pool gave no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolFailure {
+    /// One of `LocalConnectionFailure`, `RemoteConnectionFailure`, `ConnectionTimeout`, `Overflow`.
+    pub reason: ResetReason,
+    /// What the transport says of it, as Envoy words it; empty where it says nothing.
+    pub transport_failure_reason: Arc<str>,
+}
+
+impl PoolFailure {
+    pub(crate) fn overflow() -> Self {
+        Self {
+            reason: ResetReason::Overflow,
+            transport_failure_reason: "".into(),
+        }
+    }
+}
+
+impl fmt::Display for PoolFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.as_str())?;
+        if !self.transport_failure_reason.is_empty() {
+            write!(f, ": {}", self.transport_failure_reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// The pools of one cluster on one worker.
+#[derive(Default)]
+pub(crate) struct Pools {
+    http1: ByHost<Rc<Http1Pool>>,
+    tcp: ByHost<Rc<TcpPool>>,
+}
+
+type ByHost<T> = HashMap<(u64, Priority), T, BuildHasherDefault<IdHasher>>;
+
+impl Pools {
+    pub fn http1(
+        &mut self,
+        core: &Rc<ClusterCore>,
+        host: &Arc<Host>,
+        priority: Priority,
+    ) -> Rc<Http1Pool> {
+        let pool = self.http1.entry((host.id(), priority));
+        Rc::clone(pool.or_insert_with(|| Http1Pool::new(core, host, priority)))
+    }
+
+    pub fn tcp(
+        &mut self,
+        core: &Rc<ClusterCore>,
+        host: &Arc<Host>,
+        priority: Priority,
+    ) -> Rc<TcpPool> {
+        let pool = self.tcp.entry((host.id(), priority));
+        Rc::clone(pool.or_insert_with(|| TcpPool::new(core, host, priority)))
+    }
+
+    /// Lets go of a host's pools: what is idle is closed, what is in use when it is given back.
+    pub fn drain(&mut self, host: u64) {
+        for priority in Priority::ALL {
+            if let Some(pool) = self.http1.remove(&(host, priority)) {
+                pool.drain();
+            }
+            self.tcp.remove(&(host, priority));
+        }
+    }
+
+    pub fn drain_all(&mut self) {
+        for (_, pool) in self.http1.drain() {
+            pool.drain();
+        }
+        self.tcp.clear();
+    }
+}
+
+/// Host ids are consecutive numbers made by this process, so spreading them is enough.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! Circuit breakers: how much of a cluster may be in use at once, over all workers (Envoy's
+//! "Circuit breaking").
+
+use crate::local_cluster::ClusterCore;
+use crate::stats::{CircuitBreakerRemainingStats, CircuitBreakerStats};
+use nuncio_stats::{Gauge, Group, Scope, SharedGauge};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// The routing priority of a request; each has limits and pools of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Priority {
+    /// Usual requests.
+    #[default]
+    Default,
+    /// Requests of routes with `priority: HIGH`.
+    High,
+}
+
+impl Priority {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Default, Self::High];
+
+    /// As in stat names.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::High => "high",
+        }
+    }
+}
+
+/// How many retries may be in flight, relative to the requests in flight.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct RetryBudget {
+    /// Retries per active and pending requests, in percent.
+    pub percent: f64,
+    /// How many there may always be.
+    pub min_retry_concurrency: u32,
+}
+
+/// The limits of one priority (`CircuitBreakers.Thresholds`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Thresholds {
+    /// Connections; each pool may always have one.
+    pub max_connections: u32,
+    /// Requests that wait for a connection.
+    pub max_pending_requests: u32,
+    /// Requests in flight.
+    pub max_requests: u32,
+    /// Retries in flight, where there is no budget.
+    pub max_retries: u32,
+    /// A budget that takes the place of `max_retries`.
+    pub retry_budget: Option<RetryBudget>,
+    /// Whether `remaining_*` gauges are kept.
+    pub track_remaining: bool,
+    /// Connections to one host.
+    pub max_connections_per_host: u32,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            max_connections: 1024,
+            max_pending_requests: 1024,
+            max_requests: 1024,
+            max_retries: 3,
+            retry_budget: None,
+            track_remaining: false,
+            max_connections_per_host: u32::MAX,
+        }
+    }
+}
+
+/// What is limited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resource {
+    /// Connections.
+    Connections,
+    /// Requests that wait for a connection.
+    PendingRequests,
+    /// Requests in flight.
+    Requests,
+    /// Retries in flight.
+    Retries,
+}
+
+const RESOURCES: usize = 4;
+
+/// The use of one priority's resources, shared by all threads.
+pub struct ResourceManager {
+    thresholds: Thresholds,
+    used: [AtomicU32; RESOURCES],
+    stats: Group<CircuitBreakerStats>,
+    remaining: Option<Group<CircuitBreakerRemainingStats>>,
+    /// Kept for its name: the number of pools is not limited.
+    _remaining_pools: Option<SharedGauge>,
+}
+
+impl ResourceManager {
+    /// Nothing is in use. `scope` is the cluster's.
+    pub fn new(thresholds: Thresholds, priority: Priority, scope: &Scope) -> Self {
+        let scope = scope.scope("circuit_breakers").scope(priority.as_str());
+        let remaining = thresholds
+            .track_remaining
+            .then(|| scope.group::<CircuitBreakerRemainingStats>());
+        let remaining_pools = thresholds.track_remaining.then(|| {
+            let gauge = scope.gauge("remaining_cx_pools");
+            // Envoy shows the largest number for "no limit".
+            gauge.set(u64::MAX);
+            gauge
+        });
+        if let Some(remaining) = &remaining {
+            let remaining = remaining.local();
+            remaining
+                .remaining_cx()
+                .set(thresholds.max_connections.into());
+            remaining
+                .remaining_pending()
+                .set(thresholds.max_pending_requests.into());
+            remaining.remaining_rq().set(thresholds.max_requests.into());
+            // A budget has no fixed remainder: Envoy shows 0.
+            let retries = thresholds
+                .retry_budget
+                .map_or(thresholds.max_retries, |_| 0);
+            remaining.remaining_retries().set(retries.into());
+        }
+        Self {
+            thresholds,
+            used: Default::default(),
+            stats: scope.group(),
+            remaining,
+            _remaining_pools: remaining_pools,
+        }
+    }
+
+    /// The limits.
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
+    /// How much of a resource is in use.
+    pub fn used(&self, resource: Resource) -> u32 {
+        self.used[resource as usize].load(Relaxed)
+    }
+
+    /// The limit of a resource now.
+    pub fn max(&self, resource: Resource) -> u32 {
+        match resource {
+            Resource::Connections => self.thresholds.max_connections,
+            Resource::PendingRequests => self.thresholds.max_pending_requests,
+            Resource::Requests => self.thresholds.max_requests,
+            Resource::Retries => match self.thresholds.retry_budget {
+                Some(budget) => {
+                    let active =
+                        self.used(Resource::Requests) + self.used(Resource::PendingRequests);
+                    let allowed = budget.percent / 100.0 * f64::from(active);
+                    (allowed as u32).max(budget.min_retry_concurrency)
+                }
+                None => self.thresholds.max_retries,
+            },
+        }
+    }
+}
+
+/// A worker's handle to a [`ResourceManager`], with its gauges.
+pub(crate) struct LocalResources {
+    stats: CircuitBreakerStats,
+    remaining: Option<CircuitBreakerRemainingStats>,
+}
+
+impl LocalResources {
+    pub(crate) fn new(manager: &ResourceManager) -> Self {
+        Self {
+            stats: manager.stats.local(),
+            remaining: manager.remaining.as_ref().map(Group::local),
+        }
+    }
+
+    /// Takes one of `resource` unless its limit is reached.
+    pub(crate) fn try_take(&self, manager: &ResourceManager, resource: Resource) -> bool {
+        let max = manager.max(resource);
+        let used = &manager.used[resource as usize];
+        let taken = used.fetch_update(Relaxed, Relaxed, |used| (used < max).then_some(used + 1));
+        match taken {
+            Ok(before) => {
+                self.after_take(manager, resource, before, max);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Takes one of `resource` whatever the limit.
+    pub(crate) fn take(&self, manager: &ResourceManager, resource: Resource) {
+        let before = manager.used[resource as usize].fetch_add(1, Relaxed);
+        self.after_take(manager, resource, before, manager.max(resource));
+    }
+
+    fn after_take(&self, manager: &ResourceManager, resource: Resource, before: u32, max: u32) {
+        // The worker that crosses the limit counts it, so that the workers' sum is 0 or 1.
+        if before.checked_add(1) == Some(max) && manager.has_fixed_limit(resource) {
+            self.open(resource).inc();
+        }
+        if manager.has_fixed_limit(resource)
+            && let Some(remaining) = self.remaining(resource)
+        {
+            remaining.dec();
+        }
+    }
+
+    /// Gives one back.
+    pub(crate) fn give(&self, manager: &ResourceManager, resource: Resource) {
+        let before = manager.used[resource as usize].fetch_sub(1, Relaxed);
+        debug_assert!(before > 0, "{resource:?} given back more often than taken");
+        if manager.has_fixed_limit(resource) {
+            if before == manager.max(resource) {
+                self.open(resource).dec();
+            }
+            if let Some(remaining) = self.remaining(resource) {
+                remaining.inc();
+            }
+        }
+    }
+
+    fn open(&self, resource: Resource) -> Gauge<'_> {
+        match resource {
+            Resource::Connections => self.stats.cx_open(),
+            Resource::PendingRequests => self.stats.rq_pending_open(),
+            Resource::Requests => self.stats.rq_open(),
+            Resource::Retries => self.stats.rq_retry_open(),
+        }
+    }
+
+    fn remaining(&self, resource: Resource) -> Option<Gauge<'_>> {
+        let remaining = self.remaining.as_ref()?;
+        Some(match resource {
+            Resource::Connections => remaining.remaining_cx(),
+            Resource::PendingRequests => remaining.remaining_pending(),
+            Resource::Requests => remaining.remaining_rq(),
+            Resource::Retries => remaining.remaining_retries(),
+        })
+    }
+}
+
+impl ResourceManager {
+    /// A retry budget moves with the traffic: no gauge follows it.
+    fn has_fixed_limit(&self, resource: Resource) -> bool {
+        resource != Resource::Retries || self.thresholds.retry_budget.is_none()
+    }
+}
+
+/// The right to one retry in flight; given back when dropped.
+pub struct RetryPermit {
+    core: Rc<ClusterCore>,
+    priority: Priority,
+}
+
+impl RetryPermit {
+    pub(crate) fn try_new(core: &Rc<ClusterCore>, priority: Priority) -> Option<Self> {
+        core.try_take(priority, Resource::Retries).then(|| Self {
+            core: Rc::clone(core),
+            priority,
+        })
+    }
+}
+
+impl Drop for RetryPermit {
+    fn drop(&mut self) {
+        self.core.give(self.priority, Resource::Retries);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nuncio_stats::Store;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_limit_holds_over_threads_and_its_gauge_is_0_or_1() {
+        let store = Store::default();
+        let thresholds = Thresholds {
+            max_requests: 3,
+            track_remaining: true,
+            ..Thresholds::default()
+        };
+        let scope = store.scope("cluster.c");
+        let manager = Arc::new(ResourceManager::new(thresholds, Priority::High, &scope));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let manager = Arc::clone(&manager);
+                std::thread::spawn(move || {
+                    let local = LocalResources::new(&manager);
+                    for _ in 0..20_000 {
+                        if local.try_take(&manager, Resource::Requests) {
+                            assert!(manager.used(Resource::Requests) <= 3);
+                            local.give(&manager, Resource::Requests);
+                        }
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let gauge = |name: &str| {
+            let name = format!("cluster.c.circuit_breakers.high.{name}");
+            store.gauge_value(&name).unwrap()
+        };
+        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (0, 3));
+        let local = LocalResources::new(&manager);
+        let taken = (0..5).filter(|_| local.try_take(&manager, Resource::Requests));
+        assert_eq!(taken.count(), 3);
+        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (1, 0));
+        assert_eq!((gauge("cx_open"), gauge("remaining_cx")), (0, 1024));
+        local.take(&manager, Resource::Requests);
+        local.give(&manager, Resource::Requests);
+        assert_eq!(gauge("rq_open"), 1);
+        local.give(&manager, Resource::Requests);
+        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (0, 1));
+    }
+
+    #[test]
+    fn a_retry_budget_follows_the_traffic() {
+        let scope = Store::default().scope("c");
+        let thresholds = Thresholds {
+            retry_budget: Some(RetryBudget {
+                percent: 20.0,
+                min_retry_concurrency: 1,
+            }),
+            ..Thresholds::default()
+        };
+        let manager = ResourceManager::new(thresholds, Priority::Default, &scope);
+        let local = LocalResources::new(&manager);
+        for (requests, max) in [(0, 1), (9, 1), (1, 2), (10, 4)] {
+            for _ in 0..requests {
+                local.take(&manager, Resource::Requests);
+            }
+            assert_eq!(manager.max(Resource::Retries), max);
+        }
+    }
+}
