@@ -1,1 +1,20 @@
-//! What an extension of each kind provides, and the registry of them.
+//! What an extension of each kind provides, how its configuration is parsed, and the registry of
+//! all of them.
+//!
+//! An author implements one typed trait (`HttpFilterExtension` and its siblings); the erased
+//! factory that the registry lists is a blanket implementation. Extensions are found by the type
+//! URL of their configuration, as Envoy finds them; the name in the configuration is free text.
+
+pub mod access_logger;
+pub mod http_filter;
+pub mod network_filter;
+pub mod parse_cx;
+pub mod registry;
+pub mod server_env;
+
+pub use access_logger::{AccessLoggerExtension, AccessLoggerFactory};
+pub use http_filter::{HttpFilterExtension, HttpFilterFactory};
+pub use network_filter::{NetworkFilterExtension, NetworkFilterFactory};
+pub use parse_cx::{Invalid, ParseCx, Parsed};
+pub use registry::Registry;
+pub use server_env::ServerEnv;

@@ -1,1 +1,18 @@
-//! One HTTP stream through its filters, and the connection manager.
+//! One HTTP stream through its filters, and the connection manager that makes streams of a
+//! connection's bytes.
+
+pub mod chain;
+pub mod config;
+pub mod conn_manager;
+pub mod cx;
+pub mod factory;
+pub mod filter;
+pub mod format_cx;
+pub mod local_reply;
+pub mod route_cache;
+
+pub use cx::Cx;
+pub use filter::{
+    DataStatus, Direction, HeadersStatus, Hooks, HttpFilter, LocalReplyStatus, TrailersStatus,
+};
+pub use local_reply::LocalReply;

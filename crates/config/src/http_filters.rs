@@ -1,0 +1,121 @@
+//! Chains of HTTP filters (`HttpFilter` lists of connection managers, routers and clusters).
+
+use nuncio_extension::http_filter::HttpFilterCx;
+use nuncio_extension::{HttpFilterFactory, ParseCx, Parsed};
+use nuncio_http::factory::{ChainSpec, FilterEntry};
+use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
+use nuncio_proto::google::protobuf::Any;
+
+/// Converts a chain, whose last filter must be terminal, and no other.
+///
+/// # Errors
+/// Recorded in `cx`, at the filter that is wrong.
+pub fn chain(
+    cx: &mut ParseCx,
+    field: &'static str,
+    filters: Vec<HttpFilter>,
+    filter_cx: &HttpFilterCx,
+) -> Parsed<ChainSpec> {
+    let count = filters.len();
+    let mut number = 0;
+    let mut last_terminal = None;
+    let entries = cx.list(field, filters, |cx, filter| {
+        number += 1;
+        let name = filter.name.clone();
+        let Some((entry, factory)) = entry(cx, filter, filter_cx)? else {
+            return Ok(None);
+        };
+        let terminal = factory.is_terminal();
+        last_terminal = Some(terminal);
+        if terminal && number != count {
+            return Err(cx.error(format!(
+                "Error: terminal filter named {name} of type {} must be the last filter in a {} \
+                 filter chain.",
+                factory.name(),
+                chain_kind(filter_cx)
+            )));
+        }
+        if terminal && entry.disabled {
+            return Err(cx.error(format!("terminal filter {name} cannot be disabled")));
+        }
+        if !terminal && number == count {
+            return Err(cx.error(format!(
+                "Error: non-terminal filter named {name} of type {} is the last filter in a {} \
+                 filter chain.",
+                factory.name(),
+                chain_kind(filter_cx)
+            )));
+        }
+        Ok(Some(entry))
+    })?;
+    if last_terminal.is_none() && count > 0 {
+        let message = "no filter of the chain is known: its last one must be terminal";
+        return Err(cx.error_at(field, message));
+    }
+    Ok(ChainSpec {
+        filters: entries.into_iter().flatten().collect(),
+    })
+}
+
+fn chain_kind(filter_cx: &HttpFilterCx) -> &'static str {
+    if filter_cx.upstream {
+        "upstream HTTP"
+    } else {
+        "HTTP"
+    }
+}
+
+fn entry(
+    cx: &mut ParseCx,
+    filter: HttpFilter,
+    filter_cx: &HttpFilterCx,
+) -> Parsed<Option<(FilterEntry, &'static dyn HttpFilterFactory)>> {
+    let config = match filter.config_type {
+        Some(ConfigType::TypedConfig(config)) => config,
+        Some(ConfigType::ConfigDiscovery(_)) => return Err(cx.not_built("config_discovery")),
+        None => Any::default(),
+    };
+    let registry = cx.env().registry;
+    let Some(factory) = registry.http_filter(&config) else {
+        return unknown(cx, &filter.name, &config, filter.is_optional);
+    };
+    if filter_cx.upstream && !factory.is_upstream() {
+        return Err(cx.error(format!(
+            "Didn't find a registered implementation for '{}' with type URL: '{}'",
+            filter.name,
+            factory.type_name()
+        )));
+    }
+    let spec = cx.field("typed_config", |cx| factory.parse(&config, filter_cx, cx))?;
+    let disabled = filter.disabled;
+    Ok(Some((
+        FilterEntry {
+            name: filter.name.into(),
+            spec,
+            disabled,
+        },
+        factory,
+    )))
+}
+
+/// A filter that is not built in. An optional one may be left out only where Envoy too would not
+/// know it: a filter that Envoy has, an authorization filter above all, must not vanish.
+fn unknown<T>(cx: &mut ParseCx, name: &str, config: &Any, is_optional: bool) -> Parsed<Option<T>> {
+    let type_name = nuncio_proto::any::type_name(config);
+    let known_to_envoy = nuncio_proto::reflect::message(type_name).is_some();
+    if is_optional && !known_to_envoy {
+        cx.warn(format!(
+            "optional HTTP filter {name} of unknown type {type_name} is left out"
+        ));
+        return Ok(None);
+    }
+    let message = format!(
+        "Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"
+    );
+    if known_to_envoy {
+        let hint = format!("Envoy has {type_name}, this build does not");
+        return Err(cx.error_with_hint(message, hint));
+    }
+    Err(cx.error(message))
+}

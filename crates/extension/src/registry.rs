@@ -1,0 +1,54 @@
+//! All extensions, by kind; found by the type of their configuration.
+
+use crate::access_logger::AccessLoggerFactory;
+use crate::http_filter::HttpFilterFactory;
+use crate::network_filter::NetworkFilterFactory;
+use nuncio_proto::google::protobuf::Any;
+
+/// What is built in. The one list is in the binary; tests may use a smaller one.
+pub struct Registry {
+    /// Access loggers.
+    pub access_loggers: &'static [&'static dyn AccessLoggerFactory],
+    /// HTTP filters, downstream and upstream.
+    pub http_filters: &'static [&'static dyn HttpFilterFactory],
+    /// Network filters.
+    pub network_filters: &'static [&'static dyn NetworkFilterFactory],
+}
+
+impl Registry {
+    /// The access logger whose configuration this is.
+    pub fn access_logger(&self, config: &Any) -> Option<&'static dyn AccessLoggerFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.access_loggers
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
+    }
+
+    /// The HTTP filter whose configuration this is.
+    pub fn http_filter(&self, config: &Any) -> Option<&'static dyn HttpFilterFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.http_filters
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
+    }
+
+    /// The HTTP filter whose route configuration this is.
+    pub fn http_filter_of_route(&self, config: &Any) -> Option<&'static dyn HttpFilterFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.http_filters
+            .iter()
+            .copied()
+            .find(|factory| factory.route_type_name() == name || factory.type_name() == name)
+    }
+
+    /// The network filter whose configuration this is.
+    pub fn network_filter(&self, config: &Any) -> Option<&'static dyn NetworkFilterFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.network_filters
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
+    }
+}

@@ -1,0 +1,154 @@
+//! Carries out what filters ordered, until nothing is left to do.
+
+use crate::chain::orders::Respond;
+use crate::chain::state::Out;
+use crate::chain::stream::FilterStream;
+use crate::cx::Cx;
+use crate::filter::{Direction, Hooks, LocalReplyStatus};
+use crate::local_reply::LocalReply;
+use nuncio_base::Buffer;
+use nuncio_codec::{End, ResetReason};
+
+impl FilterStream {
+    /// Carries out orders: a reset, then a local reply, then the rest as given. Whether there was
+    /// any.
+    pub(crate) fn settle(&mut self) -> bool {
+        let mut moved = false;
+        loop {
+            self.follow_route();
+            if let Some(reason) = self.state.orders.reset.take() {
+                self.carry_out_reset(reason);
+            } else if let Some(reply) = self.state.orders.local_reply.take() {
+                self.carry_out_local_reply(reply);
+            } else if let Some((index, direction, data, end)) =
+                self.state.orders.injected.pop_front()
+            {
+                let position = self.position_of(direction, index) + 1;
+                self.pass_data(direction, position, data, end.is_end());
+            } else if !self.state.orders.resumes.is_empty() {
+                let (index, direction) = self.state.orders.resumes.remove(0);
+                if direction == Direction::Response || !self.state.request_aborted {
+                    self.open_gate(direction, index);
+                }
+            } else if let Some((index, respond)) = self.state.orders.responses.pop_front() {
+                self.carry_out_response(index, respond);
+            } else {
+                return moved;
+            }
+            moved = true;
+        }
+    }
+
+    /// Tells the chain what a newly found route says to its filters.
+    pub(crate) fn follow_route(&mut self) {
+        if !std::mem::take(&mut self.state.route.unfollowed) {
+            return;
+        }
+        let mut configs = std::mem::take(&mut self.state.route.configs);
+        configs.clear();
+        let selected = self.state.route.selected();
+        for (slot, entry) in self.slots.iter_mut().zip(&self.chain.entries) {
+            let own = |level: &nuncio_route::FilterConfigs| level.get(&entry.name).cloned();
+            let said = selected.and_then(|selected| selected.filter_levels().find_map(own));
+            let disabled = selected.and_then(|selected| selected.filter_disabled(&entry.name));
+            slot.off = disabled.unwrap_or(entry.disabled);
+            configs.push(said.and_then(|said| said.config));
+        }
+        self.state.route.configs = configs;
+    }
+
+    fn carry_out_reset(&mut self, reason: ResetReason) {
+        self.state.orders.clear();
+        self.state.request_aborted = true;
+        self.state.response_sent = true;
+        self.state.response.ended = true;
+        self.state.out.push_back(Out::Reset(reason));
+    }
+
+    fn carry_out_response(&mut self, index: usize, respond: Respond) {
+        if self.state.replied_locally || self.state.response.ended {
+            return;
+        }
+        let position = self.position_of(Direction::Response, index) + 1;
+        match respond {
+            Respond::Informational(headers) => self.pass_1xx(position, headers),
+            Respond::Headers(headers, end) => {
+                self.state.response.headers = headers;
+                self.state.response.started = true;
+                self.pass_headers(Direction::Response, position, end.is_end());
+            }
+            Respond::Data(data, end) => {
+                self.pass_data(Direction::Response, position, data, end.is_end());
+            }
+            Respond::Trailers(trailers) => {
+                self.state.response.trailers = Some(trailers);
+                self.pass_trailers(Direction::Response, position);
+            }
+        }
+    }
+
+    fn pass_1xx(&mut self, position: usize, mut headers: nuncio_base::HeaderMap) {
+        for position in position..self.slots.len() {
+            let index = self.position_of(Direction::Response, position);
+            if !self.slots[index].off && self.slots[index].hooks.has(Hooks::RESPONSE_1XX) {
+                let Self { state, slots, .. } = self;
+                slots[index]
+                    .filter
+                    .response_1xx(&mut Cx { state, index }, &mut headers);
+            }
+        }
+        self.state.out.push_back(Out::Informational(headers));
+    }
+
+    /// Answers the request: through the response filters where none of them has seen a response,
+    /// past them where one has, and by a reset where the response's head is out already.
+    fn carry_out_local_reply(&mut self, reply: LocalReply) {
+        let state = &mut self.state;
+        state.orders.clear();
+        state.request_aborted = true;
+        state.info.response_code_details = Some(reply.details.clone());
+        for flag in reply.flags.iter() {
+            state.info.set_flag(flag);
+        }
+        if state.response_sent {
+            return self.carry_out_reset(ResetReason::LocalReset);
+        }
+        let mut reset = false;
+        for index in 0..self.slots.len() {
+            if !self.slots[index].off && self.slots[index].hooks.has(Hooks::LOCAL_REPLY) {
+                let Self { state, slots, .. } = self;
+                let status = slots[index]
+                    .filter
+                    .on_local_reply(&mut Cx { state, index }, &reply);
+                reset |= status == LocalReplyStatus::ContinueAndResetStream;
+            }
+        }
+        if reset {
+            return self.carry_out_reset(ResetReason::LocalReset);
+        }
+        let state = &mut self.state;
+        let direct = state.replied_locally || state.response.started;
+        state.replied_locally = true;
+        let body = reply.prepare(state);
+        state.response.started = true;
+        let end = body.is_empty();
+        if direct {
+            return self.send_directly(body);
+        }
+        self.pass_headers(Direction::Response, 0, end);
+        if !end {
+            self.pass_data(Direction::Response, 0, body, true);
+        }
+    }
+
+    fn send_directly(&mut self, body: Buffer) {
+        let end = body.is_empty();
+        self.state.response.trailers = None;
+        self.state.response_sent = true;
+        self.state.response.ended = true;
+        self.state.out.push_back(Out::Headers(End::when(end)));
+        if !end {
+            self.state.out.push_back(Out::Data(body, End::Stream));
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The state of one stream that filters see through [`Cx`](crate::cx::Cx).
+
+use crate::chain::orders::{HttpDone, Orders};
+use crate::config::StreamConfig;
+use crate::filter::Direction;
+use crate::route_cache::RouteCache;
+use nuncio_base::{Buffer, HeaderMap};
+use nuncio_codec::{End, ResetReason};
+use nuncio_net::pending_calls::PendingCalls;
+use nuncio_stream_info::StreamInfo;
+use nuncio_worker::Worker;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// Where a direction of a message stands at one filter.
+#[derive(Default)]
+pub(crate) struct Gate {
+    pub stop: Stop,
+    /// Headers have gone on to the next filter.
+    pub passed: bool,
+    /// Body that waits here.
+    pub held: Buffer,
+    /// The filter has seen what is held.
+    pub seen: bool,
+    /// The end of the message has come here with headers or data, and waits.
+    pub ended: bool,
+    /// Trailers have come here and wait.
+    pub trailers: TrailersAt,
+    /// The gate holds its sender back, since what is held is over the limit.
+    pub pushing_back: bool,
+}
+
+/// How a filter has stopped a direction.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Stop {
+    /// Not at all.
+    #[default]
+    Open,
+    /// It is shown what comes, and nothing goes on.
+    Single,
+    /// It is shown nothing; over the limit the stream fails.
+    AllBuffer,
+    /// It is shown nothing; over the limit the sender is held back.
+    AllWatermark,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum TrailersAt {
+    #[default]
+    NotHere,
+    Unseen,
+    Seen,
+}
+
+/// One direction of the stream.
+#[derive(Default)]
+pub struct Side {
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The trailers, once they are there or a filter adds them.
+    pub trailers: Option<HeaderMap>,
+    /// The headers are there.
+    pub started: bool,
+    /// The whole message is there.
+    pub ended: bool,
+    pub(crate) gates: Vec<Gate>,
+    push_backs: u32,
+}
+
+impl Side {
+    /// Holds the sender back, or lets it go on; counted.
+    pub fn push_back(&mut self, hold: bool) {
+        self.push_backs = if hold {
+            self.push_backs + 1
+        } else {
+            self.push_backs.saturating_sub(1)
+        };
+    }
+
+    /// Whether the sender is held back.
+    pub fn paused(&self) -> bool {
+        self.push_backs > 0
+    }
+
+    pub(crate) fn open(&mut self, filters: usize) {
+        self.gates.resize_with(filters, Gate::default);
+    }
+
+    fn renew(&mut self, filters: usize) {
+        self.headers.clear();
+        self.trailers = None;
+        self.started = false;
+        self.ended = false;
+        self.push_backs = 0;
+        self.gates.clear();
+        self.gates.resize_with(filters, Gate::default);
+    }
+}
+
+/// What leaves the chain downstream.
+#[derive(Debug)]
+pub enum Out {
+    /// An interim head.
+    Informational(HeaderMap),
+    /// The response's headers are final, in [`StreamState::response`].
+    Headers(End),
+    /// A piece of the response's body.
+    Data(Buffer, End),
+    /// The response's trailers are final, in [`StreamState::response`].
+    Trailers,
+    /// The stream is to be reset.
+    Reset(ResetReason),
+}
+
+/// One stream's state, apart from its filters: the two are borrowed apart.
+pub struct StreamState {
+    /// The worker it lives on.
+    pub worker: Rc<Worker>,
+    /// Its facts.
+    pub info: StreamInfo,
+    /// What the connection manager was configured with.
+    pub config: Rc<StreamConfig>,
+    /// The request.
+    pub request: Side,
+    /// The response.
+    pub response: Side,
+    /// The route that was chosen, and what it says to each filter.
+    pub route: RouteCache,
+    /// What left the chain and waits for the codec.
+    pub out: VecDeque<Out>,
+    /// How much may be buffered, in bytes.
+    pub buffer_limit: usize,
+    /// The request is answered or failed: what still comes of it is dropped.
+    pub request_aborted: bool,
+    /// The response's headers have left the chain.
+    pub response_sent: bool,
+    /// The response is a local reply.
+    pub replied_locally: bool,
+    /// When the stream's turn should come at the latest; asked for anew in each turn.
+    pub wake_at: Option<Instant>,
+    pub(crate) orders: Orders,
+    pub(crate) calls: PendingCalls<HttpDone>,
+}
+
+impl StreamState {
+    pub(crate) fn new(config: Rc<StreamConfig>, info: StreamInfo, worker: Rc<Worker>) -> Self {
+        Self {
+            worker,
+            info,
+            buffer_limit: config.buffer_limit,
+            config,
+            request: Side::default(),
+            response: Side::default(),
+            route: RouteCache::default(),
+            out: VecDeque::new(),
+            request_aborted: false,
+            response_sent: false,
+            replied_locally: false,
+            wake_at: None,
+            orders: Orders::default(),
+            calls: PendingCalls::default(),
+        }
+    }
+
+    pub(crate) fn renew(&mut self, config: Rc<StreamConfig>, info: StreamInfo, filters: usize) {
+        self.info = info;
+        self.buffer_limit = config.buffer_limit;
+        self.config = config;
+        self.request.renew(filters);
+        self.response.renew(filters);
+        self.route.renew();
+        self.out.clear();
+        self.request_aborted = false;
+        self.response_sent = false;
+        self.replied_locally = false;
+        self.wake_at = None;
+        self.orders.clear();
+        self.calls.clear();
+    }
+
+    /// Lets go of what belongs to others; the stream's own memory stays.
+    pub(crate) fn release(&mut self) {
+        self.request.renew(0);
+        self.response.renew(0);
+        self.route.renew();
+        self.out.clear();
+        self.orders.clear();
+        self.calls.clear();
+        self.info.filter_state.clear();
+    }
+
+    /// Asks for the stream's turn at `at` at the latest: said anew in each turn.
+    pub fn wake_at(&mut self, at: Instant) {
+        self.wake_at = Some(self.wake_at.map_or(at, |other| other.min(at)));
+    }
+
+    pub(crate) fn side_mut(&mut self, direction: Direction) -> &mut Side {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The connection manager's part of one worker: what all its connections share there.
+
+use crate::chain::LocalChain;
+use crate::config::StreamConfig;
+use crate::conn_manager::spec::HcmSpec;
+use crate::conn_manager::stats::{HcmStats, ListenerHttpStats};
+use nuncio_base::time::HttpDate;
+use nuncio_codec::HeaderPool;
+use nuncio_observe::AccessLog;
+use nuncio_route::RouteTable;
+use nuncio_worker::local_slot::LocalSlot;
+use nuncio_worker::{Current, Worker};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A connection manager on one worker.
+pub struct HcmLocal {
+    /// Its configuration.
+    pub spec: Arc<HcmSpec>,
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) chain: Rc<LocalChain>,
+    pub(crate) stream_config: Rc<StreamConfig>,
+    pub(crate) routes: Current<RouteTable>,
+    pub(crate) access_logs: Vec<AccessLog>,
+    pub(crate) stats: HcmStats,
+    pub(crate) listener_stats: ListenerHttpStats,
+    pub(crate) header_pool: Rc<LocalSlot<HeaderPool>>,
+    pub(crate) date: LocalSlot<HttpDate>,
+}
+
+impl HcmLocal {
+    /// Makes a worker's part.
+    pub fn new(spec: &Arc<HcmSpec>, worker: &Rc<Worker>) -> Rc<Self> {
+        let stats = spec.stats.local();
+        Rc::new(Self {
+            worker: Rc::clone(worker),
+            chain: LocalChain::new(&spec.chain, worker),
+            stream_config: Rc::new(StreamConfig {
+                buffer_limit: spec.buffer_limit,
+                stats: Some(stats.clone()),
+            }),
+            routes: spec.routes.on(worker),
+            access_logs: spec
+                .access_logs
+                .iter()
+                .map(|log| log.localize(worker))
+                .collect(),
+            stats,
+            listener_stats: spec.listener_stats.local(),
+            header_pool: worker.services().get_or_default(),
+            date: LocalSlot::default(),
+            spec: Arc::clone(spec),
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! The HTTP connection manager: a network filter that ends a connection's bytes in HTTP streams.
+//!
+//! `manager` drives codec and stream, `request` and `response` hold what Envoy does to heads,
+//! `stream` is one request's life.
+
+mod forwarded;
+mod local;
+mod manager;
+pub mod path;
+mod request;
+mod response;
+mod spec;
+mod stats;
+mod stream;
+
+pub use local::HcmLocal;
+pub use manager::HttpConnectionManager;
+pub use spec::{
+    CodecType, EscapedSlashes, HcmSpec, RequestIds, ServerHeader, StripPort, Timeouts, XffSettings,
+};
+pub use stats::{HcmStats, ListenerHttpStats, TracingStats};

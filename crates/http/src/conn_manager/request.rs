@@ -1,0 +1,165 @@
+//! What happens to a request's head before filters see it (Envoy's
+//! `ConnectionManagerUtility::mutateRequestHeaders` and the checks around it).
+
+use crate::chain::StreamState;
+use crate::conn_manager::local::HcmLocal;
+use crate::conn_manager::{forwarded, path};
+use crate::local_reply::LocalReply;
+use nuncio_base::{HeaderMap, names};
+use nuncio_stream_info::Protocol;
+
+/// Checks the head and makes it fit for the filters; whether the request is internal.
+///
+/// # Errors
+/// The reply to send where the request can't be served.
+pub(super) fn prepare(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply> {
+    check(local, state)?;
+    let headers = &mut state.request.headers;
+    path::strip_host(&local.spec, &state.info.connection, headers);
+    path::normalize(local, headers)?;
+    let internal = mutate(local, state);
+    let flags = local.worker.flags();
+    state
+        .route
+        .find(&state.request.headers, &mut state.info, &flags);
+    check_upgrade(local, state)?;
+    Ok(internal)
+}
+
+fn check(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
+    let headers = &state.request.headers;
+    if state.info.protocol == Some(Protocol::Http10) && !local.spec.h1.accept_http_10 {
+        return Err(LocalReply::new(426, "", "low_version"));
+    }
+    if !headers.contains(names::AUTHORITY) {
+        return Err(LocalReply::new(400, "", "missing_host_header"));
+    }
+    let is_connect = headers.get(names::METHOD) == Some(b"CONNECT");
+    match headers.get(names::PATH) {
+        None | Some([]) if is_connect => Ok(()),
+        Some([b'/', ..]) => Ok(()),
+        Some(b"*") if headers.get(names::METHOD) == Some(b"OPTIONS") => Ok(()),
+        None | Some([]) => Err(LocalReply::new(404, "", "missing_path_rejected")),
+        Some(_) => {
+            local.stats.downstream_rq_non_relative_path().inc();
+            Err(LocalReply::new(404, "", "absolute_path_rejected"))
+        }
+    }
+}
+
+/// Removes what concerns one hop only, adds what the next hop should know.
+fn mutate(local: &HcmLocal, state: &mut StreamState) -> bool {
+    let headers = &mut state.request.headers;
+    if !is_upgrade(headers) {
+        headers.remove(names::CONNECTION);
+        headers.remove(names::UPGRADE);
+        sanitize_te(headers);
+    }
+    headers.remove(names::X_ENVOY_INTERNAL);
+    headers.remove(names::KEEP_ALIVE);
+    headers.remove(names::PROXY_CONNECTION);
+    headers.remove(names::TRANSFER_ENCODING);
+    let origin = forwarded::apply(&local.spec, state);
+    let headers = &mut state.request.headers;
+    if origin.internal {
+        headers.set(names::X_ENVOY_INTERNAL, b"true");
+    } else if origin.edge {
+        remove_internal_headers(headers);
+        if let Some(ip) = origin.remote_ip {
+            headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, ip.to_string().as_bytes());
+        }
+    }
+    set_request_id(local, headers, origin.edge);
+    if !local.spec.via.is_empty() {
+        headers.join(names::VIA, local.spec.via.as_bytes());
+    }
+    origin.internal
+}
+
+/// Of `te` only `trailers` may pass a proxy (RFC 9110 section 10.1.4).
+fn sanitize_te(headers: &mut HeaderMap) {
+    let Some(te) = headers.get(names::TE) else {
+        return;
+    };
+    let trailers = te
+        .split(|byte| *byte == b',')
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"));
+    if trailers {
+        headers.set(names::TE, b"trailers");
+    } else {
+        headers.remove(names::TE);
+    }
+}
+
+/// What only this proxy's own network may say, said from outside.
+fn remove_internal_headers(headers: &mut HeaderMap) {
+    for name in [
+        names::X_ENVOY_DECORATOR_OPERATION,
+        names::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
+        names::X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+        names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
+        names::X_ENVOY_FORCE_TRACE,
+        names::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
+        names::X_ENVOY_IP_TAGS,
+        names::X_ENVOY_IS_TIMEOUT_RETRY,
+        names::X_ENVOY_MAX_RETRIES,
+        names::X_ENVOY_ORIGINAL_PATH,
+        names::X_ENVOY_ORIGINAL_URL,
+        names::X_ENVOY_RETRIABLE_HEADER_NAMES,
+        names::X_ENVOY_RETRIABLE_STATUS_CODES,
+        names::X_ENVOY_RETRY_GRPC_ON,
+        names::X_ENVOY_RETRY_ON,
+        names::X_ENVOY_UPSTREAM_ALT_STAT_NAME,
+        names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
+        names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
+        names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS,
+    ] {
+        headers.remove(name);
+    }
+}
+
+fn set_request_id(local: &HcmLocal, headers: &mut HeaderMap, edge: bool) {
+    let ids = local.spec.request_ids;
+    if !ids.generate {
+        return;
+    }
+    let replace = edge && !ids.preserve_external;
+    if replace || !headers.contains(names::X_REQUEST_ID) {
+        let uuid = local.worker.with_random(nuncio_base::random::Random::uuid);
+        headers.set(names::X_REQUEST_ID, &uuid);
+    }
+}
+
+/// An upgrade must be allowed by name.
+fn check_upgrade(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
+    let headers = &state.request.headers;
+    let kind = if headers.get(names::METHOD) == Some(b"CONNECT") {
+        &b"connect"[..]
+    } else if is_upgrade(headers) {
+        headers.get(names::UPGRADE).unwrap_or_default()
+    } else {
+        return Ok(());
+    };
+    let of_manager = local
+        .spec
+        .upgrades
+        .iter()
+        .any(|name| kind.eq_ignore_ascii_case(name.as_bytes()));
+    let of_route = state.route.action().and_then(|action| action.upgrade(kind));
+    let allowed = of_route.map_or(of_manager, |upgrade| upgrade.enabled);
+    if allowed {
+        return Ok(());
+    }
+    local.stats.downstream_rq_ws_on_non_ws_route().inc();
+    Err(LocalReply::new(403, "", "upgrade_failed"))
+}
+
+/// Whether a head asks for an upgrade: `connection: upgrade` and an `upgrade`.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    headers.contains(names::UPGRADE)
+        && headers.get(names::CONNECTION).is_some_and(|connection| {
+            connection
+                .split(|byte| *byte == b',')
+                .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        })
+}

@@ -1,0 +1,365 @@
+//! One request's life on its connection: from its head to its access log.
+
+use crate::chain::{FilterStream, Out};
+use crate::conn_manager::local::HcmLocal;
+use crate::conn_manager::{request, response};
+use crate::format_cx::with_format_cx;
+use crate::local_reply::LocalReply;
+use nuncio_base::time::millis;
+use nuncio_base::{Buffer, HeaderMap, names};
+use nuncio_codec::h1::{H1Error, H1Server, reason_phrase};
+use nuncio_codec::{End, ResetReason};
+use nuncio_stream_info::{ConnectionInfo, Protocol, ResponseFlag, StreamInfo, Timings};
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Instant;
+
+/// A stream of the connection manager: the filters' stream and what only the manager needs.
+pub(super) struct ActiveStream {
+    filters: Option<Box<FilterStream>>,
+    local: Rc<HcmLocal>,
+    pub request_complete: bool,
+    response_started: bool,
+    response_complete: bool,
+    response_paused: bool,
+    is_internal: bool,
+    /// When something last moved, for the stream's idle timeout.
+    moved_at: Instant,
+    wake_at: Option<Instant>,
+}
+
+impl ActiveStream {
+    pub fn new(
+        local: &Rc<HcmLocal>,
+        connection: Rc<ConnectionInfo>,
+        headers: HeaderMap,
+    ) -> Box<Self> {
+        let worker = &local.worker;
+        let now = worker.now();
+        let mut info = StreamInfo::new(connection, Timings::new(worker.wall(), now));
+        info.protocol = Some(Protocol::Http11);
+        let stats = &local.stats;
+        stats.downstream_rq_total().inc();
+        stats.downstream_rq_http1_total().inc();
+        stats.downstream_rq_active().inc();
+        let mut filters = FilterStream::new(&local.chain, &local.stream_config, info);
+        let unused = std::mem::replace(&mut filters.state.request.headers, headers);
+        local.header_pool.with(|pool| pool.give(unused));
+        Box::new(Self {
+            filters: Some(filters),
+            local: Rc::clone(local),
+            request_complete: false,
+            response_started: false,
+            response_complete: false,
+            response_paused: false,
+            is_internal: false,
+            moved_at: now,
+            wake_at: None,
+        })
+    }
+
+    fn filters(&mut self) -> &mut FilterStream {
+        // Taken only by `finish`, which consumes the stream.
+        self.filters
+            .as_mut()
+            .expect("an unfinished stream has its filters")
+    }
+
+    pub fn info(&mut self) -> &mut StreamInfo {
+        &mut self.filters().state.info
+    }
+
+    pub fn request_headers(&mut self) -> &mut HeaderMap {
+        &mut self.filters().state.request.headers
+    }
+
+    pub fn response_headers(&mut self) -> &HeaderMap {
+        &self.filters().state.response.headers
+    }
+
+    pub fn response_trailers(&mut self) -> &HeaderMap {
+        self.filters()
+            .state
+            .response
+            .trailers
+            .get_or_insert_default()
+    }
+
+    pub fn response_started(&self) -> bool {
+        self.response_started
+    }
+
+    /// The request's head is there: it is made fit for the filters, or answered at once.
+    pub fn begin(&mut self, codec: &H1Server, end: End) {
+        let now = self.local.worker.now();
+        self.request_complete = end.is_end();
+        let local = Rc::clone(&self.local);
+        let routes = local.routes.get();
+        let filters = self.filters();
+        let state = &mut filters.state;
+        state.info.header_bytes[0] = state.request.headers.byte_size() as u64;
+        if end.is_end() {
+            state.info.timings.last_downstream_rx = Some(now);
+        }
+        if codec.is_http10() {
+            state.info.protocol = Some(Protocol::Http10);
+        }
+        state.route.begin(routes, local.worker.random());
+        match request::prepare(&local, state) {
+            Ok(internal) => {
+                self.is_internal = internal;
+                self.filters().request_headers(end);
+            }
+            Err(reply) => self.reply_before_filters(reply),
+        }
+    }
+
+    pub fn request_data(&mut self, data: Buffer, end: End) {
+        self.moved_at = self.local.worker.now();
+        let now = self.moved_at;
+        self.request_complete |= end.is_end();
+        let state = &mut self.filters().state;
+        state.info.bytes_received += data.len() as u64;
+        if end.is_end() {
+            state.info.timings.last_downstream_rx = Some(now);
+        }
+        if !state.request_aborted {
+            self.filters().request_data(data, end);
+        }
+    }
+
+    pub fn request_trailers(&mut self, trailers: HeaderMap) {
+        self.moved_at = self.local.worker.now();
+        let now = self.moved_at;
+        self.request_complete = true;
+        let state = &mut self.filters().state;
+        state.info.timings.last_downstream_rx = Some(now);
+        if !state.request_aborted {
+            self.filters().request_trailers(trailers);
+        }
+    }
+
+    /// So many bytes of the connection belonged to this request.
+    pub fn received(&mut self, bytes: u64, head: bool) {
+        let meter = &mut self.info().downstream_bytes;
+        meter.wire_received += bytes;
+        if head {
+            meter.header_received += bytes;
+        }
+    }
+
+    /// Whether the request's body must wait.
+    pub fn request_paused(&self) -> bool {
+        self.filters
+            .as_ref()
+            .is_some_and(|filters| filters.state.request.paused() && !filters.state.request_aborted)
+    }
+
+    /// Holds the response back, or lets it go on.
+    pub fn pause_response(&mut self, pause: bool) {
+        if pause != self.response_paused {
+            self.response_paused = pause;
+            self.filters().state.response.push_back(pause);
+        }
+    }
+
+    pub fn poll(&mut self, task: &mut Context<'_>) -> bool {
+        if self.response_complete {
+            return false;
+        }
+        let moved = self.filters().poll(task);
+        self.wake_at = self.filters().state.wake_at;
+        moved
+    }
+
+    pub fn next_out(&mut self) -> Option<Out> {
+        self.filters().state.out.pop_front()
+    }
+
+    /// A reply to what can't be given to the filters; none of them has seen anything.
+    fn reply_before_filters(&mut self, reply: LocalReply) {
+        self.filters().order(|cx| cx.local_reply(reply));
+    }
+
+    pub fn codec_error(&mut self, error: &H1Error) {
+        self.info().set_flag(ResponseFlag::DownstreamProtocolError);
+        self.request_complete = true;
+        let reply = LocalReply::new(error.status, reason_phrase(error.status), error.details);
+        self.reply_before_filters(reply);
+    }
+
+    /// Makes the response's head what clients get to see.
+    pub fn finalize_response(&mut self, codec: &mut H1Server, draining: &mut bool) {
+        let local = Rc::clone(&self.local);
+        if !self.request_complete {
+            local
+                .stats
+                .downstream_rq_response_before_rq_complete()
+                .inc();
+            *draining = true;
+        }
+        let state = &mut self.filters().state;
+        response::finalize(&local, state);
+        if *draining {
+            codec.close_after_response();
+        }
+        let status = state
+            .response
+            .headers
+            .get_str(names::STATUS)
+            .and_then(|s| s.parse().ok());
+        state.info.response_code = status;
+        state.info.header_bytes[1] = state.response.headers.byte_size() as u64;
+        self.response_started = true;
+    }
+
+    pub fn head_sent(&mut self, bytes: u64) {
+        let now = self.local.worker.now();
+        self.moved_at = now;
+        let info = self.info();
+        info.timings.first_downstream_tx.get_or_insert(now);
+        info.downstream_bytes.header_sent += bytes;
+        info.downstream_bytes.wire_sent += bytes;
+        self.local.stats.downstream_cx_tx_bytes_total().add(bytes);
+    }
+
+    pub fn body_sent(&mut self, body: u64, wire: u64) {
+        self.moved_at = self.local.worker.now();
+        let info = self.info();
+        info.bytes_sent += body;
+        info.downstream_bytes.wire_sent += wire;
+        self.local.stats.downstream_cx_tx_bytes_total().add(wire);
+    }
+
+    pub fn response_complete(&mut self) {
+        let now = self.local.worker.now();
+        self.response_complete = true;
+        self.info().timings.last_downstream_tx = Some(now);
+    }
+
+    /// Whether nothing more will happen on this stream.
+    pub fn is_over(&self) -> bool {
+        self.response_complete
+    }
+
+    pub fn connection_closed(&mut self) {
+        let local = Rc::clone(&self.local);
+        local.stats.downstream_rq_rx_reset().inc();
+        let info = self.info();
+        info.set_flag(ResponseFlag::DownstreamConnectionTermination);
+        info.response_code_details
+            .get_or_insert("downstream_remote_disconnect".into());
+        self.filters()
+            .order(|cx| cx.reset(ResetReason::ConnectionTermination));
+    }
+
+    /// The soonest of this stream's time limits.
+    pub fn deadline(&self) -> Option<Instant> {
+        let idle = self.stream_idle().map(|limit| self.moved_at + limit);
+        [
+            idle,
+            self.request_deadline(),
+            self.duration_deadline(),
+            self.wake_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn start(&self) -> Instant {
+        match &self.filters {
+            Some(filters) => filters.state.info.timings.start,
+            None => self.moved_at,
+        }
+    }
+
+    fn stream_idle(&self) -> Option<std::time::Duration> {
+        let of_route = self
+            .filters
+            .as_ref()
+            .and_then(|filters| filters.state.route.idle_timeout());
+        match of_route {
+            Some(limit) => Some(limit).filter(|limit| !limit.is_zero()),
+            None => self.local.spec.timeouts.stream_idle,
+        }
+    }
+
+    fn request_deadline(&self) -> Option<Instant> {
+        let limit = self
+            .local
+            .spec
+            .timeouts
+            .request
+            .filter(|_| !self.request_complete)?;
+        Some(self.start() + limit)
+    }
+
+    fn duration_deadline(&self) -> Option<Instant> {
+        let limit = self.local.spec.timeouts.max_stream_duration?;
+        Some(self.start() + limit)
+    }
+
+    /// A time limit has passed, or a filter's turn has come.
+    pub fn on_deadline(&mut self, now: Instant) {
+        let stats = self.local.stats.clone();
+        if self.duration_deadline().is_some_and(|at| at <= now) {
+            stats.downstream_rq_max_duration_reached().inc();
+            return self.time_out(
+                LocalReply::new(408, "downstream duration timeout", "max_duration_timeout"),
+                ResponseFlag::UpstreamMaxStreamDurationReached,
+            );
+        }
+        if self.request_deadline().is_some_and(|at| at <= now) {
+            stats.downstream_rq_timeout().inc();
+            return self.time_out(
+                LocalReply::new(408, "request timeout", "request_overall_timeout"),
+                ResponseFlag::DurationTimeout,
+            );
+        }
+        if self
+            .stream_idle()
+            .is_some_and(|limit| self.moved_at + limit <= now)
+        {
+            stats.downstream_rq_idle_timeout().inc();
+            // Once the request is complete it is the upstream that is slow.
+            let status = if self.request_complete { 504 } else { 408 };
+            self.time_out(
+                LocalReply::new(status, "stream timeout", "stream_idle_timeout"),
+                ResponseFlag::StreamIdleTimeout,
+            );
+        }
+    }
+
+    fn time_out(&mut self, reply: LocalReply, flag: ResponseFlag) {
+        self.info().set_flag(flag);
+        self.filters().order(|cx| cx.local_reply(reply));
+    }
+
+    /// Ends the stream: filters are told, stats charged, logs written, memory given back.
+    pub fn finish(mut self, local: &HcmLocal) {
+        let Some(mut filters) = self.filters.take() else {
+            return;
+        };
+        let now = local.worker.now();
+        let info = &mut filters.state.info;
+        info.timings.end = Some(now);
+        let duration = millis(now.saturating_duration_since(info.timings.start));
+        let stats = &local.stats;
+        stats.downstream_rq_active().dec();
+        stats.downstream_rq_time().record(duration);
+        if let Some(status) = info.response_code
+            && !info.is_health_check
+        {
+            stats.count_response(status);
+            local.listener_stats.count_response(status);
+        }
+        filters.complete();
+        if !local.access_logs.is_empty() {
+            with_format_cx(&filters.state, |cx| {
+                local.access_logs.iter().for_each(|log| log.log(cx));
+            });
+        }
+        filters.finish();
+    }
+}

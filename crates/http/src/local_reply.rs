@@ -1,0 +1,177 @@
+//! Replies that this proxy makes itself: bodies, details and headers as Envoy's
+//! (`Http::Utility::sendLocalReply`).
+
+use crate::chain::state::StreamState;
+use nuncio_base::{Buffer, HeaderName, names};
+use nuncio_stream_info::{ResponseFlag, ResponseFlags};
+use std::borrow::Cow;
+
+/// A reply to be sent in place of a response from upstream.
+#[derive(Debug)]
+pub struct LocalReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body as text; what a gRPC client gets as `grpc-message`.
+    pub body: Cow<'static, str>,
+    /// What `%RESPONSE_CODE_DETAILS%` prints.
+    pub details: Cow<'static, str>,
+    /// Response flags to set.
+    pub flags: ResponseFlags,
+    /// The gRPC status, where the one that follows from `status` is not right.
+    pub grpc_status: Option<u32>,
+    /// Headers to add.
+    pub headers: Vec<(HeaderName, Vec<u8>)>,
+}
+
+impl LocalReply {
+    /// A reply with a status, a body and details.
+    pub fn new(
+        status: u16,
+        body: impl Into<Cow<'static, str>>,
+        details: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            body: body.into(),
+            details: details.into(),
+            flags: ResponseFlags::NONE,
+            grpc_status: None,
+            headers: Vec::new(),
+        }
+    }
+
+    /// With a response flag.
+    pub fn flag(mut self, flag: ResponseFlag) -> Self {
+        self.flags.set(flag);
+        self
+    }
+
+    /// With a header.
+    pub fn header(mut self, name: impl Into<HeaderName>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// A request's body is larger than a filter may buffer.
+    pub fn request_too_large() -> Self {
+        Self::new(413, "Payload Too Large", "request_payload_too_large")
+    }
+
+    /// A response's body is larger than a filter may buffer.
+    pub fn response_too_large() -> Self {
+        Self::new(500, "Internal Server Error", "response_payload_too_large")
+    }
+
+    /// Writes the reply's headers into the response, and gives its body.
+    pub(crate) fn prepare(self, state: &mut StreamState) -> Buffer {
+        let is_grpc = is_grpc(state.request.headers.get(names::CONTENT_TYPE));
+        let is_head = state.request.headers.get(names::METHOD) == Some(b"HEAD");
+        state.response.trailers = None;
+        let headers = &mut state.response.headers;
+        headers.clear();
+        let mut digits = itoa::Buffer::new();
+        headers.append(names::STATUS, digits.format(self.status).as_bytes());
+        for (name, value) in &self.headers {
+            headers.append(name, value);
+        }
+        if is_grpc {
+            headers.set(names::STATUS, b"200");
+            headers.set(names::CONTENT_TYPE, b"application/grpc");
+            let grpc = self
+                .grpc_status
+                .unwrap_or_else(|| grpc_status_of(self.status));
+            if !headers.contains(names::GRPC_STATUS) {
+                headers.append(names::GRPC_STATUS, digits.format(grpc).as_bytes());
+            }
+            if !self.body.is_empty() && !is_head {
+                headers.append(names::GRPC_MESSAGE, &percent_encode(self.body.trim_end()));
+            }
+            headers.remove(names::CONTENT_LENGTH);
+            return Buffer::new();
+        }
+        if self.body.is_empty() {
+            headers.remove(names::CONTENT_LENGTH);
+            headers.remove(names::CONTENT_TYPE);
+            return Buffer::new();
+        }
+        headers.set(
+            names::CONTENT_LENGTH,
+            digits.format(self.body.len()).as_bytes(),
+        );
+        if self.status != 200 || !headers.contains(names::CONTENT_TYPE) {
+            headers.set(names::CONTENT_TYPE, b"text/plain");
+        }
+        if is_head {
+            return Buffer::new();
+        }
+        match self.body {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+/// Whether a content type is gRPC's (`application/grpc`, with or without `+proto`).
+pub fn is_grpc(content_type: Option<&[u8]>) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    content_type.is_some_and(|value| {
+        value.len() >= GRPC.len()
+            && value[..GRPC.len()].eq_ignore_ascii_case(GRPC)
+            && matches!(value.get(GRPC.len()), None | Some(b'+' | b';' | b' '))
+    })
+}
+
+/// The gRPC status for an HTTP status (gRPC's `http-grpc-status-mapping.md`).
+pub const fn grpc_status_of(status: u16) -> u32 {
+    match status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502..=504 => 14,
+        _ => 2,
+    }
+}
+
+/// Percent-encodes what a `grpc-message` may not hold (gRPC's `PROTOCOL-HTTP2.md`).
+fn percent_encode(text: &str) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(text.len());
+    for byte in text.bytes() {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            encoded.push(byte);
+        } else {
+            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+            encoded.extend([
+                b'%',
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]);
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_content_types() {
+        for (value, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/GRPC", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            assert_eq!(is_grpc(Some(value.as_bytes())), expected, "{value}");
+        }
+        assert!(!is_grpc(None));
+    }
+
+    #[test]
+    fn messages_are_percent_encoded() {
+        assert_eq!(percent_encode("a b%\n\u{e9}"), b"a b%25%0A%C3%A9");
+    }
+}

@@ -1,0 +1,113 @@
+//! The route of a stream: found once, kept with the table it was found in, and what it says to
+//! each filter.
+
+use nuncio_base::HeaderMap;
+use nuncio_base::runtime_flags::RuntimeFlags;
+use nuncio_route::{Lookup, RequestView, RouteAction, RouteId, RouteTable, Selected};
+use nuncio_stream_info::StreamInfo;
+use nuncio_worker::Held;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A stream's route. The table is the one that was current when the request came.
+#[derive(Default)]
+pub struct RouteCache {
+    table: Option<Held<RouteTable>>,
+    lookup: Option<Lookup>,
+    /// The stream's random number, for all draws of routing.
+    random: u64,
+    /// What the route says has not reached the filters yet.
+    pub(crate) unfollowed: bool,
+    /// What the route says to each filter, by the filter's place in the chain; empty where no
+    /// route of the table says anything to any filter.
+    pub(crate) configs: Vec<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl RouteCache {
+    /// Begins with a table and a random number for the draws among routes.
+    pub fn begin(&mut self, table: Held<RouteTable>, random: u64) {
+        self.table = Some(table);
+        self.random = random;
+        self.lookup = None;
+    }
+
+    pub(crate) fn renew(&mut self) {
+        self.table = None;
+        self.lookup = None;
+        self.unfollowed = false;
+        self.configs.clear();
+    }
+
+    /// Forgets the route: the next look finds it anew, by headers as they are then.
+    pub fn clear(&mut self) {
+        self.lookup = None;
+    }
+
+    /// Finds the route, unless it was found before.
+    pub fn find(
+        &mut self,
+        headers: &HeaderMap,
+        info: &mut StreamInfo,
+        flags: &RuntimeFlags,
+    ) -> Lookup {
+        if let Some(lookup) = self.lookup {
+            return lookup;
+        }
+        let Some(table) = &self.table else {
+            return Lookup::NoVirtualHost;
+        };
+        let request = RequestView {
+            headers,
+            info,
+            random: self.random,
+            flags,
+        };
+        let lookup = table.find(&request);
+        self.lookup = Some(lookup);
+        self.unfollowed = !table.filter_names().is_empty();
+        if let Lookup::Route(id) = lookup {
+            let selected = table.selected(id);
+            info.route_name = Some(Arc::clone(&selected.route.name)).filter(|n| !n.is_empty());
+            info.virtual_host_name = Some(Arc::clone(&selected.virtual_host.name));
+            info.route_metadata = Some(Arc::clone(&selected.route.metadata));
+        }
+        lookup
+    }
+
+    /// What was found, if anything was looked for.
+    pub fn lookup(&self) -> Option<Lookup> {
+        self.lookup
+    }
+
+    /// The table.
+    pub fn table(&self) -> Option<&Held<RouteTable>> {
+        self.table.as_ref()
+    }
+
+    /// The route, if one was found.
+    pub fn selected(&self) -> Option<Selected<'_>> {
+        match (self.lookup, &self.table) {
+            (Some(Lookup::Route(id)), Some(table)) => Some(table.selected(id)),
+            _ => None,
+        }
+    }
+
+    /// The route's number in its table.
+    pub fn id(&self) -> Option<RouteId> {
+        match self.lookup {
+            Some(Lookup::Route(id)) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The route's action, if it sends the request on.
+    pub fn action(&self) -> Option<&RouteAction> {
+        self.selected().and_then(|selected| selected.action())
+    }
+
+    /// The route's own limit on idle streams.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        self.action().and_then(|action| action.idle_timeout)
+    }
+}
