@@ -13,6 +13,8 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Point {
     ConnectionStart,
+    /// The end of a plain connection; those that carry HTTP outlive their streams.
+    ConnectionEnd,
     Start,
     LastDownstreamRx,
     ConnectStart,
@@ -24,7 +26,6 @@ pub(super) enum Point {
     LastUpstreamRx,
     FirstDownstreamTx,
     LastDownstreamTx,
-    End,
     /// The end, or now while there is none.
     EndOrNow,
     /// A point that nobody sets.
@@ -32,10 +33,15 @@ pub(super) enum Point {
 }
 
 impl Point {
-    fn named(name: &str) -> Self {
-        match name {
+    fn named(name: &str) -> Result<Self, FormatError> {
+        Ok(match name {
+            "DS_RX_HDR_END" => {
+                return Err(FormatError::new(
+                    "the time point DS_RX_HDR_END is not built",
+                ));
+            }
             "DS_CX_BEG" => Self::ConnectionStart,
-            "DS_CX_END" => Self::End,
+            "DS_CX_END" => Self::ConnectionEnd,
             "DS_RX_BEG" => Self::Start,
             "DS_RX_END" => Self::LastDownstreamRx,
             "US_CX_BEG" => Self::ConnectStart,
@@ -47,9 +53,9 @@ impl Point {
             "US_RX_END" => Self::LastUpstreamRx,
             "DS_TX_BEG" => Self::FirstDownstreamTx,
             "DS_TX_END" => Self::LastDownstreamTx,
-            // The end of a TLS handshake, and points that filters would set by name.
+            // Those of a TLS handshake, and points that filters would set by name.
             _ => Self::Never,
-        }
+        })
     }
 
     fn of(self, info: &StreamInfo, now: Instant) -> Option<Instant> {
@@ -58,6 +64,7 @@ impl Point {
             |point: fn(&UpstreamInfo) -> Option<Instant>| info.upstream.as_deref().and_then(point);
         match self {
             Self::ConnectionStart => Some(info.connection.start),
+            Self::ConnectionEnd => timings.end.filter(|_| info.protocol.is_none()),
             Self::Start => Some(timings.start),
             Self::LastDownstreamRx => timings.last_downstream_rx,
             Self::ConnectStart => upstream(|info| info.connect_start),
@@ -69,7 +76,6 @@ impl Point {
             Self::LastUpstreamRx => timings.last_upstream_rx,
             Self::FirstDownstreamTx => timings.first_downstream_tx,
             Self::LastDownstreamTx => timings.last_downstream_tx,
-            Self::End => timings.end,
             Self::EndOrNow => Some(timings.end.unwrap_or(now)),
             Self::Never => None,
         }
@@ -148,8 +154,8 @@ fn common_duration(params: &str) -> Result<Operator, FormatError> {
         }
     };
     Ok(Operator::Duration(DurationField {
-        from: Point::named(from),
-        to: Point::named(to),
+        from: Point::named(from)?,
+        to: Point::named(to)?,
         unit,
     }))
 }

@@ -91,8 +91,9 @@ pub(crate) fn grpc_status(cx: &FormatCx<'_>) -> Option<i64> {
 fn parse_status(status: &[u8]) -> i64 {
     let digits = std::str::from_utf8(status).ok();
     digits
-        .and_then(|digits| digits.parse::<u32>().ok())
-        .map_or(INVALID, i64::from)
+        .and_then(|digits| digits.parse::<u64>().ok())
+        .and_then(|status| i64::try_from(status).ok())
+        .unwrap_or(INVALID)
 }
 
 /// As gRPC maps HTTP statuses (its `http-grpc-status-mapping.md`).

@@ -296,15 +296,24 @@ fn write_server_name(
     let Some(name) = name else {
         return Rendered::Absent;
     };
-    // A client chooses this name freely: it must not be able to forge a log (CVE-2024-45808).
-    let clean = |byte: &u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' => *byte,
-        _ => b'_',
-    };
     if sni == Some(name) {
-        out.extend(name.iter().map(clean));
+        write_clean(name, out);
     } else {
         out.extend_from_slice(name);
     }
     Rendered::Text
+}
+
+/// Appends a name that a client chose freely: marked and made harmless where it is no host name,
+/// so that it can't forge a log (CVE-2024-45808).
+fn write_clean(name: &[u8], out: &mut Vec<u8>) {
+    let clean = |byte: u8| matches!(byte, b'-' | b'.' | b'_') || byte.is_ascii_alphanumeric();
+    if name.iter().all(|byte| clean(*byte)) {
+        return out.extend_from_slice(name);
+    }
+    out.extend_from_slice(b"invalid:");
+    out.extend(
+        name.iter()
+            .map(|byte| if clean(*byte) { *byte } else { b'_' }),
+    );
 }

@@ -153,7 +153,24 @@ fn a_forged_server_name_is_made_harmless() {
     let mut facts = Facts::proxied();
     let connection = Rc::get_mut(&mut facts.info.connection).unwrap();
     connection.requested_server_name = Some("a\r\nb c_d.É-1".into());
-    check(&facts, &[("%REQUESTED_SERVER_NAME%", "a__b_c_d.__-1")]);
+    check(
+        &facts,
+        &[("%REQUESTED_SERVER_NAME%", "invalid:a__b_c_d.__-1")],
+    );
+}
+
+#[test]
+fn a_host_name_is_printed_as_it_came() {
+    let mut facts = Facts::proxied();
+    let connection = Rc::get_mut(&mut facts.info.connection).unwrap();
+    connection.requested_server_name = Some("a_b.C-1".into());
+    check(
+        &facts,
+        &[(
+            "%REQUESTED_SERVER_NAME(SNI_FIRST)% %REQUESTED_SERVER_NAME(HOST_FIRST)%",
+            "a_b.C-1 parity.test",
+        )],
+    );
 }
 
 #[test]
@@ -347,6 +364,7 @@ fn durations_and_times() {
             ("%COMMON_DURATION(DS_TX_END:DS_RX_BEG:ns)%", "-5100000"),
             ("%COMMON_DURATION(US_TX_BEG:US_RX_END)%", "3"),
             ("%COMMON_DURATION(DS_RX_BEG:mine:us)%", "-"),
+            ("%COMMON_DURATION(DS_CX_BEG:DS_CX_END:us)%", "-"),
             (
                 "%START_TIME(%Y/%m/%dT%H:%M:%S%z %6f %9f)%",
                 "2026/11/21T08:09:48+0000 267349 267349000",
@@ -445,6 +463,9 @@ fn grpc_statuses() {
         ("5", "NotFound|NOT_FOUND|5|5"),
         ("1", "Canceled|CANCELLED|1|1"),
         ("99", "99|99|99|99"),
+        ("4294967295", "4294967295|4294967295|4294967295|4294967295"),
+        ("99999999999999999999", "-1|-1|-1|-1"),
+        ("05", "NotFound|NOT_FOUND|5|5"),
         ("x", "-1|-1|-1|-1"),
     ] {
         facts.response.set("grpc-status", status.as_bytes());
