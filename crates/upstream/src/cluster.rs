@@ -38,15 +38,12 @@ impl Default for HttpOptions {
     }
 }
 
-/// What applies to every load-balancing policy (`CommonLbConfig`).
+/// What applies to every load-balancing policy (`CommonLbConfig`); what policies may also say for
+/// themselves is in their own settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommonLb {
     /// Below this share of healthy hosts, in percent, all get traffic.
     pub healthy_panic_threshold: u32,
-    /// Whether localities share the traffic by their weights.
-    pub locality_weighted: bool,
-    /// Whether hosts of an overloaded priority get no traffic in panic.
-    pub fail_traffic_on_panic: bool,
     /// Whether hosts are left out until their first health check has finished.
     pub ignore_new_hosts_until_first_hc: bool,
     /// Whether every change of the hosts closes all connections.
@@ -59,8 +56,6 @@ impl Default for CommonLb {
     fn default() -> Self {
         Self {
             healthy_panic_threshold: 50,
-            locality_weighted: false,
-            fail_traffic_on_panic: false,
             ignore_new_hosts_until_first_hc: false,
             close_connections_on_host_set_change: false,
             update_merge_window: Duration::from_secs(1),

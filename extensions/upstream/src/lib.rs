@@ -1,1 +1,3 @@
-//! Load-balancing policies, cluster types, upstream protocol options.
+//! Extensions of clusters: load-balancing policies, cluster types, protocol options.
+
+pub mod load_balancing_policies;

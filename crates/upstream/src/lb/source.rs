@@ -3,7 +3,6 @@
 
 use super::edf::EdfScheduler;
 use super::{LbCx, LbRequest};
-use crate::cluster::CommonLb;
 use crate::host::Host;
 use crate::host_set::{HostLists, HostSet};
 use crate::priority::{Availability, PrioritySet};
@@ -62,6 +61,15 @@ impl Source {
     }
 }
 
+/// How localities count (`LocalityLbConfig`, or its older place in `CommonLbConfig`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LocalitySettings {
+    /// Whether localities share the traffic by their weights.
+    pub weighted: bool,
+    /// Whether a priority in panic gives no traffic to its hosts, instead of to all of them.
+    pub fail_traffic_on_panic: bool,
+}
+
 /// The schedules over one priority's localities; `None` where there is nothing to weigh.
 #[derive(Default)]
 struct LocalitySchedules {
@@ -71,18 +79,16 @@ struct LocalitySchedules {
 
 /// Chooses sources. One per worker and cluster.
 pub struct Sources {
-    fail_traffic_on_panic: bool,
-    locality_weighted: bool,
+    settings: LocalitySettings,
     localities: Vec<LocalitySchedules>,
     seed: u32,
 }
 
 impl Sources {
     /// `seed` varies over the workers.
-    pub fn new(common: &CommonLb, seed: u32) -> Self {
+    pub fn new(settings: LocalitySettings, seed: u32) -> Self {
         Self {
-            fail_traffic_on_panic: common.fail_traffic_on_panic,
-            locality_weighted: common.locality_weighted,
+            settings,
             localities: Vec::new(),
             seed,
         }
@@ -90,7 +96,7 @@ impl Sources {
 
     /// The hosts changed.
     pub fn rebuild(&mut self, hosts: &PrioritySet) {
-        if self.locality_weighted {
+        if self.settings.weighted {
             let seed = self.seed;
             let sets = hosts.sets().iter();
             let schedules = sets.map(|set| LocalitySchedules {
@@ -116,7 +122,7 @@ impl Sources {
                 priority,
                 of: Of::All,
             };
-            return (!self.fail_traffic_on_panic).then_some(all);
+            return (!self.settings.fail_traffic_on_panic).then_some(all);
         }
         let of = match self.choose_locality(hosts, priority, availability) {
             Some(locality) => locality,

@@ -3,9 +3,8 @@
 //! (Envoy's `EdfLoadBalancerBase`).
 
 use super::edf::EdfScheduler;
-use super::source::{Source, Sources};
+use super::source::{LocalitySettings, Source, Sources};
 use super::{Choice, LbCx, LbRequest, LoadBalancer, choose_accepted};
-use crate::cluster::CommonLb;
 use crate::host::Host;
 use crate::priority::PrioritySet;
 use nuncio_base::random::Random;
@@ -47,10 +46,10 @@ pub struct WeightedBalancer {
 
 impl WeightedBalancer {
     /// `seed` varies over the workers, so that they don't all begin with the same host.
-    pub fn new(pick: Box<dyn Pick>, common: &CommonLb, seed: u64) -> Self {
+    pub fn new(pick: Box<dyn Pick>, settings: LocalitySettings, seed: u64) -> Self {
         Self {
             pick,
-            sources: Sources::new(common, seed as u32),
+            sources: Sources::new(settings, seed as u32),
             version: 0,
             lists: BTreeMap::new(),
             seed,

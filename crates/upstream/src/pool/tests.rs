@@ -40,7 +40,7 @@ impl LbSpec for First {
     fn localize(&self, _worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
         Box::new(WeightedBalancer::new(
             Box::new(First),
-            &Default::default(),
+            Default::default(),
             0,
         ))
     }

@@ -1,0 +1,105 @@
+//! Least request: of a few random hosts, or of all, the one with the fewest requests in flight
+//! (`envoy.load_balancing_policies.least_request`). Where weights differ, hosts take turns in
+//! proportion to their weights as lowered by their requests. Slow start is not built.
+
+use nuncio_base::random::Random;
+use nuncio_upstream::lb::source::LocalitySettings;
+use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};
+use nuncio_upstream::{Host, LbSpec, LoadBalancer};
+use nuncio_worker::Worker;
+use std::num::NonZeroU32;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Which hosts are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// This many random ones.
+    Choices(NonZeroU32),
+    /// All of them.
+    All,
+}
+
+impl Default for Compare {
+    fn default() -> Self {
+        const TWO: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+        Self::Choices(TWO)
+    }
+}
+
+/// The policy as configured.
+#[derive(Debug, Clone)]
+pub struct LeastRequest {
+    /// How localities count.
+    pub locality: LocalitySettings,
+    /// Which hosts are compared where weights are equal.
+    pub compare: Compare,
+    /// How much requests lower a host's weight: `weight / (requests + 1) ^ bias`.
+    pub active_request_bias: f64,
+}
+
+impl Default for LeastRequest {
+    fn default() -> Self {
+        Self {
+            locality: LocalitySettings::default(),
+            compare: Compare::default(),
+            active_request_bias: 1.0,
+        }
+    }
+}
+
+impl LbSpec for LeastRequest {
+    fn name(&self) -> &'static str {
+        "envoy.load_balancing_policies.least_request"
+    }
+
+    fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
+        let seed = worker.random();
+        let least = Box::new(Least(self.clone()));
+        Box::new(WeightedBalancer::new(least, self.locality, seed))
+    }
+}
+
+struct Least(LeastRequest);
+
+fn active(host: &Host) -> u64 {
+    host.stats().rq_active.value()
+}
+
+impl Pick for Least {
+    fn weight(&self, host: &Host) -> f64 {
+        let (weight, active) = (f64::from(host.weight()), active(host) as f64 + 1.0);
+        match self.0.active_request_bias {
+            0.0 => weight,
+            1.0 => weight / active,
+            bias => weight / active.powf(bias),
+        }
+    }
+
+    fn pick(&self, hosts: &[Arc<Host>], _turn: u64, random: &mut Random) -> usize {
+        match self.0.compare {
+            Compare::Choices(count) => (0..count.get())
+                .map(|_| random.below(hosts.len() as u64) as usize)
+                .min_by_key(|at| active(&hosts[*at]))
+                .unwrap_or(0),
+            Compare::All => least_of_all(hosts, random),
+        }
+    }
+}
+
+/// One of those with the fewest requests, each as likely as the other.
+fn least_of_all(hosts: &[Arc<Host>], random: &mut Random) -> usize {
+    let (mut least, mut fewest, mut tied) = (0, u64::MAX, 0);
+    for (at, host) in hosts.iter().enumerate() {
+        let active = active(host);
+        if active < fewest {
+            (least, fewest, tied) = (at, active, 1);
+        } else if active == fewest {
+            tied += 1;
+            if random.below(tied) == 0 {
+                least = at;
+            }
+        }
+    }
+    least
+}

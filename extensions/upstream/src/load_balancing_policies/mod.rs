@@ -1,0 +1,8 @@
+//! Load-balancing policies (Envoy's "Supported load balancers").
+
+pub mod least_request;
+pub mod random;
+pub mod round_robin;
+
+#[cfg(test)]
+mod tests;

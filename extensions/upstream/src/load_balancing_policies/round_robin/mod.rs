@@ -1,0 +1,37 @@
+//! Round robin: hosts take turns, in proportion to their weights
+//! (`envoy.load_balancing_policies.round_robin`). Each worker has turns of its own, from a random
+//! start. Slow start is not built.
+
+use nuncio_base::random::Random;
+use nuncio_upstream::lb::source::LocalitySettings;
+use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};
+use nuncio_upstream::{Host, LbSpec, LoadBalancer};
+use nuncio_worker::Worker;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The policy as configured.
+#[derive(Debug, Clone, Default)]
+pub struct RoundRobin {
+    /// How localities count.
+    pub locality: LocalitySettings,
+}
+
+impl LbSpec for RoundRobin {
+    fn name(&self) -> &'static str {
+        "envoy.load_balancing_policies.round_robin"
+    }
+
+    fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
+        let seed = worker.random();
+        Box::new(WeightedBalancer::new(Box::new(InTurn), self.locality, seed))
+    }
+}
+
+struct InTurn;
+
+impl Pick for InTurn {
+    fn pick(&self, hosts: &[Arc<Host>], turn: u64, _random: &mut Random) -> usize {
+        (turn % hosts.len() as u64) as usize
+    }
+}
