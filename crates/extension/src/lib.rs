@@ -7,6 +7,7 @@
 
 pub mod access_logger;
 pub mod http_filter;
+pub mod load_balancer;
 pub mod network_filter;
 pub mod parse_cx;
 pub mod registry;
@@ -14,6 +15,7 @@ pub mod server_env;
 
 pub use access_logger::{AccessLoggerExtension, AccessLoggerFactory};
 pub use http_filter::{HttpFilterExtension, HttpFilterFactory};
+pub use load_balancer::{LoadBalancerExtension, LoadBalancerFactory};
 pub use network_filter::{NetworkFilterExtension, NetworkFilterFactory};
 pub use parse_cx::{Invalid, ParseCx, Parsed};
 pub use registry::Registry;

@@ -2,6 +2,7 @@
 
 use crate::access_logger::AccessLoggerFactory;
 use crate::http_filter::HttpFilterFactory;
+use crate::load_balancer::LoadBalancerFactory;
 use crate::network_filter::NetworkFilterFactory;
 use nuncio_proto::google::protobuf::Any;
 
@@ -11,6 +12,8 @@ pub struct Registry {
     pub access_loggers: &'static [&'static dyn AccessLoggerFactory],
     /// HTTP filters, downstream and upstream.
     pub http_filters: &'static [&'static dyn HttpFilterFactory],
+    /// Load-balancing policies.
+    pub load_balancers: &'static [&'static dyn LoadBalancerFactory],
     /// Network filters.
     pub network_filters: &'static [&'static dyn NetworkFilterFactory],
 }
@@ -41,6 +44,15 @@ impl Registry {
             .iter()
             .copied()
             .find(|factory| factory.route_type_name() == name || factory.type_name() == name)
+    }
+
+    /// The load-balancing policy whose configuration this is.
+    pub fn load_balancer(&self, config: &Any) -> Option<&'static dyn LoadBalancerFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.load_balancers
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
     }
 
     /// The network filter whose configuration this is.

@@ -1,1 +1,17 @@
-//! From a route to a response: attempts, timeouts, retries.
+//! The router: the HTTP filter that ends a chain. From a route to a response: attempts upstream,
+//! timeouts, retries.
+
+mod attempt;
+mod headers;
+mod local;
+mod reply;
+mod response;
+mod retry;
+mod router;
+mod start;
+mod timeouts;
+
+pub use local::{RouterLocal, RouterSpec};
+pub use retry::RetryState;
+pub use router::Router;
+pub use timeouts::Timeouts;

@@ -71,6 +71,12 @@ impl ClientStream {
         lease.connection_mut().poll(task)
     }
 
+    /// Writes what waits, as far as it goes, and reads nothing: for while the response is held back.
+    pub fn flush(&mut self, task: &mut Context<'_>) {
+        let Kind::Http1(lease) = &mut self.0;
+        lease.connection_mut().flush(task);
+    }
+
     /// Whether so much waits to be written that no more should be sent; from the cluster's buffer
     /// limit on until half of it is left.
     pub fn write_blocked(&self) -> bool {

@@ -304,7 +304,7 @@ impl Http1Connection {
 
     /// Writes what waits, as far as it goes. A peer that reads no more may still have answered:
     /// then its answer counts, else reading finds the end.
-    fn flush(&mut self, task: &mut Context<'_>) {
+    pub fn flush(&mut self, task: &mut Context<'_>) {
         if self.out.is_empty() {
             return;
         }

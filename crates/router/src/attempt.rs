@@ -1,0 +1,169 @@
+//! One attempt to get a response from one host.
+
+use nuncio_base::{Buffer, HeaderMap};
+use nuncio_codec::{End, Frame, ResetReason};
+use nuncio_upstream::{ClientStream, Host, StreamRequest};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+enum Phase {
+    /// Waits for a connection.
+    Waiting(StreamRequest),
+    /// Has one.
+    Open(ClientStream),
+    /// Is over.
+    Ended,
+}
+
+/// What an attempt's turn brought.
+pub(crate) enum Step {
+    /// The pool gave a connection.
+    Ready,
+    /// A piece of the response.
+    Frame(Frame),
+    /// It failed before there was a response, or in the middle of it.
+    Reset(ResetReason, Option<Arc<str>>),
+}
+
+/// An attempt.
+pub(crate) struct Attempt {
+    phase: Phase,
+    pub host: Arc<Host>,
+    pub started: Instant,
+    /// When something last came from upstream, or the attempt began.
+    pub moved_at: Instant,
+    /// Body and trailers that wait for the connection.
+    waiting: Buffer,
+    waiting_end: Option<End>,
+    waiting_trailers: Option<HeaderMap>,
+    pub request_sent: bool,
+    pub request_ended: bool,
+}
+
+impl Attempt {
+    pub fn new(request: StreamRequest, host: Arc<Host>, now: Instant) -> Self {
+        Self {
+            phase: Phase::Waiting(request),
+            host,
+            started: now,
+            moved_at: now,
+            waiting: Buffer::new(),
+            waiting_end: None,
+            waiting_trailers: None,
+            request_sent: false,
+            request_ended: false,
+        }
+    }
+
+    /// Whether body or trailers wait to follow the head.
+    pub fn has_waiting(&self) -> bool {
+        self.waiting_end.is_some() || self.waiting_trailers.is_some()
+    }
+
+    /// The connection's stream, once there is one.
+    pub fn stream(&self) -> Option<&ClientStream> {
+        match &self.phase {
+            Phase::Open(stream) => Some(stream),
+            Phase::Waiting(_) | Phase::Ended => None,
+        }
+    }
+
+    /// Sends the head, and what has waited for it.
+    pub fn send_headers(&mut self, headers: &HeaderMap, end: End) {
+        let Phase::Open(stream) = &mut self.phase else {
+            return;
+        };
+        self.request_sent = true;
+        stream.send_headers(headers, end);
+        self.request_ended |= end.is_end();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        if let Some(end) = self.waiting_end.take() {
+            self.request_ended |= end.is_end();
+            stream.send_data(&mut waiting, end);
+        }
+        if let Some(trailers) = self.waiting_trailers.take() {
+            self.request_ended = true;
+            stream.send_trailers(&trailers);
+        }
+    }
+
+    /// Sends a piece of body, or keeps it until there is a connection.
+    pub fn send_data(&mut self, mut data: Buffer, end: End) {
+        match &mut self.phase {
+            Phase::Open(stream) if self.request_sent => {
+                self.request_ended |= end.is_end();
+                stream.send_data(&mut data, end);
+            }
+            Phase::Open(_) | Phase::Waiting(_) => {
+                self.waiting.append(&mut data);
+                self.waiting.compact();
+                self.waiting_end = Some(end);
+            }
+            Phase::Ended => {}
+        }
+    }
+
+    /// Sends trailers, or keeps them until there is a connection.
+    pub fn send_trailers(&mut self, trailers: &HeaderMap) {
+        match &mut self.phase {
+            Phase::Open(stream) if self.request_sent => {
+                self.request_ended = true;
+                stream.send_trailers(trailers);
+            }
+            Phase::Open(_) | Phase::Waiting(_) => self.waiting_trailers = Some(trailers.clone()),
+            Phase::Ended => {}
+        }
+    }
+
+    /// Whether so much waits to be sent that no more should come.
+    pub fn write_blocked(&self, limit: usize) -> bool {
+        match &self.phase {
+            Phase::Open(stream) => stream.write_blocked(),
+            Phase::Waiting(_) => limit > 0 && self.waiting.len() >= limit,
+            Phase::Ended => false,
+        }
+    }
+
+    /// The attempt's turn. While the response is `paused`, only sending goes on.
+    pub fn poll(&mut self, task: &mut Context<'_>, paused: bool) -> Poll<Step> {
+        match &mut self.phase {
+            Phase::Waiting(request) => match request.poll(task) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Ok(stream)) => {
+                    self.phase = Phase::Open(stream);
+                    Poll::Ready(Step::Ready)
+                }
+                Poll::Ready(Err(failure)) => {
+                    self.phase = Phase::Ended;
+                    Poll::Ready(Step::Reset(
+                        failure.reason,
+                        Some(failure.transport_failure_reason),
+                    ))
+                }
+            },
+            Phase::Open(stream) => {
+                if paused {
+                    stream.flush(task);
+                    return Poll::Pending;
+                }
+                match stream.poll(task) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(Frame::Reset(reason)) => self.reset(reason),
+                    Poll::Ready(frame) => Poll::Ready(Step::Frame(frame)),
+                }
+            }
+            Phase::Ended => Poll::Pending,
+        }
+    }
+
+    fn reset(&mut self, reason: ResetReason) -> Poll<Step> {
+        self.phase = Phase::Ended;
+        Poll::Ready(Step::Reset(reason, None))
+    }
+
+    /// Ends the attempt; a connection that is not done is closed by this.
+    pub fn end(&mut self) {
+        self.phase = Phase::Ended;
+    }
+}

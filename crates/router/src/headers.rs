@@ -1,0 +1,158 @@
+//! What a route does to heads: rewrites and header mutations of requests, and the replies that
+//! routes hold themselves.
+
+use nuncio_base::{HeaderMap, names};
+use nuncio_http::format_cx::with_headers;
+use nuncio_http::{Cx, LocalReply};
+use nuncio_matching::path::without_query;
+use nuncio_observe::{FormatCx, Formatter};
+use nuncio_route::mutation::Scratch;
+use nuncio_route::redirect::RedirectPath;
+use nuncio_route::{DirectResponse, Redirect, Selected};
+use nuncio_stream_info::StreamInfo;
+use nuncio_worker::Worker;
+use std::rc::Rc;
+
+/// Makes a request what the route says upstream should get.
+pub(crate) fn finalize_request(
+    headers: &mut HeaderMap,
+    info: &StreamInfo,
+    worker: &Rc<Worker>,
+    selected: Selected<'_>,
+    keep_original: bool,
+    scratch: &mut Scratch,
+) {
+    for mutations in selected.request_mutations() {
+        mutations.apply(headers, scratch, |formatter, headers, out| {
+            format_request(info, worker, headers, formatter, out);
+        });
+    }
+    let Some(action) = selected.action() else {
+        return;
+    };
+    let format = |formatter: &Formatter, headers: &HeaderMap, out: &mut Vec<u8>| {
+        format_request(info, worker, headers, formatter, out);
+    };
+    if let Some(literal) = selected
+        .weighted
+        .and_then(|w| w.host_rewrite_literal.as_deref())
+    {
+        let append = action.append_x_forwarded_host;
+        nuncio_route::rewrite::update_authority(headers, literal, append, keep_original);
+    } else {
+        action.host_rewrite.apply(
+            headers,
+            action.append_x_forwarded_host,
+            keep_original,
+            format,
+        );
+    }
+    if !action.path_rewrite.is_keep() {
+        let matched = matched_len(selected, headers);
+        action
+            .path_rewrite
+            .apply(headers, matched, keep_original, format);
+    }
+}
+
+/// How much of the path the route's matcher stands for: what a prefix rewrite replaces.
+fn matched_len(selected: Selected<'_>, headers: &HeaderMap) -> usize {
+    let target = headers.get(names::PATH).unwrap_or_default();
+    selected
+        .route
+        .matcher
+        .path
+        .matched_len(without_query(target))
+}
+
+fn format_request(
+    info: &StreamInfo,
+    worker: &Worker,
+    headers: &HeaderMap,
+    formatter: &Formatter,
+    out: &mut Vec<u8>,
+) {
+    with_headers(worker, info, Some(headers), None, |cx| {
+        formatter.append(cx, out)
+    });
+}
+
+/// The changes of the route to a response's head.
+pub(crate) fn finalize_response(cx: &mut Cx<'_>, headers: &mut HeaderMap, scratch: &mut Scratch) {
+    let worker = Rc::clone(cx.worker());
+    let state = cx.state();
+    let Some(selected) = state.route.selected() else {
+        return;
+    };
+    for mutations in selected.response_mutations() {
+        mutations.apply(headers, scratch, |formatter, headers, out| {
+            let request = Some(&state.request.headers);
+            with_headers(&worker, &state.info, request, Some(headers), |cx| {
+                formatter.append(cx, out);
+            });
+        });
+    }
+}
+
+/// The reply of a route that redirects.
+pub(crate) fn redirect(cx: &mut Cx<'_>, selected: Selected<'_>, redirect: &Redirect) -> LocalReply {
+    let worker = Rc::clone(cx.worker());
+    let (headers, info) = cx.request_and_info();
+    if let RedirectPath::Rewrite(rewrite) = &redirect.path
+        && !rewrite.is_keep()
+    {
+        let matched = matched_len(selected, headers);
+        rewrite.apply(headers, matched, true, |formatter, headers, out| {
+            format_request(info, &worker, headers, formatter, out);
+        });
+    }
+    let mut location = Vec::new();
+    redirect.append_location(headers, &mut location);
+    let reply = LocalReply::new(redirect.status, "", "direct_response");
+    with_route_headers(cx, reply.header(names::LOCATION, location))
+}
+
+/// The reply of a route that answers by itself.
+pub(crate) fn direct_response(
+    cx: &mut Cx<'_>,
+    _selected: Selected<'_>,
+    direct: &DirectResponse,
+) -> LocalReply {
+    let text = String::from_utf8_lossy(&direct.body).into_owned();
+    let reply = match &direct.format {
+        None => LocalReply::new(direct.status, text, "direct_response"),
+        Some(format) => {
+            let worker = Rc::clone(cx.worker());
+            let (headers, info) = cx.request_and_info();
+            let mut body = Vec::new();
+            with_headers(&worker, info, Some(headers), None, |cx| {
+                let cx = FormatCx {
+                    local_reply_body: &text,
+                    ..*cx
+                };
+                format.formatter.append(&cx, &mut body);
+            });
+            let body = String::from_utf8_lossy(&body).into_owned();
+            LocalReply::new(direct.status, body, "direct_response")
+                .header(names::CONTENT_TYPE, format.content_type.as_bytes())
+        }
+    };
+    with_route_headers(cx, reply)
+}
+
+/// Adds what the route's response mutations make of an empty head.
+fn with_route_headers(cx: &mut Cx<'_>, mut reply: LocalReply) -> LocalReply {
+    let mut head = HeaderMap::new();
+    for (name, value) in &reply.headers {
+        head.append(name, value);
+    }
+    finalize_response(cx, &mut head, &mut Scratch::default());
+    reply.headers = head
+        .iter()
+        .map(|(name, value)| {
+            let name = nuncio_base::HeaderName::new(&String::from_utf8_lossy(name));
+            (name, value.to_vec())
+        })
+        .collect();
+    reply
+}

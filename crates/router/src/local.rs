@@ -1,0 +1,66 @@
+//! The router's configuration, and its part of one worker.
+
+use crate::router::Router;
+use nuncio_http::conn_manager::HcmStats;
+use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
+use nuncio_http::filter::Hooks;
+use nuncio_route::mutation::Scratch;
+use nuncio_stats::Group;
+use nuncio_upstream::ClusterManager;
+use nuncio_worker::Worker;
+use nuncio_worker::local_slot::LocalSlot;
+use std::rc::Rc;
+
+/// The router's configuration (`envoy.extensions.filters.http.router.v3.Router`).
+pub struct RouterSpec {
+    /// The stats it counts in: its connection manager's.
+    pub stats: Group<HcmStats>,
+    /// Whether it leaves out the `x-envoy-*` headers it would add.
+    pub suppress_envoy_headers: bool,
+    /// Whether gRPC requests' HTTP codes are left out of cluster stats.
+    pub suppress_grpc_request_failure_code_stats: bool,
+    /// `x-envoy-*` request headers that are checked strictly, in lower case.
+    pub strict_check_headers: Vec<String>,
+    /// Whether `x-envoy-expected-rq-timeout-ms` of the request is obeyed.
+    pub respect_expected_rq_timeout: bool,
+}
+
+impl HttpFilterSpec for RouterSpec {
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalFilter> {
+        Rc::new(Local(Rc::new(RouterLocal {
+            stats: self.stats.local(),
+            clusters: ClusterManager::of(worker),
+            suppress_envoy_headers: self.suppress_envoy_headers,
+            suppress_grpc_codes: self.suppress_grpc_request_failure_code_stats,
+            strict_check_headers: self.strict_check_headers.clone(),
+            respect_expected_timeout: self.respect_expected_rq_timeout,
+            scratch: LocalSlot::default(),
+        })))
+    }
+}
+
+/// The router on one worker.
+pub struct RouterLocal {
+    pub(crate) stats: HcmStats,
+    pub(crate) clusters: Rc<ClusterManager>,
+    pub(crate) suppress_envoy_headers: bool,
+    pub(crate) suppress_grpc_codes: bool,
+    pub(crate) strict_check_headers: Vec<String>,
+    pub(crate) respect_expected_timeout: bool,
+    pub(crate) scratch: LocalSlot<Scratch>,
+}
+
+impl HttpFilterFactory for RouterLocal {
+    type Filter = Router;
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST
+            .and(Hooks::POLL)
+            .and(Hooks::COMPLETE)
+            .and(Hooks::LOCAL_REPLY)
+    }
+
+    fn create(self: &Rc<Self>) -> Router {
+        Router::new(Rc::clone(self))
+    }
+}

@@ -1,0 +1,91 @@
+//! The router's own replies: texts, details and flags as Envoy's.
+
+use nuncio_base::names;
+use nuncio_codec::ResetReason;
+use nuncio_http::LocalReply;
+use nuncio_stream_info::ResponseFlag;
+
+pub(crate) fn no_route() -> LocalReply {
+    LocalReply::new(404, "", "route_not_found").flag(ResponseFlag::NoRouteFound)
+}
+
+pub(crate) fn no_cluster(status: u16) -> LocalReply {
+    LocalReply::new(status, "", "cluster_not_found").flag(ResponseFlag::NoClusterFound)
+}
+
+pub(crate) fn no_healthy_upstream() -> LocalReply {
+    LocalReply::new(503, "no healthy upstream", "no_healthy_upstream")
+        .flag(ResponseFlag::NoHealthyUpstream)
+}
+
+pub(crate) fn response_timeout(status: u16) -> LocalReply {
+    LocalReply::new(status, "upstream request timeout", "response_timeout")
+        .flag(ResponseFlag::UpstreamRequestTimeout)
+}
+
+pub(crate) fn per_try_timeout(status: u16) -> LocalReply {
+    LocalReply::new(
+        status,
+        "upstream request timeout",
+        "upstream_per_try_timeout",
+    )
+    .flag(ResponseFlag::UpstreamRequestTimeout)
+}
+
+/// The flag that goes with a reset of the upstream.
+pub(crate) fn flag_of(reason: ResetReason) -> Option<ResponseFlag> {
+    Some(match reason {
+        ResetReason::LocalConnectionFailure
+        | ResetReason::RemoteConnectionFailure
+        | ResetReason::ConnectionTimeout => ResponseFlag::UpstreamConnectionFailure,
+        ResetReason::ConnectionTermination | ResetReason::Http1PrematureUpstreamHalfClose => {
+            ResponseFlag::UpstreamConnectionTermination
+        }
+        ResetReason::LocalReset | ResetReason::LocalRefusedStreamReset => ResponseFlag::LocalReset,
+        ResetReason::Overflow => ResponseFlag::UpstreamOverflow,
+        ResetReason::RemoteReset
+        | ResetReason::RemoteRefusedStreamReset
+        | ResetReason::ConnectError => ResponseFlag::UpstreamRemoteReset,
+        ResetReason::ProtocolError => ResponseFlag::UpstreamProtocolError,
+        ResetReason::OverloadManager => ResponseFlag::OverloadManager,
+    })
+}
+
+/// The reply to a reset before the response began. `retried`: it was the last of several attempts.
+pub(crate) fn reset(
+    reason: ResetReason,
+    transport_failure: Option<&str>,
+    retried: bool,
+) -> LocalReply {
+    let text = reason.as_str();
+    let latest = if retried {
+        "retried and the latest "
+    } else {
+        ""
+    };
+    let mut body = format!(
+        "upstream connect error or disconnect/reset before headers. {latest}reset reason: {text}"
+    );
+    let mut details = format!("upstream_reset_before_response_started{{{text}");
+    if let Some(failure) = transport_failure.filter(|failure| !failure.is_empty()) {
+        body.push_str(", transport failure reason: ");
+        body.push_str(failure);
+        details.push('|');
+        details.push_str(failure);
+    }
+    details.push('}');
+    let details = details.replace(' ', "_");
+    let status = if reason == ResetReason::ProtocolError {
+        502
+    } else {
+        503
+    };
+    let mut reply = LocalReply::new(status, body, details);
+    if reason == ResetReason::Overflow {
+        reply = reply.header(names::X_ENVOY_OVERLOADED, "true");
+    }
+    match flag_of(reason) {
+        Some(flag) => reply.flag(flag),
+        None => reply,
+    }
+}

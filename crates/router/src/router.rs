@@ -1,0 +1,236 @@
+//! The router filter: what it holds of a request, and its callbacks.
+
+use crate::attempt::{Attempt, Step};
+use crate::local::RouterLocal;
+use crate::retry::RetryState;
+use crate::timeouts::Timeouts;
+use nuncio_base::{Buffer, HeaderMap};
+use nuncio_codec::End;
+use nuncio_http::filter::{
+    DataStatus, Direction, HeadersStatus, HttpFilter, LocalReplyStatus, TrailersStatus,
+};
+use nuncio_http::{Cx, LocalReply};
+use nuncio_upstream::{LocalCluster, RetryPermit};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// The request as it is kept for another attempt.
+#[derive(Default)]
+pub(crate) struct Replay {
+    pub body: Buffer,
+    pub trailers: Option<HeaderMap>,
+}
+
+/// The filter that ends a chain, on one stream.
+pub struct Router {
+    pub(crate) local: Rc<RouterLocal>,
+    pub(crate) cluster: Option<Rc<LocalCluster>>,
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) timeouts: Timeouts,
+    /// When the response is due; set once the request is complete.
+    pub(crate) response_due: Option<Instant>,
+    /// When the next attempt begins.
+    pub(crate) back_off_until: Option<Instant>,
+    pub(crate) retry: Option<Box<RetryState>>,
+    pub(crate) retry_permit: Option<RetryPermit>,
+    /// What another attempt would send; `None` where none can be made any more.
+    pub(crate) replay: Option<Box<Replay>>,
+    /// Hosts that were tried, for predicates that refuse them.
+    pub(crate) tried: Vec<u64>,
+    pub(crate) timeout_status: u16,
+    pub(crate) is_internal: bool,
+    pub(crate) is_grpc: bool,
+    pub(crate) request_ended: bool,
+    pub(crate) response_started: bool,
+    pub(crate) done: bool,
+    pub(crate) holds_request: bool,
+}
+
+impl Router {
+    /// A router for a new stream.
+    pub(crate) fn new(local: Rc<RouterLocal>) -> Self {
+        Self {
+            local,
+            cluster: None,
+            attempt: None,
+            timeouts: Timeouts::default(),
+            response_due: None,
+            back_off_until: None,
+            retry: None,
+            retry_permit: None,
+            replay: None,
+            tried: Vec::new(),
+            timeout_status: 504,
+            is_internal: false,
+            is_grpc: false,
+            request_ended: false,
+            response_started: false,
+            done: false,
+            holds_request: false,
+        }
+    }
+
+    /// The request is complete: the response is due from now on.
+    fn request_complete(&mut self, cx: &Cx<'_>) {
+        self.request_ended = true;
+        let now = cx.worker().now();
+        self.response_due = self.timeouts.global.map(|limit| now + limit);
+    }
+
+    /// Keeps a piece of body for another attempt, as long as it may be buffered.
+    fn keep_for_replay(&mut self, cx: &Cx<'_>, data: &Buffer) {
+        let Some(replay) = &mut self.replay else {
+            return;
+        };
+        let limit = cx.buffer_limit();
+        if limit > 0 && replay.body.len() + data.len() > limit {
+            // Too large to be sent twice: this attempt is the last.
+            self.replay = None;
+            self.retry = None;
+            if let Some(cluster) = &self.cluster {
+                cluster.stats().retry_or_shadow_abandoned().inc();
+            }
+            return;
+        }
+        let mut copy = data.clone();
+        copy.compact();
+        replay.body.append(&mut copy);
+    }
+
+    /// Holds the request back while upstream takes no more.
+    fn adjust_request(&mut self, cx: &mut Cx<'_>) {
+        let limit = cx.buffer_limit();
+        let hold = match &self.attempt {
+            Some(attempt) => attempt.write_blocked(limit),
+            // Between attempts the body is kept for the next.
+            None => false,
+        };
+        if hold != self.holds_request {
+            self.holds_request = hold;
+            cx.push_back(Direction::Request, hold);
+        }
+    }
+
+    /// The soonest of the limits that are running.
+    fn deadline(&self) -> Option<Instant> {
+        let attempt = self.attempt.as_ref();
+        let per_try = attempt.and_then(|attempt| Some(attempt.started + self.timeouts.per_try?));
+        let idle = attempt.and_then(|attempt| Some(attempt.moved_at + self.timeouts.per_try_idle?));
+        let per_try = per_try.filter(|_| !self.response_started);
+        [self.response_due, per_try, idle, self.back_off_until]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn poll_deadlines(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.worker().now();
+        if self.response_due.is_some_and(|due| due <= now) {
+            return self.on_response_timeout(cx);
+        }
+        if let Some(attempt) = &self.attempt {
+            let tried = self.timeouts.per_try.filter(|_| !self.response_started);
+            if tried.is_some_and(|limit| attempt.started + limit <= now) {
+                return self.on_per_try_timeout(cx, false);
+            }
+            if self
+                .timeouts
+                .per_try_idle
+                .is_some_and(|limit| attempt.moved_at + limit <= now)
+            {
+                return self.on_per_try_timeout(cx, true);
+            }
+        }
+        if self.back_off_until.is_some_and(|until| until <= now) {
+            self.back_off_until = None;
+            self.start_attempt(cx);
+        }
+    }
+}
+
+impl HttpFilter for Router {
+    fn request_headers(&mut self, cx: &mut Cx<'_>, end: End) -> HeadersStatus {
+        self.local.stats.rq_total().inc();
+        if end.is_end() {
+            self.request_ended = true;
+        }
+        self.route_request(cx);
+        if end.is_end() && !self.done {
+            self.request_complete(cx);
+        }
+        HeadersStatus::StopIteration
+    }
+
+    fn request_data(&mut self, cx: &mut Cx<'_>, data: &mut Buffer, end: End) -> DataStatus {
+        if self.done {
+            data.clear();
+            return DataStatus::StopIterationNoBuffer;
+        }
+        self.keep_for_replay(cx, data);
+        if let Some(attempt) = &mut self.attempt {
+            attempt.send_data(std::mem::take(data), end);
+        }
+        if end.is_end() {
+            self.request_complete(cx);
+        }
+        self.adjust_request(cx);
+        DataStatus::StopIterationNoBuffer
+    }
+
+    fn request_trailers(&mut self, cx: &mut Cx<'_>) -> TrailersStatus {
+        if self.done {
+            return TrailersStatus::StopIteration;
+        }
+        let Some(trailers) = cx.request_trailers() else {
+            return TrailersStatus::StopIteration;
+        };
+        if let Some(replay) = &mut self.replay {
+            replay.trailers = Some(trailers.clone());
+        }
+        if let Some(attempt) = &mut self.attempt {
+            attempt.send_trailers(trailers);
+        }
+        self.request_complete(cx);
+        TrailersStatus::StopIteration
+    }
+
+    fn poll(&mut self, cx: &mut Cx<'_>, task: &mut Context<'_>) {
+        if self.done {
+            return;
+        }
+        let paused = cx.response_paused();
+        if let Some(attempt) = &mut self.attempt {
+            match attempt.poll(task, paused) {
+                Poll::Pending => {}
+                Poll::Ready(Step::Ready) => {
+                    self.send_request(cx);
+                    // What was written goes out, and whoever answers first wakes this task.
+                    if let Some(attempt) = &mut self.attempt
+                        && let Poll::Ready(step) = attempt.poll(task, paused)
+                    {
+                        self.on_step(cx, step);
+                    }
+                }
+                Poll::Ready(step) => self.on_step(cx, step),
+            }
+        }
+        self.adjust_request(cx);
+        self.poll_deadlines(cx);
+        if !self.done
+            && let Some(deadline) = self.deadline()
+        {
+            cx.wake_at(deadline);
+        }
+    }
+
+    fn on_local_reply(&mut self, cx: &mut Cx<'_>, _reply: &LocalReply) -> LocalReplyStatus {
+        // Another filter or the manager answers: what is under way upstream is of no use.
+        self.abandon(cx);
+        LocalReplyStatus::Continue
+    }
+
+    fn on_complete(&mut self, cx: &mut Cx<'_>) {
+        self.abandon(cx);
+    }
+}

@@ -1,0 +1,215 @@
+//! A request's time limits upstream: the route's, and what `x-envoy-*` and `grpc-timeout` headers
+//! say (Envoy's `FilterUtility::finalTimeout`).
+
+use nuncio_base::{HeaderMap, names};
+use nuncio_route::RouteAction;
+use std::time::Duration;
+
+/// Time limits of a request; `None`: without limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the end of the request to the end of the response, retries included.
+    pub global: Option<Duration>,
+    /// Of one attempt.
+    pub per_try: Option<Duration>,
+    /// Of silence of one attempt.
+    pub per_try_idle: Option<Duration>,
+}
+
+/// What sets the limits, besides the route.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeoutInputs {
+    /// Whether the request is gRPC.
+    pub is_grpc: bool,
+    /// Whether the route retries or hedges after a per-try timeout.
+    pub hedge_on_per_try_timeout: bool,
+    /// Whether `x-envoy-expected-rq-timeout-ms` is obeyed.
+    pub respect_expected: bool,
+    /// Whether the headers for upstream are left out.
+    pub suppress_headers: bool,
+}
+
+impl Timeouts {
+    /// The limits of a request, whose headers are read and extended:
+    /// `x-envoy-upstream-rq-timeout-ms` and its like are taken off, the upstream is told by
+    /// `x-envoy-expected-rq-timeout-ms`.
+    pub fn of(route: &RouteAction, headers: &mut HeaderMap, inputs: TimeoutInputs) -> Self {
+        let retry = route.retry_policy.as_deref();
+        let mut timeouts = Self {
+            global: route.timeout,
+            per_try: retry.and_then(|retry| retry.per_try_timeout),
+            per_try_idle: retry.and_then(|retry| retry.per_try_idle_timeout),
+        };
+        if inputs.is_grpc
+            && let Some(of_header) = grpc_limit(route, headers)
+        {
+            timeouts.global = of_header;
+        }
+        let expected = millis_of(headers, names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS);
+        if inputs.respect_expected
+            && let Some(expected) = expected
+        {
+            timeouts.global = Some(expected).filter(|limit| !limit.is_zero());
+        } else if let Some(limit) = millis_of(headers, names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) {
+            timeouts.global = Some(limit).filter(|limit| !limit.is_zero());
+        }
+        headers.remove(names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS);
+        if let Some(limit) = millis_of(headers, names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS) {
+            timeouts.per_try = Some(limit).filter(|limit| !limit.is_zero());
+        }
+        headers.remove(names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS);
+        // A try can't last longer than the whole.
+        if let (Some(global), Some(per_try)) = (timeouts.global, timeouts.per_try)
+            && per_try >= global
+        {
+            timeouts.per_try = None;
+        }
+        timeouts.tell_upstream(headers, inputs);
+        timeouts
+    }
+
+    fn tell_upstream(&self, headers: &mut HeaderMap, inputs: TimeoutInputs) {
+        let expected = match self.per_try {
+            Some(per_try) if !inputs.hedge_on_per_try_timeout => Some(per_try),
+            Some(_) | None => self.global,
+        };
+        let Some(expected) = expected else { return };
+        let mut digits = itoa::Buffer::new();
+        if !inputs.suppress_headers {
+            let text = digits.format(nuncio_base::time::millis(expected));
+            headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text.as_bytes());
+        }
+        if inputs.is_grpc && headers.contains(names::GRPC_TIMEOUT) {
+            let mut value = digits
+                .format(nuncio_base::time::millis(expected))
+                .as_bytes()
+                .to_vec();
+            value.push(b'm');
+            headers.set(names::GRPC_TIMEOUT, &value);
+        }
+    }
+}
+
+fn millis_of(headers: &HeaderMap, name: nuncio_base::Known) -> Option<Duration> {
+    headers
+        .get_str(name)?
+        .parse()
+        .ok()
+        .map(Duration::from_millis)
+}
+
+/// The limit that `grpc-timeout` sets, where the route obeys it; the inner `None`: without limit.
+fn grpc_limit(route: &RouteAction, headers: &HeaderMap) -> Option<Option<Duration>> {
+    let limits = route.max_stream_duration?;
+    let most = limits.grpc_timeout_header_max?;
+    let Some(asked) = headers
+        .get(names::GRPC_TIMEOUT)
+        .and_then(parse_grpc_timeout)
+    else {
+        return Some(None);
+    };
+    let asked = match limits.grpc_timeout_header_offset {
+        Some(offset) if offset < asked => asked - offset,
+        Some(_) | None => asked,
+    };
+    let limited = if most.is_zero() {
+        asked
+    } else {
+        asked.min(most)
+    };
+    Some(Some(limited).filter(|limit| !limit.is_zero()))
+}
+
+/// A `grpc-timeout`: up to eight digits and a unit (gRPC's `PROTOCOL-HTTP2.md`).
+pub fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    if digits.is_empty() || digits.len() > 8 {
+        return None;
+    }
+    let count: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    match unit {
+        b'H' => Some(Duration::from_secs(count * 3600)),
+        b'M' => Some(Duration::from_secs(count * 60)),
+        b'S' => Some(Duration::from_secs(count)),
+        b'm' => Some(Duration::from_millis(count)),
+        b'u' => Some(Duration::from_micros(count)),
+        b'n' => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nuncio_route::ClusterTarget;
+
+    #[test]
+    fn grpc_timeouts_are_read() {
+        for (text, expected) in [
+            ("1S", Some(Duration::from_secs(1))),
+            ("100m", Some(Duration::from_millis(100))),
+            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("999999999H", None),
+            ("H", None),
+            ("-1S", None),
+            ("1", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_grpc_timeout(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn headers_override_the_route_and_are_replaced() {
+        let route = RouteAction::new(ClusterTarget::Name("c".into()));
+        let inputs = TimeoutInputs {
+            is_grpc: false,
+            hedge_on_per_try_timeout: false,
+            respect_expected: false,
+            suppress_headers: false,
+        };
+        for (headers, global, per_try, expected) in [
+            (&[][..], Some(15_000), None, Some("15000")),
+            (
+                &[("x-envoy-upstream-rq-timeout-ms", "7")][..],
+                Some(7),
+                None,
+                Some("7"),
+            ),
+            (&[("x-envoy-upstream-rq-timeout-ms", "0")], None, None, None),
+            (
+                &[("x-envoy-upstream-rq-timeout-ms", "x")],
+                Some(15_000),
+                None,
+                Some("15000"),
+            ),
+            (
+                &[("x-envoy-upstream-rq-per-try-timeout-ms", "5")],
+                Some(15_000),
+                Some(5),
+                Some("5"),
+            ),
+            (
+                &[("x-envoy-upstream-rq-per-try-timeout-ms", "20000")],
+                Some(15_000),
+                None,
+                Some("15000"),
+            ),
+        ] {
+            let mut map = HeaderMap::from_iter(headers.iter().copied());
+            let timeouts = Timeouts::of(&route, &mut map, inputs);
+            assert_eq!(
+                timeouts.global,
+                global.map(Duration::from_millis),
+                "{headers:?}"
+            );
+            assert_eq!(
+                timeouts.per_try,
+                per_try.map(Duration::from_millis),
+                "{headers:?}"
+            );
+            assert_eq!(map.get_str(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS), expected);
+            assert_eq!(map.len(), usize::from(expected.is_some()));
+        }
+    }
+}
