@@ -199,19 +199,26 @@ impl H1Client {
         input: &mut Bytes,
         pool: &mut HeaderPool,
     ) -> Result<Option<Frame>, H1Error> {
-        let result = match &mut self.reading {
-            Reading::Idle if input.is_empty() => return Ok(None),
-            Reading::Idle => Err(premature(input)),
-            Reading::Head(partial) => match partial.take() {
-                Some(head) => self.read_head(*head, settings, input, pool),
-                None if input.is_empty() => return Ok(None),
-                None => {
-                    let head = Head::new(Start::Response(None), settings, pool);
-                    self.read_head(head, settings, input, pool)
-                }
-            },
-            Reading::Body(body) => body.next(settings, input, pool),
-            Reading::Failed => return Ok(None),
+        let result = loop {
+            let result = match &mut self.reading {
+                Reading::Idle if input.is_empty() => return Ok(None),
+                Reading::Idle => Err(premature(input)),
+                Reading::Head(partial) => match partial.take() {
+                    Some(head) => self.read_head(*head, settings, input, pool),
+                    None if input.is_empty() => return Ok(None),
+                    None => {
+                        let head = Head::new(Start::Response(None), settings, pool);
+                        self.read_head(head, settings, input, pool)
+                    }
+                },
+                Reading::Body(body) => body.next(settings, input, pool),
+                Reading::Failed => return Ok(None),
+            };
+            // Behind an interim response that is not handed on, the next head may follow.
+            let is_skipped = matches!((&result, &self.reading), (Ok(None), Reading::Head(None)));
+            if !is_skipped {
+                break result;
+            }
         };
         match &result {
             Ok(Some(Frame::Headers(_, end) | Frame::Data(_, end))) if end.is_end() => {
@@ -274,6 +281,11 @@ impl H1Client {
         input.advance(head.at);
         if parsed.is_interim {
             self.reading = Reading::Head(None);
+            // Others mean nothing to anybody, and are dropped, as Envoy drops them.
+            if !matches!(parsed.status, 100 | 102 | 103) {
+                head.discard(pool);
+                return Ok(None);
+            }
             return Ok(Some(Frame::Informational(head.map)));
         }
         // A 101 that nobody asked for: who knows what the upstream speaks from here on.

@@ -108,3 +108,11 @@ impl H1Error {
         self == Self::UNDERSCORE
     }
 }
+
+impl std::fmt::Display for H1Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.message)
+    }
+}
+
+impl std::error::Error for H1Error {}

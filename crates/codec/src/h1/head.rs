@@ -127,10 +127,7 @@ impl Head {
             return Err(H1Error::INVALID_CHARACTERS);
         }
         if matches!(self.start, Start::Trailers) && !settings.enable_trailers {
-            return match find_known(name) {
-                Some(known) => check_trailer(known),
-                None => Ok(()),
-            };
+            return Ok(());
         }
         if settings.underscores != UnderscoresAction::Allow && name.contains(&b'_') {
             if settings.underscores == UnderscoresAction::RejectRequest {
@@ -230,15 +227,6 @@ fn invalid_name(line: &[u8]) -> H1Error {
     } else {
         H1Error::INVALID_HEADER
     }
-}
-
-fn find_known(name: &[u8]) -> Option<Known> {
-    // Only the three of `check_trailer` matter: all are short.
-    let mut short = [0; 32];
-    let lower = short.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    Known::find(lower)
 }
 
 /// Trailers cannot change where the message ends or goes (RFC 9110 section 6.5.1).

@@ -18,12 +18,15 @@ mod client;
 mod connection_header;
 mod encode;
 mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod head;
 mod reason;
 mod request;
 mod server;
 mod settings;
 mod start_line;
+mod stats;
 mod target;
 
 pub use client::H1Client;
@@ -31,6 +34,7 @@ pub use error::H1Error;
 pub use reason::reason_phrase;
 pub use server::H1Server;
 pub use settings::{H1Settings, HeaderCase, UnderscoresAction, UpgradeMatcher};
+pub use stats::H1Stats;
 
 #[cfg(test)]
 mod tests;

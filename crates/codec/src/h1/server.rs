@@ -166,8 +166,8 @@ impl H1Server {
         };
     }
 
-    /// Whether no request is under way. Bytes of one may wait in the connection's buffer: the
-    /// codec has not looked at them, or they were not a whole line.
+    /// Whether no request is under way; one begins with its first byte given to
+    /// [`next`](Self::next), empty lines before it not counted.
     pub fn is_idle(&self) -> bool {
         matches!(self.reading, Reading::Head(None))
     }
@@ -277,6 +277,14 @@ impl H1Server {
         };
         self.write_response_head(settings, headers, status_of(headers), plan, scratch);
         out.push(scratch.split().freeze());
+    }
+
+    /// Writes `100 Continue` on the proxy's own behalf.
+    pub fn encode_continue(&mut self, out: &mut Buffer) {
+        if self.expects_continue() && !self.response_started() {
+            self.request.expects_continue = false;
+            out.push(Bytes::from_static(b"HTTP/1.1 100 Continue\r\n\r\n"));
+        }
     }
 
     /// Writes a piece of the body, emptying `data`; large pieces are not copied.

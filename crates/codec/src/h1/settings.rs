@@ -4,8 +4,8 @@ use nuncio_base::header_case::OtherNames;
 
 /// Settings of a connection's codec, shared by all connections of a listener or cluster.
 pub struct H1Settings {
-    /// Bytes of a head or of trailers, in KiB (`max_request_headers_kb`,
-    /// `max_response_headers_kb`).
+    /// Bytes of a head or of trailers, in KiB: `max_request_headers_kb`, 60 by default, or
+    /// `max_response_headers_kb`, 80 by default ([`client`](Self::client)).
     pub max_headers_kb: u32,
     /// Fields of a head, or of trailers (`max_headers_count`).
     pub max_headers_count: u32,
@@ -35,7 +35,7 @@ pub struct H1Settings {
 pub type UpgradeMatcher = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 impl Default for H1Settings {
-    /// Envoy's defaults.
+    /// Envoy's defaults for the downstream side.
     fn default() -> Self {
         Self {
             max_headers_kb: 60,
@@ -55,6 +55,14 @@ impl Default for H1Settings {
 }
 
 impl H1Settings {
+    /// Envoy's defaults for the upstream side.
+    pub fn client() -> Self {
+        Self {
+            max_headers_kb: 80,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn max_bytes(&self) -> usize {
         self.max_headers_kb as usize * 1024
     }

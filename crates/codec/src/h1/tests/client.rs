@@ -1,7 +1,7 @@
 //! Responses: framing, interim responses, upgrades, what ends a connection.
 
+use super::super::fuzz::response;
 use super::super::{H1Client, H1Error, H1Settings};
-use super::response;
 use crate::{End, HeaderPool};
 use bytes::{Bytes, BytesMut};
 use nuncio_base::{Buffer, HeaderMap, names};
@@ -162,6 +162,12 @@ fn interim_responses_and_upgrades() {
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: a\r\n\r\n",
                 false,
                 Ok(":status=100 ; :status=103 link=a ."),
+            ),
+            (
+                GET,
+                "HTTP/1.1 199 Odd\r\nx: 1\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+                false,
+                Ok(":status=200 content-length=0 +"),
             ),
             (
                 GET,

@@ -2,8 +2,8 @@
 //! be let through that Envoy refused, nothing valid refused. Runs where that data is at hand, in
 //! `shared/malformed` of a folder above this one.
 
+use super::super::fuzz::{Message, requests};
 use super::super::{H1Error, H1Settings};
-use super::{Message, requests};
 use std::path::{Path, PathBuf};
 
 fn folder() -> Option<PathBuf> {

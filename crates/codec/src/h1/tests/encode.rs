@@ -331,6 +331,9 @@ fn a_100_is_sent_to_whom_it_helps() {
             )
             .unwrap();
         assert_eq!(server.expects_continue(), !expected.is_empty());
+        let mut own = Buffer::new();
+        H1Server::new().encode_continue(&mut own);
+        assert!(own.is_empty());
         let (mut scratch, mut out) = (BytesMut::new(), Buffer::new());
         let headers = HeaderMap::from_iter([(":status", "100")]);
         server.encode_informational(&settings, &headers, &mut scratch, &mut out);

@@ -1,9 +1,9 @@
 //! What must hold for any bytes: no panic, no dependence on how they are cut, and what was read
 //! and written again reads the same. The generators are seeded; a failure prints its seed.
 
-use super::super::{H1Client, H1Server, H1Settings, UnderscoresAction};
-use super::{requests, response};
-use crate::{End, Frame, HeaderPool};
+use super::super::fuzz::{check_client, check_server, framed, read_and_write, requests};
+use super::super::{H1Client, H1Server, H1Settings};
+use crate::{End, HeaderPool};
 use bytes::{Bytes, BytesMut};
 use nuncio_base::{Buffer, HeaderMap};
 
@@ -96,72 +96,40 @@ fn message(random: &mut Seeded, is_request: bool) -> Vec<u8> {
     bytes
 }
 
-fn settings(random: &mut Seeded) -> H1Settings {
-    H1Settings {
-        max_headers_kb: 1,
-        max_headers_count: 4,
-        accept_http_10: random.below(2) == 0,
-        allow_chunked_length: random.below(2) == 0,
-        enable_trailers: random.below(2) == 0,
-        allow_absolute_url: random.below(4) != 0,
-        underscores: match random.below(3) {
-            0 => UnderscoresAction::RejectRequest,
-            1 => UnderscoresAction::DropHeader,
-            _ => UnderscoresAction::Allow,
-        },
-        ..H1Settings::default()
-    }
-}
-
-/// Cuts bytes in two at `at`, or in single bytes.
-fn cuts(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
-    let halves = (0..=bytes.len()).map(|at| vec![&bytes[..at], &bytes[at..]]);
-    halves.chain([bytes.chunks(1).collect()])
-}
-
 const ROUNDS: u64 = 1500;
 
 #[test]
-fn requests_do_not_depend_on_how_they_are_cut() {
-    for seed in 1..=ROUNDS {
+fn messages_hold_the_invariants() {
+    for seed in 1..=4 * ROUNDS {
         let random = &mut Seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let settings = settings(random);
-        let mut bytes = message(random, true);
+        let is_request = random.below(2) == 0;
+        let mut data = vec![random.next() as u8, random.below(120) as u8];
+        data.extend_from_slice(&message(random, is_request));
         if random.below(3) == 0 {
-            bytes.extend_from_slice(&message(random, true));
+            data.extend_from_slice(&message(random, is_request));
         }
-        let whole = requests(&settings, &[&bytes]);
-        for pieces in cuts(&bytes) {
-            let cut = requests(&settings, &pieces);
-            assert_eq!(cut, whole, "seed {seed}: {}", bytes.escape_ascii());
+        if is_request {
+            check_server(&data);
+        } else {
+            check_client(&data);
         }
     }
 }
 
 #[test]
-fn responses_do_not_depend_on_how_they_are_cut() {
-    for seed in 1..=ROUNDS {
+fn requests_do_not_depend_on_how_they_are_cut() {
+    let settings = H1Settings {
+        enable_trailers: true,
+        ..H1Settings::default()
+    };
+    for seed in 1..=ROUNDS / 5 {
         let random = &mut Seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let settings = settings(random);
-        let bytes = message(random, false);
-        let request: &[(&str, &str)] = match random.below(4) {
-            0 => &[(":method", "HEAD")],
-            1 => &[(":method", "CONNECT")],
-            2 => &[("connection", "upgrade"), ("upgrade", "websocket")],
-            _ => &[],
-        };
-        let outcome = |pieces: &[&[u8]]| {
-            let (message, client) = response(&settings, request, pieces, true);
-            (message, client.map(|client| client.should_close()))
-        };
-        let whole = outcome(&[&bytes]);
-        for pieces in cuts(&bytes) {
-            assert_eq!(
-                outcome(&pieces),
-                whole,
-                "seed {seed}: {}",
-                bytes.escape_ascii()
-            );
+        let mut bytes = message(random, true);
+        bytes.extend_from_slice(&message(random, true));
+        let whole = requests(&settings, &[&bytes]);
+        for at in 0..=bytes.len() {
+            let cut = requests(&settings, &[&bytes[..at], &bytes[at..]]);
+            assert_eq!(cut, whole, "seed {seed}, {at}: {}", bytes.escape_ascii());
         }
     }
 }
@@ -189,53 +157,6 @@ fn requests_read_the_same_when_written_again() {
         );
     }
     assert!(checked > ROUNDS / 10, "{checked}");
-}
-
-/// Reads a whole request and writes it as a client does.
-fn read_and_write(settings: &H1Settings, bytes: &[u8]) -> Option<(Vec<u8>, super::Message)> {
-    let (messages, _) = requests(settings, &[bytes]);
-    let first = messages
-        .into_iter()
-        .next()
-        .filter(|message| message.ended)?;
-    let (mut server, mut client) = (H1Server::new(), H1Client::new());
-    let mut pool = HeaderPool::default();
-    let mut input = Bytes::copy_from_slice(bytes);
-    let (mut scratch, mut out) = (BytesMut::new(), Buffer::new());
-    while let Ok(Some(frame)) = server.next(settings, &mut input, &mut pool) {
-        match frame {
-            Frame::Headers(map, end) => client
-                .encode_request(settings, &map, end, &mut scratch, &mut out)
-                .ok()?,
-            Frame::Data(mut data, end) => {
-                client.encode_data(&mut data, end, &mut scratch, &mut out);
-            }
-            Frame::Trailers(map) => {
-                client.encode_trailers(settings, &map, &mut scratch, &mut out);
-            }
-            Frame::Informational(_) | Frame::Reset(_) => unreachable!("a request has none"),
-        }
-    }
-    Some((out.to_bytes().to_vec(), first))
-}
-
-/// A message without what the way it is framed adds or takes, and without the scheme, which only
-/// an absolute target has.
-fn framed(message: &super::Message) -> super::Message {
-    let mut message = message.clone();
-    message.head = message.head.map(|head| {
-        let mut fields: Vec<_> = head
-            .split(' ')
-            .filter(|field| {
-                !field.starts_with("transfer-encoding=")
-                    && !field.starts_with(":scheme=")
-                    && *field != "content-length=0"
-            })
-            .collect();
-        fields.sort_unstable();
-        fields.join(" ")
-    });
-    message
 }
 
 #[test]

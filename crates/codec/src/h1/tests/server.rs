@@ -1,7 +1,7 @@
 //! Requests: what is taken, as which frames, and what is refused, with which error.
 
+use super::super::fuzz::{Message, answer, requests};
 use super::super::{H1Error, H1Server, H1Settings, HeaderCase, UnderscoresAction};
-use super::{Message, answer, requests};
 use crate::{Frame, HeaderPool};
 use bytes::Bytes;
 use nuncio_base::header_case::OtherNames;
@@ -133,7 +133,7 @@ fn bodies_end_where_they_should() {
             ),
             (
                 "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\ncontent-length: 1\r\n\r\n",
-                Err(H1Error::INVALID_TRAILER),
+                Ok(":path=/ :method=POST transfer-encoding=chunked"),
             ),
             (
                 "POST / HTTP/1.1\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -385,10 +385,20 @@ fn settings_change_what_is_taken() {
     };
     check(
         &trailers,
-        &[(
-            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nAccept: 1\r\naccept: 2\r\n\r\n",
-            Ok(":path=/ :method=POST transfer-encoding=chunked | x | accept=1 accept=2"),
-        )],
+        &[
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nAccept: 1\r\naccept: 2\r\n\r\n",
+                Ok(":path=/ :method=POST transfer-encoding=chunked | x | accept=1 accept=2"),
+            ),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\ncontent-length: 1\r\n\r\n",
+                Err(H1Error::INVALID_TRAILER),
+            ),
+            (
+                "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nHost: a\r\n\r\n",
+                Err(H1Error::INVALID_TRAILER),
+            ),
+        ],
     );
 }
 
