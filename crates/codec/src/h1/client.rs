@@ -113,11 +113,11 @@ impl H1Client {
             head.text(method);
             head.bytes(b" ");
             if settings.send_fully_qualified_url && !is_connect {
-                head.text(headers.get(names::SCHEME).unwrap_or(b"http"));
+                head.target(headers.get(names::SCHEME).unwrap_or(b"http"));
                 head.bytes(b"://");
-                head.text(headers.get(names::AUTHORITY).unwrap_or_default());
+                head.target(headers.get(names::AUTHORITY).unwrap_or_default());
             }
-            head.text(target);
+            head.target(target);
             head.bytes(b" HTTP/1.1");
             head.end_line();
             head.fields(headers, plan);

@@ -3,6 +3,7 @@
 //! What the map says about framing is not believed: `transfer-encoding` is never copied, and a
 //! line cannot be smuggled in through a value, whoever put it there.
 
+use super::chars::is_all_visible;
 use super::settings::{H1Settings, HeaderCase};
 use crate::End;
 use bytes::{Bytes, BytesMut};
@@ -224,6 +225,22 @@ impl HeadWriter<'_> {
             self.to.extend(text.iter().map(clean));
         } else {
             self.to.extend_from_slice(text);
+        }
+    }
+
+    /// Adds a request target. A space or control byte in it, which only a rewrite can have put
+    /// there, is percent-encoded: it would end the target, or the line.
+    pub fn target(&mut self, target: &[u8]) {
+        if is_all_visible(target) {
+            return self.bytes(target);
+        }
+        for &byte in target {
+            if byte > b' ' && byte != 0x7f {
+                self.bytes(&[byte]);
+            } else {
+                let digit = |nibble: u8| b"0123456789ABCDEF"[usize::from(nibble)];
+                self.bytes(&[b'%', digit(byte >> 4), digit(byte & 0xf)]);
+            }
         }
     }
 

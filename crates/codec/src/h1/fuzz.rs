@@ -217,7 +217,7 @@ pub(super) fn read_and_write(settings: &H1Settings, bytes: &[u8]) -> Option<(Vec
     let first = messages
         .into_iter()
         .next()
-        .filter(|message| message.ended)?;
+        .filter(|message| message.ended && has_path(message))?;
     let (mut server, mut client) = (H1Server::new(), H1Client::new());
     let mut pool = HeaderPool::default();
     let mut input = Bytes::copy_from_slice(bytes);
@@ -256,4 +256,11 @@ pub(super) fn framed(message: &Message) -> Message {
         fields.join(" ")
     });
     message
+}
+
+/// Whether the path can be written as a target: that of `http://a?b` cannot, and the connection
+/// manager refuses it.
+fn has_path(message: &Message) -> bool {
+    let head = message.head.as_deref().unwrap_or_default();
+    !head.contains(":path=?")
 }

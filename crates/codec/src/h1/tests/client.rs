@@ -466,3 +466,16 @@ fn requests_are_written_as_envoy_writes_them() {
     );
     assert_eq!(result, Err(names::PATH));
 }
+
+#[test]
+fn a_target_stays_one_target() {
+    let mut headers = HeaderMap::from_iter([(":method", "GET"), (":authority", "h")]);
+    headers.append(names::PATH, b"/a HTTP/1.1\r\nx: \xe9\x7f");
+    let (mut scratch, mut out) = (BytesMut::new(), Buffer::new());
+    let settings = H1Settings::client();
+    H1Client::new()
+        .encode_request(&settings, &headers, End::Stream, &mut scratch, &mut out)
+        .unwrap();
+    let expected = b"GET /a%20HTTP/1.1%0D%0Ax:%20\xe9%7F HTTP/1.1\r\nhost: h\r\n\r\n";
+    assert_eq!(out.to_bytes(), &expected[..]);
+}
