@@ -87,24 +87,22 @@ fn framing(
     settings: &H1Settings,
     facts: RequestFacts,
 ) -> Result<Body, H1Error> {
-    let has_coding = map.contains(names::TRANSFER_ENCODING);
-    let mut length = content_length(map)?;
+    let coding = map.get(names::TRANSFER_ENCODING);
+    let has_coding = coding.is_some();
+    let is_chunked = coding.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    let drops_length = settings.allow_chunked_length && is_chunked;
+    if has_coding && !drops_length && !facts.is_connect && map.contains(names::CONTENT_LENGTH) {
+        return Err(H1Error::CHUNKED_AND_LENGTH);
+    }
+    let length = content_length(map)?;
     if facts.is_connect && length.is_some_and(|length| length > 0) {
         return Err(H1Error::BODY_DISALLOWED);
     }
     if has_coding {
-        let coding = map.get(names::TRANSFER_ENCODING).unwrap_or_default();
-        let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-        if length.is_some() {
-            if !settings.allow_chunked_length || !is_chunked {
-                return Err(H1Error::CHUNKED_AND_LENGTH);
-            }
-            map.remove(names::CONTENT_LENGTH);
-            length = None;
-        }
         if !is_chunked || facts.is_connect {
             return Err(H1Error::INVALID_TRANSFER_ENCODING);
         }
+        map.remove(names::CONTENT_LENGTH);
     }
     if facts.is_connect {
         map.remove(names::CONTENT_LENGTH);
