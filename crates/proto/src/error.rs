@@ -25,7 +25,9 @@ impl fmt::Display for Location {
 /// What a config error is about; Envoy words the first line by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The text is not what its format asks for, or a value does not fit its field.
+    /// The text is not what its format asks for.
+    Syntax,
+    /// A value does not fit its field.
     Parse,
     /// A field or enum value that the message does not have.
     Unknown,
@@ -38,6 +40,12 @@ pub enum ErrorKind {
     /// Anything that shows only when the typed config is looked at.
     Semantic,
 }
+
+/// How the text of a constraint begins.
+pub(crate) const CONSTRAINT: &str = "Proto constraint validation failed (";
+
+/// What stands between the messages that lead to a constraint.
+pub(crate) const CAUSE: &str = ": embedded message failed validation | caused by ";
 
 /// One thing that is wrong with a config.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +79,21 @@ impl ConfigError {
         }
     }
 
+    /// The message, of a constraint only the innermost part: the path says the rest.
+    fn reason(&self) -> &str {
+        let message = self.message.as_str();
+        if self.kind != ErrorKind::Constraint {
+            return message;
+        }
+        let inner = message
+            .strip_prefix(CONSTRAINT)
+            .and_then(|rest| rest.strip_suffix(')'));
+        let inner = inner.unwrap_or(message);
+        inner
+            .rsplit_once(CAUSE)
+            .map_or(inner, |(_, innermost)| innermost)
+    }
+
     /// The same error with a hint.
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -86,7 +109,7 @@ impl fmt::Display for ConfigError {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(self.reason())?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
@@ -106,11 +129,20 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    /// The errors, sorted by where they are; those without a location keep their order, at the end.
+    /// The errors, file by file and in each by line; those without a location come last.
     pub fn new(message_type: &'static str, mut errors: Vec<ConfigError>) -> Self {
+        let mut files: Vec<Arc<str>> = Vec::new();
+        for location in errors.iter().filter_map(|error| error.location.as_ref()) {
+            if !files.contains(&location.file) {
+                files.push(Arc::clone(&location.file));
+            }
+        }
         errors.sort_by_key(|error| match &error.location {
-            Some(location) => (location.line, location.column),
-            None => (u32::MAX, u32::MAX),
+            Some(location) => {
+                let file = files.iter().position(|file| *file == location.file);
+                (file.unwrap_or(files.len()), location.line, location.column)
+            }
+            None => (files.len(), 0, 0),
         });
         errors.dedup();
         Self {
@@ -148,8 +180,8 @@ impl ConfigErrors {
                 "Unable to parse JSON as proto (INVALID_ARGUMENT: invalid JSON in {name}{at}: \
                  {message})"
             ),
-            _ if at.is_empty() => message.clone(),
-            _ => format!("{}: {message}", first.path),
+            ErrorKind::Semantic if !at.is_empty() => format!("{}: {message}", first.path),
+            _ => message.clone(),
         }
     }
 }

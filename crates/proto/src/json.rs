@@ -9,6 +9,7 @@ use crate::any;
 use crate::reflect::{self, FieldRef, Kind, MessageRef, WellKnown};
 use crate::validate::wire_elements;
 use crate::wire::{self, Value};
+use values::Guide;
 
 /// How to print.
 #[derive(Clone, Copy, Debug, Default)]
@@ -290,7 +291,10 @@ impl Printer {
         url: Option<&str>,
     ) {
         let (inner, structure) = any::parts(bytes).unwrap_or_default();
-        let guide = reflect::message(any::name_of(inner)).filter(|_| self.options.redact);
+        let guide = match reflect::message(any::name_of(inner)).filter(|_| self.options.redact) {
+            Some(message) => Guide::Message(message),
+            None => Guide::None,
+        };
         let mut first = true;
         self.open('{');
         if let Some(url) = url {

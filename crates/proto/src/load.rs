@@ -161,6 +161,7 @@ pub fn read(
         } = text_proto::parse(&text, &file, message);
         for error in &mut errors {
             let reason = &error.message;
+            error.kind = ErrorKind::Syntax;
             error.message = format!(
                 "Unable to parse file \"{name}\" as a text protobuf (type {}): {reason}",
                 message.name()
@@ -181,7 +182,11 @@ pub fn read(
             }
         }
         Err(SyntaxError { mark, message }) => {
-            let mut error = ConfigError::of(ErrorKind::Parse, FieldPath::new(), message);
+            let text = match format {
+                Format::Yaml => format!("Unable to parse YAML: {message}"),
+                _ => format!("Unable to parse JSON as proto (INVALID_ARGUMENT: {message})"),
+            };
+            let mut error = ConfigError::of(ErrorKind::Syntax, FieldPath::new(), text);
             error.location = Some(Location {
                 file,
                 line: mark.line,
@@ -201,7 +206,8 @@ fn parse(content: Vec<u8>, format: Format) -> Result<Tree, SyntaxError> {
         return match kind {
             Some(tree::NodeKind::Map | tree::NodeKind::List) => Ok(tree),
             _ => {
-                let message = "Unable to convert YAML as JSON: it is no mapping".to_owned();
+                let message =
+                    "Unable to convert YAML as JSON: the document is empty or a scalar".to_owned();
                 Err(SyntaxError {
                     mark: Mark { line: 1, column: 1 },
                     message,
@@ -271,16 +277,10 @@ impl Parsed {
         } else {
             UnknownFields::Ignore
         };
-        let found = validate::check(&bytes, message, unknown);
-        let read: Vec<FieldPath> = errors.iter().map(|error| error.path.clone()).collect();
-        let broken_text = errors.iter().any(|error| error.path.is_empty());
+        let found = validate::check(&bytes, message, unknown, options.unknown);
+        let read = errors.len();
         for mut error in found.errors {
-            // What could not be read is missing: that it is, is no error of its own.
-            let follows = |path: &FieldPath| {
-                !path.is_empty()
-                    && (path.is_prefix_of(&error.path) || error.path.is_prefix_of(path))
-            };
-            if broken_text || read.iter().any(follows) {
+            if errors[..read].iter().any(|cause| follows(cause, &error)) {
                 continue;
             }
             error.location = source.locate(&error.path);
@@ -300,6 +300,18 @@ impl Parsed {
         }
         Err(ConfigErrors::new(message.name(), errors))
     }
+}
+
+/// Whether a constraint fails only because something could not be read: what is missing then, its
+/// message's other fields if a name was wrong, and the oneof that it would have set.
+fn follows(cause: &ConfigError, error: &ConfigError) -> bool {
+    let (at, found) = (&cause.path, &error.path);
+    let below = match cause.kind {
+        ErrorKind::Syntax => return true,
+        ErrorKind::Unknown => found.len() <= at.len() + 1,
+        _ => true,
+    };
+    (below && at.is_prefix_of(found)) || (found.is_prefix_of(at) && at.len() - found.len() <= 1)
 }
 
 impl Loaded {

@@ -91,19 +91,36 @@ struct Transcoder<'t> {
 /// Which fields and oneofs of one message are set so far.
 #[derive(Default)]
 struct Seen {
-    fields: Vec<u32>,
+    /// The fields' numbers, and where their bytes begin and end.
+    fields: Vec<(u32, usize, usize)>,
     oneofs: u64,
 }
 
 impl Seen {
     /// Whether the field was set before.
-    fn field(&mut self, field: FieldRef) -> bool {
-        let number = field.number();
-        let seen = self.fields.contains(&number);
-        if !seen {
-            self.fields.push(number);
+    fn field(&self, field: FieldRef) -> bool {
+        self.fields
+            .iter()
+            .any(|(number, ..)| *number == field.number())
+    }
+
+    /// Takes out what the field was set to before.
+    fn take_back(&mut self, field: FieldRef, out: &mut Vec<u8>) {
+        let Some(at) = self
+            .fields
+            .iter()
+            .position(|(number, ..)| *number == field.number())
+        else {
+            return;
+        };
+        let (_, start, end) = self.fields.remove(at);
+        out.drain(start..end);
+        for (_, other_start, other_end) in &mut self.fields {
+            if *other_start >= end {
+                *other_start -= end - start;
+                *other_end -= end - start;
+            }
         }
-        seen
     }
 
     /// Whether the field's oneof was set before.
@@ -267,6 +284,9 @@ impl Transcoder<'_> {
             return;
         }
         if field.not_built() {
+            if self.is_default(node) {
+                return;
+            }
             let text = format!("not built: field {}.{}", message.name(), field.name());
             let mark = self.tree.place(node).key_mark;
             self.push_error(ErrorKind::NotBuilt, mark, text, None);
@@ -274,42 +294,64 @@ impl Transcoder<'_> {
         }
         let again = seen.field(field);
         if seen.oneof(field) {
-            let text = format!(
-                "'{}' has already been set (either directly or as part of a oneof)",
-                self.tree.key(node)
-            );
-            let mark = self.tree.place(node).key_mark;
-            let hint = field
-                .oneof()
-                .and_then(|at| message.oneofs().nth(at))
-                .map(|oneof| {
-                    let fields = message
-                        .fields()
-                        .filter(|other| other.oneof() == field.oneof());
-                    let names: Vec<&str> = fields.map(|field| field.name()).collect();
-                    format!(
-                        "only one field of oneof {} may be set: {}",
-                        oneof.name(),
-                        names.join(", ")
-                    )
-                });
-            self.push_error(ErrorKind::Parse, mark, text, hint);
+            self.oneof_again(node, message, field);
             return;
         }
         if again {
-            let text = format!(
-                "duplicate key '{}': the last one counts",
-                self.tree.key(node)
-            );
+            let what = if field.is_repeated() {
+                "its values add up"
+            } else {
+                "the last one counts"
+            };
+            let text = format!("duplicate key '{}': {what}", self.tree.key(node));
             let mark = self.tree.place(node).key_mark;
             self.warn(WarningKind::DuplicateKey, mark, text);
+            if !field.is_repeated() {
+                seen.take_back(field, &mut self.out);
+            }
         }
+        let start = self.out.len();
         if let Some(entry) = field.map_entry() {
             self.map(node, field, entry);
         } else if field.is_repeated() {
             self.list(node, field);
         } else {
-            self.single(node, field, field.has_presence() || again);
+            self.single(node, field, field.has_presence());
+        }
+        if !again || !field.is_repeated() {
+            seen.fields.push((field.number(), start, self.out.len()));
+        }
+    }
+
+    fn oneof_again(&mut self, node: NodeId, message: MessageRef, field: FieldRef) {
+        let key = self.tree.key(node);
+        let text = format!("'{key}' has already been set (either directly or as part of a oneof)");
+        let mark = self.tree.place(node).key_mark;
+        let hint = field
+            .oneof()
+            .and_then(|at| message.oneofs().nth(at))
+            .map(|oneof| {
+                let fields = message
+                    .fields()
+                    .filter(|other| other.oneof() == field.oneof());
+                let names: Vec<&str> = fields.map(|field| field.name()).collect();
+                format!(
+                    "only one field of oneof {} may be set: {}",
+                    oneof.name(),
+                    names.join(", ")
+                )
+            });
+        self.push_error(ErrorKind::Parse, mark, text, hint);
+    }
+
+    /// Whether the value is what the field would be without it, whatever its type.
+    fn is_default(&self, node: NodeId) -> bool {
+        match self.tree.node(node).kind {
+            NodeKind::Null | NodeKind::Bool(false) => true,
+            NodeKind::Number => self.tree.text(node) == "0",
+            NodeKind::String => self.tree.text(node).is_empty(),
+            NodeKind::List => self.tree.children(node).next().is_none(),
+            NodeKind::Bool(true) | NodeKind::Map | NodeKind::Alias(_) => false,
         }
     }
 

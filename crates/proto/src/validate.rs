@@ -9,7 +9,7 @@ mod rules;
 mod strings;
 
 use crate::any;
-use crate::error::{ConfigError, ErrorKind, Warning, WarningKind};
+use crate::error::{CAUSE, CONSTRAINT, ConfigError, ErrorKind, Warning, WarningKind};
 use crate::load::UnknownFields;
 use crate::path::{FieldPath, Step};
 use crate::reflect::{self, FieldRef, Kind, MessageRef, WellKnown};
@@ -32,13 +32,20 @@ pub struct Findings {
 
 /// The `validate.rules` that do not hold in a message of wire bytes, and in the `Any`s in it.
 pub fn pgv(bytes: &[u8], message: MessageRef) -> Vec<ConfigError> {
-    check(bytes, message, UnknownFields::Ignore).errors
+    check(bytes, message, UnknownFields::Ignore, UnknownFields::Ignore).errors
 }
 
-/// All checks; `unknown` says what fields that the message does not have are.
-pub fn check(bytes: &[u8], message: MessageRef, unknown: UnknownFields) -> Findings {
+/// All checks. `unknown` says what fields that a message does not have are, `in_structs` the same
+/// where a `TypedStruct` stands for the message.
+pub fn check(
+    bytes: &[u8],
+    message: MessageRef,
+    unknown: UnknownFields,
+    in_structs: UnknownFields,
+) -> Findings {
     let mut walk = Walk {
         unknown,
+        in_structs,
         path: FieldPath::new(),
         frames: Vec::new(),
         depth: 0,
@@ -59,6 +66,7 @@ struct Frame {
 
 struct Walk {
     unknown: UnknownFields,
+    in_structs: UnknownFields,
     path: FieldPath,
     /// The fields from the outermost message, or the innermost `Any`, to here.
     frames: Vec<Frame>,
@@ -89,11 +97,11 @@ impl Walk {
 
     /// The text around a constraint's own: the chain of messages that lead to it.
     fn constraint(&mut self, innermost: &str) {
-        let mut text = String::from("Proto constraint validation failed (");
+        let mut text = String::from(CONSTRAINT);
         for frame in &self.frames {
             let at = self.frame_text(frame);
             text.push_str(&at);
-            text.push_str(": embedded message failed validation | caused by ");
+            text.push_str(CAUSE);
         }
         text.push_str(innermost);
         text.push(')');
@@ -228,7 +236,11 @@ impl Walk {
             .map(u32::to_string)
             .collect::<Vec<_>>()
             .join(", ");
-        let text = format!("type {} with unknown field set {{{list}}}", message.name());
+        let root = if self.depth == 1 { "(root)" } else { "" };
+        let text = format!(
+            "type {}{root} with unknown field set {{{list}}}",
+            message.name()
+        );
         if self.unknown == UnknownFields::Reject {
             let text = format!("Protobuf message ({text}) has unknown fields");
             self.error(ErrorKind::Unknown, text);
@@ -425,7 +437,7 @@ impl Walk {
         if message.is_absent() || message.not_built() {
             return;
         }
-        let inner = any::from_struct(structure, message, self.unknown);
+        let inner = any::from_struct(structure, message, self.in_structs);
         for mut error in inner.errors {
             error.path = self.path.join(&error.path);
             self.found.errors.push(error);

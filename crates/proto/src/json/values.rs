@@ -147,9 +147,9 @@ impl Printer {
             WellKnown::Duration => self.duration(if sensitive { &[] } else { bytes }),
             WellKnown::Timestamp => self.timestamp(if sensitive { &[] } else { bytes }),
             WellKnown::FieldMask => self.field_mask(bytes),
-            WellKnown::Struct => self.structure(bytes, None, sensitive),
-            WellKnown::Value => self.dynamic(bytes, None, sensitive),
-            WellKnown::ListValue => self.list_value(bytes, None, sensitive),
+            WellKnown::Struct => self.structure(bytes, Guide::None, sensitive),
+            WellKnown::Value => self.dynamic(bytes, Guide::None, sensitive),
+            WellKnown::ListValue => self.list_value(bytes, Guide::None, sensitive),
             _ => {
                 let Some(field) = message.field(1) else {
                     return;
@@ -215,7 +215,7 @@ impl Printer {
     }
 
     /// A `Struct`; `guide` is the message it stands for, whose fields say what is sensitive.
-    pub(super) fn structure(&mut self, bytes: &[u8], guide: Option<MessageRef>, sensitive: bool) {
+    pub(super) fn structure(&mut self, bytes: &[u8], guide: Guide, sensitive: bool) {
         self.open('{');
         let mut first = true;
         for (_, entry) in wire::fields(bytes)
@@ -231,20 +231,15 @@ impl Printer {
                 }
             }
             let key = String::from_utf8_lossy(key);
-            let field = guide.and_then(|guide| guide.field_by_name(&key));
-            let sensitive = sensitive || field.is_some_and(FieldRef::is_sensitive);
-            // Of a map's entries the guide is the value's type; keys find no field there.
-            let below = field.and_then(|field| match field.map_entry() {
-                Some(entry) => entry.field(2)?.message(),
-                None => field.message(),
-            });
+            let (below, secret) = guide.below(&key);
+            let sensitive = sensitive || secret;
             self.key(&key, &mut first);
             self.dynamic(value, below, sensitive);
         }
         self.close('}', first);
     }
 
-    fn list_value(&mut self, bytes: &[u8], guide: Option<MessageRef>, sensitive: bool) {
+    fn list_value(&mut self, bytes: &[u8], guide: Guide, sensitive: bool) {
         self.open('[');
         let mut first = true;
         for (_, element) in wire::fields(bytes)
@@ -258,7 +253,7 @@ impl Printer {
     }
 
     /// A `google.protobuf.Value`.
-    fn dynamic(&mut self, bytes: &[u8], guide: Option<MessageRef>, sensitive: bool) {
+    fn dynamic(&mut self, bytes: &[u8], guide: Guide, sensitive: bool) {
         if self.depth >= super::MAX_DEPTH {
             self.out.push_str("null");
             return;
@@ -279,6 +274,36 @@ impl Printer {
             _ => self.out.push_str("null"),
         }
         self.depth -= 1;
+    }
+}
+
+/// What a `Struct` stands for, so that its secrets are known.
+#[derive(Clone, Copy)]
+pub(super) enum Guide {
+    /// Only itself.
+    None,
+    /// A message, whose fields its keys are.
+    Message(MessageRef),
+    /// A map of messages, by its keys.
+    Map(MessageRef),
+}
+
+impl Guide {
+    /// What stands under `key`, and whether it is sensitive.
+    fn below(self, key: &str) -> (Self, bool) {
+        let field = match self {
+            Self::None => None,
+            Self::Message(message) => message.field_by_name(key),
+            Self::Map(value) => return (Self::Message(value), false),
+        };
+        let Some(field) = field else {
+            return (Self::None, false);
+        };
+        let below = match field.map_entry() {
+            Some(entry) => entry.field(2).and_then(FieldRef::message).map(Self::Map),
+            None => field.message().map(Self::Message),
+        };
+        (below.unwrap_or(Self::None), field.is_sensitive())
     }
 }
 

@@ -91,7 +91,7 @@ fn similar_type(wrong: &str) -> Option<&'static str> {
             .count()
     };
     let same_name = known().filter(|message| message.short_name() == short);
-    let best = same_name.max_by_key(|message| shared(message.name()));
+    let best = same_name.min_by_key(|message| std::cmp::Reverse(shared(message.name())));
     match best {
         Some(best) => Some(best.name()),
         None => suggest::closest(wrong, known().map(|message| message.name())),

@@ -12,6 +12,8 @@ pub fn parse(text: String) -> Result<Tree, SyntaxError> {
         at: 0,
         line: 1,
         line_start: 0,
+        counted: 0,
+        characters: 0,
         depth: 0,
     };
     parser.space();
@@ -30,6 +32,9 @@ struct Parser {
     at: usize,
     line: u32,
     line_start: usize,
+    /// How far the line's characters are counted, and how many they are: a file may be one line.
+    counted: usize,
+    characters: u32,
     depth: usize,
 }
 
@@ -44,27 +49,31 @@ impl Parser {
         }
     }
 
-    fn mark(&self) -> Mark {
-        let line = self
+    fn mark(&mut self) -> Mark {
+        if self.counted < self.line_start {
+            (self.counted, self.characters) = (self.line_start, 0);
+        }
+        let new = self
             .tree
             .bytes()
-            .get(self.line_start..self.at)
+            .get(self.counted..self.at)
             .unwrap_or_default();
-        let characters = line.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+        self.characters += new.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u32;
+        self.counted = self.at;
         Mark {
             line: self.line,
-            column: characters as u32 + 1,
+            column: self.characters + 1,
         }
     }
 
-    fn error(&self, message: impl Into<String>) -> SyntaxError {
+    fn error(&mut self, message: impl Into<String>) -> SyntaxError {
         SyntaxError {
             mark: self.mark(),
             message: message.into(),
         }
     }
 
-    fn unexpected(&self, expected: &str) -> SyntaxError {
+    fn unexpected(&mut self, expected: &str) -> SyntaxError {
         let rest = self.tree.bytes().get(self.at..self.len).unwrap_or_default();
         let next = String::from_utf8_lossy(&rest[..rest.len().min(4)])
             .chars()
@@ -293,7 +302,7 @@ impl Parser {
     }
 
     /// The character that the escape at `self.at` stands for, and where the text goes on.
-    fn escape(&self) -> Result<(char, usize), SyntaxError> {
+    fn escape(&mut self) -> Result<(char, usize), SyntaxError> {
         let rest = self
             .tree
             .bytes()
@@ -315,7 +324,7 @@ impl Parser {
         Ok((character, self.at + 2))
     }
 
-    fn unicode_escape(&self) -> Result<(char, usize), SyntaxError> {
+    fn unicode_escape(&mut self) -> Result<(char, usize), SyntaxError> {
         let bytes = self.tree.bytes().get(self.at..self.len).unwrap_or_default();
         let unit = |at: usize| {
             let escape = bytes.get(at..at + 6)?;
@@ -325,11 +334,14 @@ impl Parser {
             }
             u32::from_str_radix(str::from_utf8(hex).ok()?, 16).ok()
         };
-        let first = unit(0).ok_or_else(|| self.error("invalid Unicode escape"))?;
+        let (first, second) = (unit(0), unit(6));
+        let Some(first) = first else {
+            return Err(self.error("invalid Unicode escape"));
+        };
         if let Some(character) = char::from_u32(first) {
             return Ok((character, self.at + 6));
         }
-        let pair = unit(6).filter(|second| (0xdc00..0xe000).contains(second));
+        let pair = second.filter(|second| (0xdc00..0xe000).contains(second));
         let character = pair.filter(|_| first < 0xdc00).and_then(|second| {
             char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
         });
