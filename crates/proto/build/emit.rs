@@ -1,6 +1,6 @@
 //! Writes the descriptors as the tables' blob, laid out as `src/tables/layout.rs` says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::descriptors::{Descriptors, Enum, Field, Message};
 use crate::layout::*;
@@ -86,6 +86,8 @@ fn put_counted(out: &mut Vec<u8>, bytes: &[u8]) {
 struct Index<'a> {
     messages: BTreeMap<&'a str, u32>,
     enums: BTreeMap<&'a str, u32>,
+    /// Enums of which a value is deprecated.
+    deprecated: BTreeSet<&'a str>,
 }
 
 /// The blob of all tables.
@@ -103,6 +105,10 @@ pub fn blob(mut all: Descriptors) -> Result<Vec<u8>, String> {
         enums: (0..)
             .zip(&all.enums)
             .map(|(i, e)| (e.name.as_str(), i))
+            .collect(),
+        deprecated: (all.enums.iter())
+            .filter(|e| e.values.iter().any(|value| value.deprecated))
+            .map(|e| e.name.as_str())
             .collect(),
     };
     let below = flags_below(&all.messages, &index);
@@ -196,6 +202,10 @@ fn put_field(
         (field.disallowed, FF_DISALLOWED),
         (field.sensitive, FF_SENSITIVE),
         (field.not_built, FF_NOT_BUILT),
+        (
+            index.deprecated.contains(field.type_name.as_str()),
+            FF_DEPRECATED_VALUES,
+        ),
     ];
     let flags = flags
         .iter()
@@ -233,7 +243,10 @@ fn put_enum(sections: &mut Sections, enumeration: &Enum) {
 
 /// For each message whether something in it or below it needs the walk of checks, or is sensitive.
 fn flags_below(messages: &[Message], index: &Index<'_>) -> Vec<u32> {
-    let mut flags: Vec<u32> = messages.iter().map(own_flags).collect();
+    let mut flags: Vec<u32> = messages
+        .iter()
+        .map(|message| own_flags(message, index))
+        .collect();
     loop {
         let mut changed = false;
         for (at, message) in messages.iter().enumerate() {
@@ -252,16 +265,16 @@ fn flags_below(messages: &[Message], index: &Index<'_>) -> Vec<u32> {
     }
 }
 
-fn own_flags(message: &Message) -> u32 {
+fn own_flags(message: &Message, index: &Index<'_>) -> u32 {
     let opens = WELL_KNOWN
         .iter()
         .any(|(name, n)| *name == message.name && matches!(n, 1 | 9));
     let checked = opens
         || message.oneofs.iter().any(|oneof| oneof.required)
-        || message
-            .fields
-            .iter()
-            .any(|f| f.deprecated || f.not_built || !f.rules.is_empty());
+        || message.fields.iter().any(|f| {
+            let values = index.deprecated.contains(f.type_name.as_str());
+            f.deprecated || values || f.not_built || !f.rules.is_empty()
+        });
     let sensitive = opens || message.fields.iter().any(|field| field.sensitive);
     let checked = if checked { MF_CHECKED } else { 0 };
     checked | if sensitive { MF_SENSITIVE } else { 0 }

@@ -8,6 +8,7 @@
 
 pub mod any;
 pub mod error;
+pub mod extra;
 pub mod json;
 pub mod load;
 pub mod path;

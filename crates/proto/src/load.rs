@@ -35,6 +35,9 @@ pub enum UnknownFields {
 pub struct Options {
     /// What unknown fields are.
     pub unknown: UnknownFields,
+    /// Whether deprecated fields that are refused by default load with a warning: the runtime flag
+    /// `envoy.features.enable_all_deprecated_features`.
+    pub allow_deprecated: bool,
 }
 
 /// How a config is written.
@@ -272,12 +275,19 @@ impl Parsed {
             mut warnings,
         } = self;
         // A text's unknown fields were seen when it was read.
+        let in_structs = options.unknown;
         let unknown = if binary {
             options.unknown
         } else {
             UnknownFields::Ignore
         };
-        let found = validate::check(&bytes, message, unknown, options.unknown);
+        let allow_deprecated = options.allow_deprecated;
+        let checks = validate::Checks {
+            unknown,
+            in_structs,
+            allow_deprecated,
+        };
+        let found = validate::check(&bytes, message, &checks);
         let read = errors.len();
         for mut error in found.errors {
             if errors[..read].iter().any(|cause| follows(cause, &error)) {

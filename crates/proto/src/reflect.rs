@@ -304,6 +304,11 @@ impl FieldRef {
         self.flag(FF_DISALLOWED)
     }
 
+    /// Whether it is an enum some of whose values are deprecated.
+    pub fn has_deprecated_values(self) -> bool {
+        self.flag(FF_DEPRECATED_VALUES)
+    }
+
     /// Whether its value is a secret.
     pub fn is_sensitive(self) -> bool {
         self.flag(FF_SENSITIVE)

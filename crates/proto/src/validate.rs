@@ -4,9 +4,13 @@
 //! It works on the bytes, so that files and xDS resources are checked by the same code, and each
 //! error has the path of its field. Texts are those of the validation code in Envoy.
 
+mod collections;
+mod deprecated;
 mod numbers;
 mod rules;
 mod strings;
+
+pub(crate) use collections::wire_elements;
 
 use crate::any;
 use crate::error::{CAUSE, CONSTRAINT, ConfigError, ErrorKind, Warning, WarningKind};
@@ -32,20 +36,31 @@ pub struct Findings {
 
 /// The `validate.rules` that do not hold in a message of wire bytes, and in the `Any`s in it.
 pub fn pgv(bytes: &[u8], message: MessageRef) -> Vec<ConfigError> {
-    check(bytes, message, UnknownFields::Ignore, UnknownFields::Ignore).errors
+    let ignore = UnknownFields::Ignore;
+    let checks = Checks {
+        unknown: ignore,
+        in_structs: ignore,
+        allow_deprecated: true,
+    };
+    check(bytes, message, &checks).errors
 }
 
-/// All checks. `unknown` says what fields that a message does not have are, `in_structs` the same
-/// where a `TypedStruct` stands for the message.
-pub fn check(
-    bytes: &[u8],
-    message: MessageRef,
-    unknown: UnknownFields,
-    in_structs: UnknownFields,
-) -> Findings {
+/// What is checked besides constraints.
+#[derive(Clone, Copy, Debug)]
+pub struct Checks {
+    /// What fields that a message does not have are.
+    pub unknown: UnknownFields,
+    /// The same where a `TypedStruct` stands for the message.
+    pub in_structs: UnknownFields,
+    /// Whether deprecated fields that are refused by default only warn.
+    pub allow_deprecated: bool,
+}
+
+/// All checks.
+pub fn check(bytes: &[u8], message: MessageRef, checks: &Checks) -> Findings {
     let mut walk = Walk {
-        unknown,
-        in_structs,
+        unknown: checks.unknown,
+        checks: *checks,
         path: FieldPath::new(),
         frames: Vec::new(),
         depth: 0,
@@ -66,7 +81,7 @@ struct Frame {
 
 struct Walk {
     unknown: UnknownFields,
-    in_structs: UnknownFields,
+    checks: Checks,
     path: FieldPath,
     /// The fields from the outermost message, or the innermost `Any`, to here.
     frames: Vec<Frame>,
@@ -182,7 +197,8 @@ impl Walk {
                 .count();
             let (values, tail) = rest.split_at(count);
             rest = tail;
-            if values.is_empty() && field.rules().is_empty() {
+            let unset = values.is_empty() && !field.has_deprecated_values();
+            if unset && field.rules().is_empty() {
                 continue;
             }
             self.path.push(field.name());
@@ -276,29 +292,6 @@ impl Walk {
         }
     }
 
-    fn deprecated(&mut self, message: MessageRef, field: FieldRef) {
-        let (path, name) = (message.file(), message.name());
-        let file = path.rsplit('/').next().unwrap_or(path);
-        let text = format!(
-            "Deprecated field: type {name} Using deprecated option '{name}.{}' from file {file}. \
-             This configuration will be removed from Envoy soon. Please see \
-             https://www.envoyproxy.io/docs/envoy/latest/version_history/version_history for \
-             details. If continued use of this field is absolutely necessary, see \
-             https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime\
-             #using-runtime-overrides-for-deprecated-features for how to apply a temporary and \
-             highly discouraged override.",
-            field.name()
-        );
-        let path = self.path.clone();
-        let kind = WarningKind::Deprecated;
-        self.found.warnings.push(Warning {
-            kind,
-            path,
-            location: None,
-            message: text,
-        });
-    }
-
     fn single(&mut self, message: MessageRef, field: FieldRef, values: &[(u32, Value<'_>)]) {
         let mut value = values.last().map(|(_, value)| *value);
         let merged;
@@ -307,6 +300,9 @@ impl Walk {
             let pieces = values.iter().filter_map(|(_, value)| value.bytes());
             merged = pieces.flatten().copied().collect::<Vec<u8>>();
             value = Some(Value::Bytes(&merged));
+        }
+        if field.has_deprecated_values() {
+            self.deprecated_value(message, field, value);
         }
         let violations = rules::single(field, value);
         for reason in &violations {
@@ -332,79 +328,6 @@ impl Walk {
         });
         self.message(bytes, below);
         self.frames.pop();
-    }
-
-    fn list(&mut self, message: MessageRef, field: FieldRef, values: &[(u32, Value<'_>)]) {
-        let elements = unpack(field, values);
-        for reason in rules::list(field, &elements) {
-            self.violation(message, field, &reason);
-        }
-        let items = rules::items(field.rules());
-        let walks = field.message().is_some() && !items.is_some_and(rules::skips);
-        if items.is_none() && !walks {
-            return;
-        }
-        for (index, element) in elements.iter().enumerate() {
-            self.path.push_index(index);
-            for reason in items
-                .map(|items| rules::value(field, items, *element))
-                .iter()
-                .flatten()
-            {
-                self.violation(message, field, reason);
-            }
-            if let (true, Value::Bytes(bytes)) = (walks, element) {
-                self.enter(message, field, bytes);
-            }
-            self.path.pop();
-        }
-    }
-
-    fn map(&mut self, message: MessageRef, field: FieldRef, values: &[(u32, Value<'_>)]) {
-        for reason in rules::pairs(field.rules(), values.len()) {
-            self.violation(message, field, &reason);
-        }
-        let Some((key_field, value_field)) = field
-            .map_entry()
-            .and_then(|entry| Some((entry.field(1)?, entry.field(2)?)))
-        else {
-            return;
-        };
-        let (key_rules, value_rules) = rules::map_sides(field.rules());
-        // Envoy takes what other software put there as it is.
-        let walks = field.name() != "typed_filter_metadata";
-        for (_, entry) in values {
-            let (mut key, mut value) = (Value::Bytes(&[]), Value::Bytes(&[]));
-            for (number, found) in wire::fields(entry.bytes().unwrap_or_default()).flatten() {
-                match number {
-                    1 => key = found,
-                    2 => value = found,
-                    _ => {}
-                }
-            }
-            self.path.push_key(&key_text(key));
-            for (side, found, rules) in [
-                (key_field, key, key_rules),
-                (value_field, value, value_rules),
-            ] {
-                let reasons = rules.map(|rules| rules::value(side, rules, found));
-                for reason in reasons.iter().flatten() {
-                    self.violation(message, field, reason);
-                }
-            }
-            if let (true, Some(below), Value::Bytes(bytes)) = (walks, value_field.message(), value)
-            {
-                let path_len = self.path.len() - 1;
-                self.frames.push(Frame {
-                    message,
-                    field,
-                    path_len,
-                });
-                self.message(bytes, below);
-                self.frames.pop();
-            }
-            self.path.pop();
-        }
     }
 
     /// What an `Any` holds is a message of its own: the text of an error begins with it.
@@ -437,7 +360,7 @@ impl Walk {
         if message.is_absent() || message.not_built() {
             return;
         }
-        let inner = any::from_struct(structure, message, self.in_structs);
+        let inner = any::from_struct(structure, message, self.checks.in_structs);
         for mut error in inner.errors {
             error.path = self.path.join(&error.path);
             self.found.errors.push(error);
@@ -472,51 +395,6 @@ impl Walk {
         self.depth = depth;
         self.frames = frames;
     }
-}
-
-fn key_text(key: Value<'_>) -> String {
-    match key {
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::Varint(number) => number.to_string(),
-        Value::Fixed32(number) => number.to_string(),
-        Value::Fixed64(number) => number.to_string(),
-    }
-}
-
-/// The elements of a list, those of packed pieces one by one.
-fn unpack<'b>(field: FieldRef, values: &[(u32, Value<'b>)]) -> Vec<Value<'b>> {
-    let scalar = !matches!(field.kind(), Kind::Message | Kind::String | Kind::Bytes);
-    let mut elements = Vec::with_capacity(values.len());
-    for (_, value) in values {
-        match value {
-            Value::Bytes(packed) if scalar => {
-                elements.extend(wire_elements(field.kind(), packed));
-            }
-            value => elements.push(*value),
-        }
-    }
-    elements
-}
-
-/// The elements of a packed piece; stops where it is malformed.
-pub(crate) fn wire_elements(kind: Kind, mut packed: &[u8]) -> Vec<Value<'_>> {
-    let mut elements = Vec::new();
-    while !packed.is_empty() {
-        let element = match kind {
-            Kind::Double | Kind::Fixed64 | Kind::SFixed64 => {
-                wire::take(&mut packed).map(|bytes| Value::Fixed64(u64::from_le_bytes(bytes)))
-            }
-            Kind::Float | Kind::Fixed32 | Kind::SFixed32 => {
-                wire::take(&mut packed).map(|bytes| Value::Fixed32(u32::from_le_bytes(bytes)))
-            }
-            _ => wire::take_varint(&mut packed).map(Value::Varint),
-        };
-        match element {
-            Ok(element) => elements.push(element),
-            Err(_) => break,
-        }
-    }
-    elements
 }
 
 /// `http2_protocol_options` as `Http2ProtocolOptions`.

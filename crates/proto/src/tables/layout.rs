@@ -92,6 +92,9 @@ pub const FF_SENSITIVE: u32 = 1 << 13;
 /// Field flag: Envoy's binary knows it, the types of this build do not.
 pub const FF_NOT_BUILT: u32 = 1 << 14;
 
+/// Field flag: an enum some of whose values are deprecated.
+pub const FF_DEPRECATED_VALUES: u32 = 1 << 15;
+
 /// Words of a name record.
 pub const NAME_WORDS: usize = 2;
 /// Name record: the name.
