@@ -7,6 +7,7 @@ pub mod filter;
 pub mod pending_calls;
 pub mod socket;
 pub mod socket_options;
+pub mod splice;
 pub mod transport;
 
 pub use connection::{Connection, ConnectionSettings};

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, Interest};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
 
@@ -93,6 +93,34 @@ impl Socket {
             from.advance(written);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Ready when something may be read, the end included.
+    pub(crate) fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(task),
+            Self::Unix(stream) => stream.poll_read_ready(task),
+        }
+    }
+
+    /// Ready when something may be written.
+    pub(crate) fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(task),
+            Self::Unix(stream) => stream.poll_write_ready(task),
+        }
+    }
+
+    /// Runs a system call on the socket; where that would block, the socket counts as not ready.
+    pub(crate) fn try_io<R>(
+        &self,
+        interest: Interest,
+        call: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        match self {
+            Self::Tcp(stream) => stream.try_io(interest, call),
+            Self::Unix(stream) => stream.try_io(interest, call),
+        }
     }
 
     /// Ends the writing direction.
