@@ -5,7 +5,7 @@
 use crate::filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter, Shared};
 use crate::transport::Transport;
 use nuncio_base::Buffer;
-use nuncio_stream_info::ConnectionInfo;
+use nuncio_stream_info::{CloseType, ConnectionInfo};
 use nuncio_worker::{Timer, Worker};
 use std::any::Any;
 use std::future::Future;
@@ -141,7 +141,10 @@ impl Connection {
     /// Carries out an order to close as far as it can be; whether that changed the phase.
     fn step_close(&mut self, flushed: bool, out: &mut Buffer) -> bool {
         match self.shared.close {
-            Some(Close::Reset) => self.transport.socket().reset_on_close(),
+            Some(Close::Reset) => {
+                self.shared.info.close_type.set(CloseType::LocalReset);
+                self.transport.socket().reset_on_close();
+            }
             Some(Close::NoFlush) => {}
             Some(Close::Flush) if flushed => {}
             Some(Close::FlushAndDelay) if flushed => {
@@ -213,7 +216,10 @@ impl Connection {
                 self.run_filters(0, input, out);
                 Some(bytes)
             }
-            Poll::Ready(Err(_)) => {
+            Poll::Ready(Err(error)) => {
+                if error.kind() == std::io::ErrorKind::ConnectionReset {
+                    self.shared.info.close_type.set(CloseType::RemoteReset);
+                }
                 self.finish(ConnectionEvent::RemoteClose, out);
                 Some(0)
             }

@@ -6,7 +6,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 
 /// How much a pipe is asked to hold. The system gives less to users who have many.
@@ -138,14 +138,27 @@ impl Splice {
                 }
                 moved.taken += self.held as u64;
             }
-            let Some(pipe) = &self.pipe else {
-                return Spliced::Over;
-            };
-            match to.poll_write_ready(task) {
+            match self.drain(task, to, moved) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Spliced::Failed(error),
                 Poll::Pending => return Spliced::Blocked,
             }
+        }
+    }
+
+    /// Writes what waits in the pipe; ready when all is written.
+    ///
+    /// # Errors
+    /// Where the socket takes nothing any more.
+    pub fn drain(
+        &mut self,
+        task: &mut Context<'_>,
+        to: &Socket,
+        moved: &mut Moved,
+    ) -> Poll<io::Result<()>> {
+        let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        while let (Some(pipe), 1..) = (&self.pipe, self.held) {
+            ready!(to.poll_write_ready(task))?;
             let written = to.try_io(Interest::WRITABLE, || {
                 Ok(splice(&pipe.read, None, to, None, self.held, flags)?)
             });
@@ -155,9 +168,10 @@ impl Splice {
                     moved.given += bytes as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Spliced::Failed(error),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,1 +1,7 @@
 //! The network filters, a folder each, named as Envoy names them.
+
+pub mod direct_response;
+pub mod echo;
+
+#[cfg(test)]
+mod testing;
