@@ -87,7 +87,7 @@ impl Acceptor {
                     self.listener.on_accept(incoming);
                 }
                 Poll::Ready(Err(error)) if is_exhausted(&error) => {
-                    self.listener.on_exhausted();
+                    self.listener.on_exhausted(&error);
                     let until = self.listener.worker().now() + EXHAUSTED_PAUSE;
                     self.paused_until = Some(until);
                     return self.poll_pause(task);

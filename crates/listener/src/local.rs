@@ -11,6 +11,7 @@ use crate::spec::FilterChainSpec;
 use crate::stats::{ListenerStats, WorkerListenerStats};
 use crate::worker_listeners::WorkerListeners;
 use nuncio_base::address::Address;
+use nuncio_base::log::{Level, logger};
 use nuncio_base::time::millis;
 use nuncio_net::{
     Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
@@ -18,7 +19,7 @@ use nuncio_net::{
 };
 use nuncio_stream_info::{ConnectionInfo, FilterState};
 use nuncio_worker::Worker;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ use std::time::{Duration, Instant};
 /// How long a connection that was closed gracefully waits for its peer, where its filters say
 /// nothing: Envoy's `delayed_close_timeout`.
 const DELAYED_CLOSE: Duration = Duration::from_secs(1);
+
+/// How often the log says that connections can't be accepted.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A connection as it comes in: from a listening socket, another worker, or another listener.
 pub struct Incoming {
@@ -95,6 +99,7 @@ pub(crate) struct LocalListener {
     worker_stats: Option<WorkerListenerStats>,
     acceptors: Rc<Connections>,
     inspected: Rc<Connections>,
+    next_complaint: Cell<Option<Instant>>,
     /// Chains that an update in place has left out.
     drained: RefCell<Vec<Rc<LocalChain>>>,
 }
@@ -123,6 +128,7 @@ impl LocalListener {
             worker_stats: worker_stats.map(nuncio_stats::Group::local),
             acceptors: Rc::default(),
             inspected: Rc::default(),
+            next_complaint: Cell::new(None),
             drained: RefCell::default(),
         });
         let acceptors: Vec<_> = sockets
@@ -205,9 +211,20 @@ impl LocalListener {
             .record(u64::from(accepted));
     }
 
-    /// File descriptors have run out.
-    pub fn on_exhausted(&self) {
-        self.config.borrow().listener.accept_failures().inc();
+    /// The system had nothing left for a connection.
+    pub fn on_exhausted(&self, error: &io::Error) {
+        let config = self.config.borrow();
+        config.listener.accept_failures().inc();
+        let now = self.worker.now();
+        if self.next_complaint.get().is_none_or(|next| next <= now) {
+            self.next_complaint.set(Some(now + COMPLAINT_INTERVAL));
+            nuncio_base::log!(
+                logger::CONN_HANDLER,
+                Level::Error,
+                "listener '{}' cannot accept connections, they wait: {error}",
+                config.listener.spec().name
+            );
+        }
     }
 
     /// Lets a connection in that a socket gave, or hands it to another worker.

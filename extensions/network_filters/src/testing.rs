@@ -17,9 +17,7 @@ use std::time::Duration;
 pub(crate) struct Served {
     pub address: SocketAddr,
     pub store: Store,
-    pub drain: Arc<ServerDrain>,
-    pub listener: Arc<Listener>,
-    pub worker: WorkerThread,
+    _worker: WorkerThread,
     _sockets: ListenSockets,
 }
 
@@ -59,18 +57,16 @@ pub(crate) fn serve(
     let sockets = ListenSockets::bind(&spec, 1).unwrap();
     sockets.listen(&spec).unwrap();
     let listener = Listener::new(spec, &context, true);
-    let starting = (Arc::clone(&listener), sockets.of_worker(0).unwrap());
+    let own = sockets.of_worker(0).unwrap();
     let handle = worker.handle().clone();
-    run_main(|_| async move { starting.0.start(&handle, starting.1).await })
+    run_main(|_| async move { listener.start(&handle, own).await })
         .unwrap()
         .unwrap();
     let address = sockets.local_addresses().next().unwrap().ip().unwrap();
     Served {
         address,
         store,
-        drain: context.drain,
-        listener,
-        worker,
+        _worker: worker,
         _sockets: sockets,
     }
 }
