@@ -55,8 +55,7 @@ impl Printer {
         }
     }
 
-    /// Prints `open`, elements each on a line of its own, `close`. `element` says whether it printed
-    /// one.
+    /// Begins an object or list, whose elements stand on lines of their own.
     fn open(&mut self, open: char) {
         self.out.push(open);
         self.indent += 1;

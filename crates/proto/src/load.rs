@@ -54,7 +54,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a file, by its extension: `.yaml`, `.yml`, `.pb`, `.pb_text`; all else is JSON.
+    /// The format of a file, by its extension: `.yaml`, `.yml`, `.pb`, `.pb_text`, else JSON.
     pub fn of_file(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("yaml" | "yml") => Self::Yaml,

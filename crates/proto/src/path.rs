@@ -13,7 +13,7 @@ pub enum Step {
     Key(Box<str>),
 }
 
-/// A path such as `static_resources.listeners[0].filter_chains[0].filters[0].typed_config.stat_prefix`.
+/// A path such as `static_resources.listeners[0].filter_chains[0].filters[0].typed_config.rds`.
 ///
 /// Pushing and popping fields and indexes allocates nothing once the path has grown. An `Any` or a
 /// `TypedStruct` is no step: the path goes on with the fields of the message it holds.

@@ -27,7 +27,7 @@ impl SourceMap {
         self.texts.extend(over.texts);
     }
 
-    /// The place of a field; if it does not stand in the text, that of the message it is missing in.
+    /// The place of a field; if it does not stand in the text, that of the message it belongs to.
     pub fn locate(&self, path: &FieldPath) -> Option<Location> {
         let roots = self.texts.iter().enumerate();
         let mut here: Vec<(usize, NodeId)> = roots
@@ -79,7 +79,7 @@ impl SourceMap {
     }
 }
 
-/// The children that are the field `name`, in either spelling; of a `TypedStruct` those of its value.
+/// The children that are the field `name`, in either spelling; a `TypedStruct`'s are its value's.
 fn fields(tree: &Tree, node: NodeId, name: &str) -> Vec<NodeId> {
     let named = |node: NodeId| -> Vec<NodeId> {
         tree.children(node)

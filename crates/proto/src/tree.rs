@@ -1,4 +1,4 @@
-//! A config text as a tree with marks: what YAML and JSON parse to, and what locations are found in.
+//! A config text as a tree with marks: what YAML and JSON parse to, and where locations come from.
 //!
 //! The nodes lie in one vector in the order of the text, a node's children right behind it, and
 //! each knows where the node after its subtree is. Scalars are kept as text; what they mean is the

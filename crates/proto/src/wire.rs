@@ -1,7 +1,7 @@
 //! The protobuf wire format: reading a message's fields one by one and writing them.
 //!
-//! Everything generic (loading, checking, printing, redacting) works on wire bytes and the tables of
-//! `reflect`, so that a file's text, a `.pb` file and an xDS resource go through the same code.
+//! Everything generic (loading, checking, printing, redacting) works on wire bytes and the tables
+//! of `reflect`, so that a file's text, a `.pb` file and an xDS resource go through the same code.
 
 mod read;
 

@@ -288,7 +288,7 @@ fn difference(at: &str, a: &serde_json::Value, b: &serde_json::Value) -> Option<
 
 /// Messages whose JSON differs for a reason of its own.
 fn special(name: &str) -> bool {
-    // Struct's values are made by hand above; Envoy's names for the renamed fields are not the crate's.
+    // Struct's values are made by hand above; the overlay renames fields of the others.
     name.starts_with("google.protobuf.") || name.contains("ai_protocol") || name.contains(".ai.")
 }
 

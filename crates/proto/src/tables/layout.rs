@@ -1,6 +1,6 @@
 //! How the tables lie in their blob: written by the build script, read by `tables`.
 //!
-//! The blob is a header (for each section its offset in bytes, for the searched ones their count too)
+//! The blob is a header (for each section its offset in bytes, for searched ones their count too)
 //! and the sections.
 //! All words are 32 bits, little-endian. Messages and enums are sorted by full name, a message's
 //! fields by number; a string is a 16-bit length and its bytes.

@@ -28,7 +28,7 @@ impl<'t> Transcoder<'t> {
         };
         wire::put_bytes(&mut self.out, 1, url.as_bytes());
         let start = wire::begin(&mut self.out, 2);
-        // What an Any holds is decoded on its own; how deep Anys nest is bounded by the text's depth.
+        // What an Any holds is decoded on its own; the text's depth bounds how deep Anys nest.
         let depth = std::mem::replace(&mut self.depth, 0);
         match message.well_known() {
             None | Some(WellKnown::Empty | WellKnown::TypedStruct) => {

@@ -1,9 +1,9 @@
 //! Parses YAML to a tree, reading plain scalars as Envoy's YAML library does.
 //!
-//! Only the first document counts. Anchors and aliases hold, a key tagged `!ignore` is left out with
-//! its value (a place for anchors), `<<` is a key like any other. A scalar is, in this order: null,
-//! a bool, an integer (decimal, hex or octal as C writes them), a string; fractions stay strings,
-//! which is what Envoy makes of them in a `Struct` too.
+//! Only the first document counts. Anchors and aliases hold, a key tagged `!ignore` is left out
+//! with its value (a place for anchors), `<<` is a key like any other. A scalar is, in this order:
+//! null, a bool, an integer (decimal, hex or octal as C writes them), a string; fractions stay
+//! strings, which is what Envoy makes of them in a `Struct` too.
 
 use std::collections::HashMap;
 

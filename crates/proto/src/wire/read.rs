@@ -1,4 +1,4 @@
-//! Reading the fields of a message one by one. The build script reads the descriptors with this too.
+//! Reading the fields of a message one by one. The build script reads descriptors with this too.
 
 /// The bytes are not a protobuf message: a length beyond the end, a varint of more than ten bytes,
 /// a field number of zero, or a group.

@@ -51,15 +51,15 @@ fn anys() {
         (
             format!("{{\"@type\": a/{file}}}"),
             format!(
-                "f:12:34: {path}.access_log[0].typed_config.path: FileAccessLogValidationError.Path: \
-                 value length must be at least 1 characters"
+                "f:12:34: {path}.access_log[0].typed_config.path: \
+                 FileAccessLogValidationError.Path: value length must be at least 1 characters"
             ),
         ),
         (
             "{\"@type\": a/google.protobuf.Duration, value: 1s, x: 5}".to_owned(),
             format!(
-                "f:12:100: {path}.access_log[0].typed_config: fields in a well-known-typed Any must \
-                 be @type or value"
+                "f:12:100: {path}.access_log[0].typed_config: fields in a well-known-typed Any \
+                 must be @type or value"
             ),
         ),
         (
@@ -68,8 +68,8 @@ fn anys() {
             ),
             format!(
                 "f:12:34: {path}.access_log[0].typed_config: message {file}: no such field: 'foo'\n\
-                 f:12:34: {path}.access_log[0].typed_config.path: FileAccessLogValidationError.Path: \
-                 value length must be at least 1 characters"
+                 f:12:34: {path}.access_log[0].typed_config.path: \
+                 FileAccessLogValidationError.Path: value length must be at least 1 characters"
             ),
         ),
         (
@@ -130,42 +130,42 @@ fn constraints() {
         &[
             (
                 "static_resources: {listeners: [{address: {}}]}",
-                "f:1:33: static_resources.listeners[0].address: field: \"address\", reason: is required; set \
-          one of socket_address, pipe, envoy_internal_address",
+                "f:1:33: static_resources.listeners[0].address: field: \"address\", reason: is \
+          required; set one of socket_address, pipe, envoy_internal_address",
             ),
             (
                 "layered_runtime: {layers: [{static_layer: {}}, {name: a}]}",
-                "f:1:28: layered_runtime.layers[0].name: RuntimeLayerValidationError.Name: value length \
-          must be at least 1 characters\n\
-          f:1:48: layered_runtime.layers[1]: field: \"layer_specifier\", reason: is required; set one \
-          of static_layer, disk_layer, admin_layer, rtds_layer",
+                "f:1:28: layered_runtime.layers[0].name: RuntimeLayerValidationError.Name: value \
+          length must be at least 1 characters\n\
+          f:1:48: layered_runtime.layers[1]: field: \"layer_specifier\", reason: is required; set \
+          one of static_layer, disk_layer, admin_layer, rtds_layer",
             ),
             (
                 "admin: {address: {pipe: {path: a, mode: 512}}}",
-                "f:1:35: admin.address.pipe.mode: PipeValidationError.Mode: value must be less than or \
-          equal to 511",
+                "f:1:35: admin.address.pipe.mode: PipeValidationError.Mode: value must be less \
+          than or equal to 511",
             ),
             (
                 "stats_flush_interval: 300s",
-                "f:1:1: stats_flush_interval: BootstrapValidationError.StatsFlushInterval: value must be \
-          inside range [1ms, 5m0s)",
+                "f:1:1: stats_flush_interval: BootstrapValidationError.StatsFlushInterval: value \
+          must be inside range [1ms, 5m0s)",
             ),
         ],
     );
     check_cluster(&[
         (
             "metadata: {filter_metadata: {'': {}}}",
-            "f:1:70: ~.metadata.filter_metadata[\"\"]: MetadataValidationError.FilterMetadata[]: value \
-          length must be at least 1 characters",
+            "f:1:70: ~.metadata.filter_metadata[\"\"]: MetadataValidationError.FilterMetadata[]: \
+          value length must be at least 1 characters",
         ),
         (
             "common_lb_config: {healthy_panic_threshold: {value: 101}}",
-            "f:1:86: ~.common_lb_config.healthy_panic_threshold.value: PercentValidationError.Value: \
-          value must be inside range [0, 100]",
+            "f:1:86: ~.common_lb_config.healthy_panic_threshold.value: \
+          PercentValidationError.Value: value must be inside range [0, 100]",
         ),
         (
-            "health_checks: [{interval: 1s, timeout: 1s, unhealthy_threshold: 1, healthy_threshold: 1, \
-          http_health_check: {path: /, method: CONNECT}}]",
+            "health_checks: [{interval: 1s, timeout: 1s, unhealthy_threshold: 1, \
+          healthy_threshold: 1, http_health_check: {path: /, method: CONNECT}}]",
             "f:1:160: ~.health_checks[0].http_health_check.method: \
           HttpHealthCheckValidationError.Method: value must not be in list [6]",
         ),
@@ -249,9 +249,9 @@ fn deprecated_values_and_refused_fields() {
          value will be removed from Envoy soon so a non-default value must now be explicitly set."
     ));
     assert!(texts[1].starts_with(
-        "Deprecated field: type envoy.config.core.v3.ConfigSource Using deprecated value V2 for enum \
-         'envoy.config.core.v3.ConfigSource.resource_api_version' from file config_source.proto. \
-         This enum value will be removed from Envoy soon."
+        "Deprecated field: type envoy.config.core.v3.ConfigSource Using deprecated value V2 for \
+         enum 'envoy.config.core.v3.ConfigSource.resource_api_version' from file \
+         config_source.proto. This enum value will be removed from Envoy soon."
     ));
 
     let action = reflect::message("envoy.config.route.v3.RateLimit.Action").unwrap();

@@ -172,8 +172,8 @@ fn enums() {
         ),
         (
             "lb_policy: 1.0",
-            "f:1:52: ~.lb_policy: unknown enum value: '1.0'; it is one of ROUND_ROBIN, LEAST_REQUEST, \
-          RING_HASH, RANDOM, MAGLEV, CLUSTER_PROVIDED, LOAD_BALANCING_POLICY_CONFIG",
+            "f:1:52: ~.lb_policy: unknown enum value: '1.0'; it is one of ROUND_ROBIN, \
+          LEAST_REQUEST, RING_HASH, RANDOM, MAGLEV, CLUSTER_PROVIDED, LOAD_BALANCING_POLICY_CONFIG",
         ),
         (
             "lb_policy: 77",
@@ -252,8 +252,8 @@ fn yaml_structure() {
             ),
             (
                 "",
-                "f:1:1: Unable to parse YAML: Unable to convert YAML as JSON: the document is empty or \
-              a scalar",
+                "f:1:1: Unable to parse YAML: Unable to convert YAML as JSON: the document is \
+              empty or a scalar",
             ),
             (
                 "node: {id: a\nfoo: ]",
