@@ -11,7 +11,7 @@ pub enum FlagValue {
     Bool(bool),
     /// A number.
     Number(f64),
-    /// Any text.
+    /// Any text; one that is a number or a boolean counts as that.
     Text(String),
     /// `{numerator, denominator}`.
     Fraction(Fraction),
@@ -68,9 +68,8 @@ impl RuntimeFlags {
     /// A whole number, or `default` where the key is not set to one.
     pub fn integer(&self, key: &str, default: u64) -> u64 {
         match self.values.get(key) {
-            Some(FlagValue::Number(number)) if *number >= 0.0 => *number as u64,
-            Some(FlagValue::Text(text)) => text.parse().unwrap_or(default),
-            _ => default,
+            Some(value) => whole(value).unwrap_or(default),
+            None => default,
         }
     }
 
@@ -78,7 +77,7 @@ impl RuntimeFlags {
     pub fn number(&self, key: &str, default: f64) -> f64 {
         match self.values.get(key) {
             Some(FlagValue::Number(number)) => *number,
-            Some(FlagValue::Text(text)) => text.parse().unwrap_or(default),
+            Some(FlagValue::Text(text)) => text.trim().parse().unwrap_or(default),
             _ => default,
         }
     }
@@ -87,11 +86,7 @@ impl RuntimeFlags {
     pub fn boolean(&self, key: &str, default: bool) -> bool {
         match self.values.get(key) {
             Some(FlagValue::Bool(value)) => *value,
-            Some(FlagValue::Text(text)) => match text.as_str() {
-                "true" => true,
-                "false" => false,
-                _ => default,
-            },
+            Some(FlagValue::Text(text)) => text.to_ascii_lowercase().parse().unwrap_or(default),
             _ => default,
         }
     }
@@ -100,13 +95,24 @@ impl RuntimeFlags {
     pub fn fraction(&self, key: &str, default: Fraction) -> Fraction {
         match self.values.get(key) {
             Some(FlagValue::Fraction(fraction)) => *fraction,
-            Some(FlagValue::Number(percent)) if *percent >= 0.0 => Fraction {
-                numerator: *percent as u32,
+            Some(value) => whole(value).map_or(default, |percent| Fraction {
+                numerator: u32::try_from(percent).unwrap_or(u32::MAX),
                 denominator: 100,
-            },
-            _ => default,
+            }),
+            None => default,
         }
     }
+}
+
+/// The whole part of what is, or reads as, a number that is not negative.
+fn whole(value: &FlagValue) -> Option<u64> {
+    let number = match value {
+        FlagValue::Number(number) => *number,
+        FlagValue::Text(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    // Where it is beyond what fits, the cast gives the largest.
+    (number >= 0.0).then_some(number as u64)
 }
 
 /// A fraction with the runtime key that may override it
@@ -151,6 +157,24 @@ mod tests {
             ),
             (6, 7, 9)
         );
+        let text = |text: &str| {
+            let layer = [("k".to_owned(), FlagValue::Text(text.to_owned()))];
+            let flags = RuntimeFlags::merged([&layer[..]]);
+            (
+                flags.integer("k", 7),
+                flags.fraction("k", Fraction::ALL).numerator,
+            )
+        };
+        for (value, expected) in [
+            ("0.5", (0, 0)),
+            ("1e1", (10, 10)),
+            (" 3", (3, 3)),
+            ("-1", (7, 100)),
+            ("true", (7, 100)),
+            ("1e30", (u64::MAX, u32::MAX)),
+        ] {
+            assert_eq!(text(value), expected, "{value}");
+        }
         assert!(flags.boolean("b", false) && !flags.boolean("a", false));
         let fraction = RuntimeFraction {
             default: Fraction::ALL,

@@ -1,4 +1,5 @@
 //! Owns it all on the main thread: managers, admin, lifecycle.
 
 pub mod logging;
+pub mod runtime_loader;
 pub mod signals;
