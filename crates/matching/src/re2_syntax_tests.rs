@@ -1,3 +1,5 @@
+//! Which regexes RE2 takes: recorded from Envoy.
+
 use crate::regex::{Regex, Substitution};
 
 /// What Envoy 1.40.0 said to each of these as a route's `safe_regex`.

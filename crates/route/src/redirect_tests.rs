@@ -1,3 +1,5 @@
+//! What redirects answer: schemes, hosts, ports, paths.
+
 use crate::fixture::Request;
 use crate::redirect::{Redirect, RedirectPath};
 use crate::rewrite::{HostRewrite, PathRewrite};

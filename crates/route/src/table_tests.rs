@@ -1,3 +1,5 @@
+//! Which route is found, and what it prescribes.
+
 use crate::action::Action;
 use crate::cluster::{ClusterTarget, WeightedCluster, WeightedClusters, WeightedDraw};
 use crate::filter_config::{FilterConfigs, FilterOverride};

@@ -105,7 +105,8 @@ impl Default for TagExtractors {
 
 impl TagExtractors {
     /// Compiles `stats_config`: `use_all_default_tags`, `allow_default_tag_overrides` and
-    /// `stats_tags`. Extractors are tried in this order; of a tag's name only the first match counts.
+    /// `stats_tags`. Extractors are tried in this order; of a tag's name only the first match
+    /// counts.
     pub fn new(
         use_all_default_tags: bool,
         allow_default_tag_overrides: bool,

@@ -1,7 +1,8 @@
 //! Patterns over the dot-separated tokens of a stat name.
 //!
-//! `*` is any one token, `**` any number of them (at the end: at least one), `$` the one that is the tag's value; it goes
-//! from the name together with the dot after it, or before it when it is last.
+//! `*` is any one token, `**` any number of them (at the end: at least one), `$` the one that is
+//! the tag's value; it goes from the name together with the dot after it, or before it when it is
+//! last.
 
 use std::ops::Range;
 

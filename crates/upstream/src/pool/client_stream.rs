@@ -71,7 +71,8 @@ impl ClientStream {
         lease.connection_mut().poll(task)
     }
 
-    /// Writes what waits, as far as it goes, and reads nothing: for while the response is held back.
+    /// Writes what waits, as far as it goes, and reads nothing: for while the response is held
+    /// back.
     pub fn flush(&mut self, task: &mut Context<'_>) {
         let Kind::Http1(lease) = &mut self.0;
         lease.connection_mut().flush(task);
