@@ -17,6 +17,9 @@ const FUNCTION_LIMIT: usize = 70;
 /// Characters of a line.
 const COLUMNS: usize = 100;
 
+/// Lines by which something listed may be shorter before the list has to follow.
+const SLACK: usize = 20;
+
 /// Files above the aim: `PATH  LINES`.
 pub const FILES: &str = "xtask/lists/long_files.txt";
 
@@ -128,9 +131,9 @@ fn ratchet(tree: &Tree, path: &str, long: ByKey, rule: &str) -> Vec<Finding> {
     let list = List::of(tree, path);
     let mut findings = Vec::new();
     for (key, Long { path, line, lines }) in long {
-        let known = list.find(&key).and_then(|entry| entry.value.parse().ok());
+        let known: Option<usize> = list.find(&key).and_then(|entry| entry.value.parse().ok());
         let message = match known {
-            Some(known) if lines == known => continue,
+            Some(known) if (known.saturating_sub(SLACK)..=known).contains(&lines) => continue,
             Some(known) if lines < known => {
                 format!("{lines} lines, once {known}: `cargo xtask shrink` notes the progress")
             }
@@ -154,15 +157,17 @@ fn functions<'a>(code: &[Token<'a>]) -> Vec<Function<'a>> {
     let mut functions = Vec::new();
     for (at, pair) in code.windows(2).enumerate() {
         let [keyword, name] = pair else { continue };
-        if keyword.text == "fn" && keyword.kind == Kind::Word && name.kind == Kind::Word {
-            if let Some(end) = body_end(&code[at..]) {
-                let lines = end - keyword.line + 1;
-                functions.push(Function {
-                    name: name.text,
-                    line: keyword.line,
-                    lines,
-                });
-            }
+        if keyword.text == "fn"
+            && keyword.kind == Kind::Word
+            && name.kind == Kind::Word
+            && let Some(end) = body_end(&code[at..])
+        {
+            let lines = end - keyword.line + 1;
+            functions.push(Function {
+                name: name.text,
+                line: keyword.line,
+                lines,
+            });
         }
     }
     functions
@@ -188,18 +193,21 @@ fn body_end(code: &[Token<'_>]) -> Option<usize> {
     None
 }
 
-/// Lines that are too long, unless for what can't be divided: an address, data of a test.
+/// Lines of prose that are too long, unless for an address. Code is rustfmt's business.
 fn long_lines(file: &File) -> Vec<Finding> {
-    let checked = [".rs", ".md", ".ci/run"];
-    if !checked.iter().any(|end| file.path.ends_with(end)) {
+    let prose = [".md", ".ci/run"]
+        .iter()
+        .any(|end| file.path.ends_with(end));
+    if !prose && !file.is_rust() {
         return Vec::new();
     }
-    let markdown = file.path.ends_with(".md");
     let long = |line: &str| {
-        let whole = line.contains("://")
-            || (markdown && line.starts_with('|'))
-            || (file.is_test() && line.contains('"'));
-        line.chars().count() > COLUMNS && !whole
+        let checked = if prose {
+            !line.starts_with('|')
+        } else {
+            line.trim().starts_with("//")
+        };
+        checked && line.chars().count() > COLUMNS && !line.contains("://")
     };
     let lines = file.text.lines().zip(1..).filter(|(line, _)| long(line));
     let message = format!("a line of more than {COLUMNS} columns");
@@ -260,13 +268,14 @@ mod tests {
     #[test]
     fn what_is_listed_may_shrink_only() {
         for (lines, expected) in [
-            (90, ""),
-            (91, "91 lines, and may not grow beyond 90"),
-            (89, "89 lines, once 90"),
+            (100, ""),
+            (101, "101 lines, and may not grow beyond 100"),
+            (80, ""),
+            (79, "79 lines, once 100"),
             (70, "no longer needed"),
         ] {
             let path = "crates/a/src/b.rs";
-            let list = (FUNCTIONS, "# about\ncrates/a/src/b.rs f  90\n");
+            let list = (FUNCTIONS, "# about\ncrates/a/src/b.rs f  100\n");
             let text = function("f", lines);
             let found = found(check, &[list, (path, &text)]).concat();
             assert_eq!(found.is_empty(), expected.is_empty(), "{found}");
@@ -302,8 +311,7 @@ mod tests {
             ("a.rs", &format!("{long} https://a.test"), true),
             ("a.md", &format!("| {long} |"), true),
             ("a.txt", &long, true),
-            ("tests.rs", &long, false),
-            ("tests.rs", &format!("{long} \"data\""), true),
+            ("a.rs", &long.replace("//", "=="), true),
         ] {
             assert_eq!(!objects(check, path, text), good, "{path} {text}");
         }
