@@ -2,6 +2,7 @@
 
 pub mod direct_response;
 pub mod echo;
+pub mod tcp_proxy;
 
 #[cfg(test)]
 mod testing;

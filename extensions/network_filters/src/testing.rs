@@ -17,6 +17,7 @@ use std::time::Duration;
 pub(crate) struct Served {
     pub address: SocketAddr,
     pub store: Store,
+    pub drain: Arc<ServerDrain>,
     _worker: WorkerThread,
     _sockets: ListenSockets,
 }
@@ -66,6 +67,7 @@ pub(crate) fn serve(
     Served {
         address,
         store,
+        drain: context.drain,
         _worker: worker,
         _sockets: sockets,
     }

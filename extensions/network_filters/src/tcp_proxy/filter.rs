@@ -1,0 +1,451 @@
+//! The filter: finds an upstream connection, and watches over the two.
+
+use super::flush::Flush;
+use super::relay::{Relay, Turn, UpstreamEnd};
+use super::spec::TcpProxySpec;
+use super::stats::TcpProxyStats;
+use nuncio_base::Buffer;
+use nuncio_codec::ResetReason;
+use nuncio_net::splice::Pipes;
+use nuncio_net::{
+    Close, ConnCx, ConnectionEvent, DrainDecision, FilterStatus, LocalNetworkFilterFactory,
+    NetworkFilter, NetworkFilterFactory, NewConnection,
+};
+use nuncio_observe::access_log::AccessLog;
+use nuncio_observe::{AccessLogType, FormatCx};
+use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Timings};
+use nuncio_upstream::lb::AnyRequest;
+use nuncio_upstream::resource::Resource;
+use nuncio_upstream::{
+    Choice, ClusterManager, Host, LocalCluster, PoolFailure, Priority, TcpConnection, TcpRequest,
+};
+use nuncio_worker::{Timer, Worker};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Makes TCP proxies.
+pub struct TcpProxyFactory {
+    spec: Arc<TcpProxySpec>,
+}
+
+impl TcpProxyFactory {
+    /// Makes TCP proxies as `spec` says.
+    pub fn new(spec: TcpProxySpec) -> Self {
+        Self {
+            spec: Arc::new(spec),
+        }
+    }
+}
+
+impl NetworkFilterFactory for TcpProxyFactory {
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalNetworkFilterFactory> {
+        let logs = self.spec.access_logs.iter();
+        Rc::new(LocalFactory(Rc::new(LocalTcpProxy {
+            worker: Rc::clone(worker),
+            clusters: ClusterManager::of(worker),
+            stats: self.spec.stats.local(),
+            logs: logs.map(|log| log.localize(worker)).collect(),
+            pipes: worker.services().get_or_default(),
+            spec: Arc::clone(&self.spec),
+        })))
+    }
+}
+
+struct LocalFactory(Rc<LocalTcpProxy>);
+
+impl LocalNetworkFilterFactory for LocalFactory {
+    fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter> {
+        Box::new(TcpProxy::new(&self.0, connection))
+    }
+}
+
+/// A TCP proxy on one worker.
+pub(super) struct LocalTcpProxy {
+    pub spec: Arc<TcpProxySpec>,
+    pub worker: Rc<Worker>,
+    pub stats: TcpProxyStats,
+    pub pipes: Rc<Pipes>,
+    clusters: Rc<ClusterManager>,
+    logs: Vec<AccessLog>,
+}
+
+impl LocalTcpProxy {
+    /// Counts bytes from the client.
+    pub fn count_received(&self, info: &mut StreamInfo, bytes: u64) {
+        self.stats.downstream_cx_rx_bytes_total().add(bytes);
+        info.bytes_received += bytes;
+        info.downstream_bytes.wire_received += bytes;
+    }
+
+    /// Counts bytes to the client.
+    pub fn count_sent(&self, info: &mut StreamInfo, bytes: u64) {
+        self.stats.downstream_cx_tx_bytes_total().add(bytes);
+        info.bytes_sent += bytes;
+        info.downstream_bytes.wire_sent += bytes;
+    }
+
+    fn log(&self, info: &StreamInfo, log_type: AccessLogType) {
+        if self.logs.is_empty() {
+            return;
+        }
+        let flags = self.worker.flags();
+        let cx = FormatCx {
+            info,
+            request_headers: None,
+            response_headers: None,
+            response_trailers: None,
+            local_reply_body: "",
+            log_type,
+            now: self.worker.now(),
+            wall: self.worker.wall(),
+            random: &|| self.worker.random(),
+            flags: &flags,
+        };
+        self.logs.iter().for_each(|log| log.log(&cx));
+    }
+}
+
+/// Why there is no upstream connection, by Envoy's numbers.
+#[derive(Clone, Copy)]
+enum InitFailure {
+    ConnectFailed,
+    NoHealthyUpstream,
+    ResourceLimitExceeded,
+    NoRoute,
+}
+
+impl InitFailure {
+    /// `%DOWNSTREAM_LOCAL_CLOSE_REASON%`, with Envoy's spelling.
+    fn close_reason(self) -> &'static str {
+        match self {
+            Self::ConnectFailed => "tcp_initializion_failure:0",
+            Self::NoHealthyUpstream => "tcp_initializion_failure:1",
+            Self::ResourceLimitExceeded => "tcp_initializion_failure:2",
+            Self::NoRoute => "tcp_initializion_failure:3",
+        }
+    }
+}
+
+type PendingHost = Pin<Box<dyn Future<Output = Option<Arc<Host>>>>>;
+
+enum State {
+    /// A host is being looked for.
+    Choosing(Rc<LocalCluster>, PendingHost),
+    Connecting(Rc<LocalCluster>, TcpRequest, Instant),
+    Relaying(Box<Relay>),
+    /// Not begun, or over.
+    Idle,
+}
+
+struct TcpProxy {
+    local: Rc<LocalTcpProxy>,
+    info: Box<StreamInfo>,
+    drain: Option<Rc<DrainDecision>>,
+    cluster: Arc<str>,
+    state: State,
+    attempts: u32,
+    /// When the connection has lasted long enough.
+    max_at: Option<Instant>,
+    /// When the connection is logged next.
+    log_at: Option<Instant>,
+    timer: Timer,
+}
+
+impl TcpProxy {
+    fn new(local: &Rc<LocalTcpProxy>, connection: &NewConnection<'_>) -> Self {
+        let (worker, spec) = (&local.worker, &local.spec);
+        let info = Rc::clone(connection.info);
+        let timings = Timings::new(info.start_time, info.start);
+        let max = spec.max_downstream_connection_duration.map(|duration| {
+            let jitter = spec.max_duration_jitter_percent / 100.0;
+            let share = match jitter > 0.0 {
+                true => worker.random() as f64 / u64::MAX as f64,
+                false => 0.0,
+            };
+            duration.mul_f64(1.0 + jitter * share)
+        });
+        let drain = spec.check_drain_close.then(|| Rc::clone(connection.drain));
+        Self {
+            cluster: Arc::clone(spec.cluster.choose(worker.random())),
+            max_at: max.map(|max| worker.now() + max),
+            log_at: spec
+                .access_log_flush_interval
+                .map(|every| worker.now() + every),
+            info: Box::new(StreamInfo::new(info, timings)),
+            drain,
+            state: State::Idle,
+            attempts: 0,
+            timer: Timer::default(),
+            local: Rc::clone(local),
+        }
+    }
+
+    /// Looks for a host and asks for a connection, or gives up.
+    fn connect(&mut self, cx: &mut ConnCx<'_>) {
+        self.state = State::Idle;
+        let Some(cluster) = self.local.clusters.get(&self.cluster) else {
+            self.local.stats.downstream_cx_no_route().inc();
+            return self.give_up(cx, ResponseFlag::NoClusterFound, InitFailure::NoRoute);
+        };
+        let upstream = self.info.upstream_mut();
+        upstream.cluster = Arc::clone(&cluster.spec().observability_name);
+        upstream.cluster_raw = Arc::clone(cluster.name());
+        // The pool would wait for a connection that nobody gives back.
+        let resources = cluster.info().resources(Priority::Default);
+        if resources.used(Resource::Connections) >= resources.max(Resource::Connections) {
+            cluster.stats().upstream_cx_overflow().inc();
+            let (flag, why) = (
+                ResponseFlag::UpstreamOverflow,
+                InitFailure::ResourceLimitExceeded,
+            );
+            return self.give_up(cx, flag, why);
+        }
+        if self.attempts >= self.local.spec.max_connect_attempts {
+            cluster
+                .stats()
+                .upstream_cx_connect_attempts_exceeded()
+                .inc();
+            let (flag, why) = (
+                ResponseFlag::UpstreamRetryLimitExceeded,
+                InitFailure::ConnectFailed,
+            );
+            return self.give_up(cx, flag, why);
+        }
+        self.attempts += 1;
+        match cluster.choose(&AnyRequest) {
+            Choice::Host(host) => self.ask(cluster, &host),
+            Choice::Pending(pending) => self.state = State::Choosing(cluster, pending),
+            Choice::NoHost => self.no_host(cx),
+        }
+    }
+
+    fn no_host(&mut self, cx: &mut ConnCx<'_>) {
+        let flag = ResponseFlag::NoHealthyUpstream;
+        self.give_up(cx, flag, InitFailure::NoHealthyUpstream);
+    }
+
+    /// Closes the connection, which never had an upstream.
+    fn give_up(&mut self, cx: &mut ConnCx<'_>, flag: ResponseFlag, why: InitFailure) {
+        self.info.set_flag(flag);
+        cx.info().local_close_reason.set(Some(why.close_reason()));
+        cx.close(Close::NoFlush);
+    }
+
+    /// Asks for a connection to `host`.
+    fn ask(&mut self, cluster: Rc<LocalCluster>, host: &Arc<Host>) {
+        self.info.attempt_count = self.attempts;
+        let upstream = self.info.upstream_mut();
+        upstream.address = Some(host.address());
+        upstream.host_name = Arc::clone(host.hostname());
+        let request = cluster.tcp_connection(host, Priority::Default);
+        self.state = State::Connecting(cluster, request, self.local.worker.now());
+    }
+
+    /// There is a connection: bytes flow.
+    fn on_connected(
+        &mut self,
+        cx: &mut ConnCx<'_>,
+        task: &mut Context<'_>,
+        (cluster, connection): (Rc<LocalCluster>, TcpConnection),
+        asked: Instant,
+    ) {
+        let now = self.local.worker.now();
+        let upstream = self.info.upstream_mut();
+        let facts = &connection.info;
+        upstream.address = Some(facts.remote_address.clone());
+        upstream.local_address = facts.local_address.clone();
+        upstream.connection_id = Some(facts.connection_id);
+        upstream.connect_start = Some(facts.connect_start);
+        upstream.connect_end = Some(facts.connect_end);
+        upstream.pool_ready = Some(now.saturating_duration_since(asked));
+        self.state = State::Relaying(Box::new(Relay::new(connection, cluster, now)));
+        cx.read_disable(false);
+        task.waker().wake_by_ref();
+        if self.local.spec.flush_access_log_on_connected {
+            self.local
+                .log(&self.info, AccessLogType::TcpUpstreamConnected);
+        }
+    }
+
+    /// There is none: tries again if that is allowed.
+    fn on_pool_failure(&mut self, cx: &mut ConnCx<'_>, failure: &PoolFailure) {
+        if matches!(
+            failure.reason,
+            ResetReason::RemoteConnectionFailure | ResetReason::ConnectionTimeout
+        ) {
+            self.info.set_flag(ResponseFlag::UpstreamConnectionFailure);
+        }
+        let reason = &failure.transport_failure_reason;
+        self.info.upstream_mut().transport_failure_reason =
+            (!reason.is_empty()).then(|| Arc::clone(reason));
+        self.connect(cx);
+    }
+
+    /// Goes on with whatever is next; whether something changed.
+    fn advance(&mut self, cx: &mut ConnCx<'_>, task: &mut Context<'_>) -> bool {
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Choosing(cluster, mut pending) => match pending.as_mut().poll(task) {
+                Poll::Ready(Some(host)) => self.ask(cluster, &host),
+                Poll::Ready(None) => {
+                    cluster.stats().upstream_cx_none_healthy().inc();
+                    self.no_host(cx);
+                }
+                Poll::Pending => {
+                    self.state = State::Choosing(cluster, pending);
+                    return false;
+                }
+            },
+            State::Connecting(cluster, mut request, asked) => match request.poll(task) {
+                Poll::Ready(Ok(connection)) => {
+                    self.on_connected(cx, task, (cluster, connection), asked);
+                }
+                Poll::Ready(Err(failure)) => self.on_pool_failure(cx, &failure),
+                Poll::Pending => {
+                    self.state = State::Connecting(cluster, request, asked);
+                    return false;
+                }
+            },
+            other => {
+                self.state = other;
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Moves bytes.
+    fn relay(&mut self, cx: &mut ConnCx<'_>, task: &mut Context<'_>) {
+        let State::Relaying(relay) = &mut self.state else {
+            return;
+        };
+        let moved_at = relay.last_activity;
+        let (local, info) = (&*self.local, &mut *self.info);
+        let result = relay.poll(&mut Turn {
+            cx: &mut *cx,
+            task,
+            local,
+            info,
+        });
+        let moved = relay.last_activity != moved_at;
+        if let Err(end) = result {
+            relay.closed_by_peer();
+            match end {
+                UpstreamEnd::Closed => cx.close(Close::Flush),
+                UpstreamEnd::Reset => {
+                    self.info.set_flag(ResponseFlag::UpstreamRemoteReset);
+                    self.info.upstream_mut().close_type = CloseType::RemoteReset;
+                    cx.close(Close::Reset);
+                }
+            }
+        } else if moved
+            && let Some(drain) = &self.drain
+            && drain.close(&self.local.worker)
+        {
+            self.local.stats.downstream_cx_drain_close().inc();
+            cx.close(Close::Flush);
+        }
+    }
+
+    /// Looks at the deadlines.
+    fn poll_deadlines(&mut self, cx: &mut ConnCx<'_>, task: &mut Context<'_>) {
+        loop {
+            let idle_at = match (&self.state, self.local.spec.idle_timeout) {
+                (State::Relaying(relay), Some(timeout)) => Some(relay.last_activity + timeout),
+                _ => None,
+            };
+            let deadline = [idle_at, self.max_at, self.log_at]
+                .into_iter()
+                .flatten()
+                .min();
+            if cx.is_closing()
+                || self
+                    .timer
+                    .poll(&self.local.worker, deadline, task)
+                    .is_pending()
+            {
+                return;
+            }
+            let now = self.local.worker.now();
+            let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+            if passed(self.max_at) {
+                self.local.stats.max_downstream_connection_duration().inc();
+                self.info.set_flag(ResponseFlag::DurationTimeout);
+                self.close(cx, "max_connection_duration_reached");
+            } else if passed(idle_at) {
+                self.local.stats.idle_timeout().inc();
+                self.close(cx, "tcp_session_idle_timeout");
+            } else if passed(self.log_at) {
+                self.local.log(&self.info, AccessLogType::TcpPeriodic);
+                let every = self.local.spec.access_log_flush_interval;
+                self.log_at = every.map(|every| now + every);
+            }
+        }
+    }
+
+    /// Closes both connections.
+    fn close(&mut self, cx: &mut ConnCx<'_>, reason: &'static str) {
+        cx.info().local_close_reason.set(Some(reason));
+        self.info.upstream_mut().local_close_reason = Some(reason);
+        cx.close(Close::NoFlush);
+    }
+}
+
+impl NetworkFilter for TcpProxy {
+    fn on_new_connection(&mut self, cx: &mut ConnCx<'_>) -> FilterStatus {
+        self.local.stats.downstream_cx_total().inc();
+        if self.local.spec.flush_access_log_on_start {
+            self.local
+                .log(&self.info, AccessLogType::TcpConnectionStart);
+        }
+        cx.read_disable(true);
+        self.connect(cx);
+        FilterStatus::StopIteration
+    }
+
+    fn on_data(&mut self, _cx: &mut ConnCx<'_>, data: &mut Buffer, end: bool) -> FilterStatus {
+        self.local.count_received(&mut self.info, data.len() as u64);
+        if let State::Relaying(relay) = &mut self.state {
+            if !data.is_empty() {
+                relay.last_activity = self.local.worker.now();
+            }
+            relay.on_data(data, end);
+        }
+        FilterStatus::StopIteration
+    }
+
+    fn poll(&mut self, cx: &mut ConnCx<'_>, task: &mut Context<'_>) {
+        while !cx.is_closing() && self.advance(cx, task) {}
+        if !cx.is_closing() {
+            self.relay(cx, task);
+        }
+        self.poll_deadlines(cx, task);
+    }
+
+    fn on_event(&mut self, _cx: &mut ConnCx<'_>, event: ConnectionEvent) {
+        self.info.timings.end = Some(self.local.worker.now());
+        if let State::Relaying(relay) = std::mem::replace(&mut self.state, State::Idle) {
+            let client_went = event == ConnectionEvent::RemoteClose || relay.client_failed;
+            if let (upstream, Some(rest)) = relay.into_rest()
+                && client_went
+            {
+                let flush = Flush::new(Rc::clone(&self.local), upstream, rest);
+                self.local.worker.spawn(flush);
+            }
+        }
+        self.local.log(&self.info, AccessLogType::TcpConnectionEnd);
+    }
+
+    fn half_close(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for TcpProxy {
+    fn drop(&mut self) {
+        self.timer.disarm(&self.local.worker);
+    }
+}

@@ -1,0 +1,18 @@
+//! `envoy.filters.network.tcp_proxy`: carries bytes between a client and a host of a cluster.
+//!
+//! Both directions end on their own (half close). A peer that doesn't read stops the other from
+//! being read; nothing is kept here but what one read brought. Bulk between plain sockets is moved
+//! by `splice`. Envoy's pages: "TCP proxy" (configuration reference) and its API docs.
+
+mod direction;
+mod filter;
+mod flush;
+mod relay;
+mod spec;
+mod stats;
+
+#[cfg(test)]
+mod tests;
+
+pub use filter::TcpProxyFactory;
+pub use spec::{ClusterChoice, TcpProxySpec, WeightedCluster};
