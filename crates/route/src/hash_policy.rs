@@ -26,6 +26,8 @@ pub enum HashInput {
     },
     /// A cookie, made where the request has none.
     Cookie(HashCookie),
+    /// Nothing: connection properties of which none is asked for.
+    Nothing,
     /// The downstream's IP address.
     SourceIp,
     /// The first query parameter of this name.
