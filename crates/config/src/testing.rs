@@ -8,6 +8,7 @@ use std::sync::Arc;
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
     http_filters: &[],
+    load_balancers: &[],
     network_filters: &[],
 };
 
