@@ -1,11 +1,12 @@
 //! `envoy.config.core.v3.SubstitutionFormatString`: text and JSON formats.
 
 use crate::common::{data_source, structure};
+use crate::unknown_extension::{is_envoys, unknown_extension};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_observe::Formatter;
 use nuncio_observe::formatter::FormatOptions;
-use nuncio_proto::envoy::config::core::v3::SubstitutionFormatString;
 use nuncio_proto::envoy::config::core::v3::substitution_format_string::Format;
+use nuncio_proto::envoy::config::core::v3::{SubstitutionFormatString, TypedExtensionConfig};
 
 /// A format with the content type that goes with it.
 pub struct ContentFormat {
@@ -31,10 +32,9 @@ pub fn substitution_format(
         json_format_options: _,
         format,
     } = proto;
-    cx.refuse("formatters", !formatters.is_empty())?;
     let options = FormatOptions {
         omit_empty_values,
-        ..FormatOptions::default()
+        req_without_query: has_req_without_query(cx, formatters)?,
     };
     let (formatter, default_type) = match format {
         Some(Format::TextFormat(text)) => {
@@ -70,6 +70,21 @@ pub fn substitution_format(
         formatter,
         content_type,
     })
+}
+
+/// Looks through the extensions of a format: whether `REQ_WITHOUT_QUERY` is among them. That of
+/// `METADATA` adds nothing: the command is built in.
+fn has_req_without_query(cx: &mut ParseCx, formatters: Vec<TypedExtensionConfig>) -> Parsed<bool> {
+    let found = cx.list("formatters", formatters, |cx, formatter| {
+        let config = formatter.typed_config.unwrap_or_default();
+        match nuncio_proto::any::type_name(&config) {
+            "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery" => Ok(true),
+            "envoy.extensions.formatter.metadata.v3.Metadata" => Ok(false),
+            name if is_envoys(name) => Err(unknown_extension(cx, &formatter.name, &config)),
+            _ => Err(cx.error(format!("Formatter not found: {}", formatter.name))),
+        }
+    });
+    Ok(found?.contains(&true))
 }
 
 /// A format string of a field in which absent values become nothing, or `-`.

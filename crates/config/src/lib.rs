@@ -5,6 +5,7 @@
 // Envoy still reads its deprecated fields, and warns; so does this.
 #![allow(deprecated)]
 
+pub mod access_log;
 pub mod cluster_target;
 pub mod common;
 pub mod cors;

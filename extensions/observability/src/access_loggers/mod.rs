@@ -1,3 +1,7 @@
-//! Access loggers: where log lines go. One file each, named as in Envoy.
+//! Access loggers: where log lines go. One folder each, named as in Envoy.
 
 pub mod file;
+pub mod stream;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,11 @@
-//! `envoy.access_loggers.file`, `.stdout` and `.stderr`: one formatted line per moment, appended
-//! to a buffer that a thread writes (`nuncio_observe::access_log`).
+//! `envoy.access_loggers.file`: one formatted line per moment, appended to a buffer that a thread
+//! writes (`nuncio_observe::access_log`).
 //! Envoy's page: "File access logs" (`envoy.extensions.access_loggers.file.v3`).
+
+mod config;
+
+pub use config::FileAccessLogger;
+pub(super) use config::spec;
 
 use nuncio_observe::access_log::{AccessLogFile, LocalFile};
 use nuncio_observe::{AccessLogger, AccessLoggerSpec, FormatCx, Formatter};
