@@ -30,7 +30,7 @@ static REGISTRY: Registry = Registry {
 /// A server's environment, and a file to log to.
 struct Bench {
     env: Rc<ServerEnv>,
-    manager: Rc<Arc<AccessLogManager>>,
+    manager: Arc<AccessLogManager>,
     path: PathBuf,
 }
 
@@ -44,6 +44,7 @@ impl Bench {
         let env = ServerEnv::new(&REGISTRY, store, workers, NodeInfo::default(), false);
         let manager = env.shared(|| AccessLogManager::new(FlushSettings::default(), &env.store));
         let path = std::env::temp_dir().join(name);
+        let manager = Arc::clone(&manager);
         Self { env, manager, path }
     }
 
