@@ -54,7 +54,7 @@ pub fn redirect(cx: &mut ParseCx, proto: proto::RedirectAction) -> Parsed<Redire
         }
         Some(PathRewriteSpecifier::PathRewrite(format)) if !format.is_empty() => {
             let format = cx.field("path_rewrite", |cx| text_format(cx, &format, true))?;
-            RedirectPath::Rewrite(PathRewrite::Format(Arc::new(format)))
+            RedirectPath::Format(Arc::new(format))
         }
         Some(
             PathRewriteSpecifier::PathRedirect(_)

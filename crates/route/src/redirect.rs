@@ -3,6 +3,8 @@
 use crate::rewrite::PathRewrite;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::names;
+use nuncio_observe::Formatter;
+use std::sync::Arc;
 
 /// A redirect. Each part says what becomes of that part of the request's URL.
 #[derive(Clone, Debug)]
@@ -26,15 +28,31 @@ pub struct Redirect {
 pub enum RedirectPath {
     /// It becomes this; where this has a query, that takes the place of the request's.
     Whole(Box<str>),
-    /// It is rewritten, or stays.
+    /// It becomes what a format makes of the request, if that is anything; a query in it as
+    /// above.
+    Format(Arc<Formatter>),
+    /// It is rewritten, or stays. The request's own path is changed for that, as in Envoy, where
+    /// logs show the new one: see [`Redirect::rewrite_path`].
     Rewrite(PathRewrite),
 }
 
 impl Redirect {
-    /// Appends the value of `location` for a request whose path was rewritten already
-    /// ([`RedirectPath::Rewrite`] is applied to the request's headers first, as in Envoy, where
-    /// logs show the new path).
-    pub fn append_location(&self, headers: &HeaderMap, out: &mut Vec<u8>) {
+    /// Changes the request's path before `location` is built from it. `matched`: how many bytes
+    /// of the path the route matched.
+    pub fn rewrite_path(&self, headers: &mut HeaderMap, matched: usize, keep_original: bool) {
+        if let RedirectPath::Rewrite(rewrite) = &self.path {
+            // A redirect's formats are no rewrites.
+            rewrite.apply(headers, matched, keep_original, |_, _, _| {});
+        }
+    }
+
+    /// Appends the value of `location` for a request whose path was rewritten already.
+    pub fn append_location(
+        &self,
+        headers: &HeaderMap,
+        format: impl FnOnce(&Formatter, &HeaderMap, &mut Vec<u8>),
+        out: &mut Vec<u8>,
+    ) {
         let header = |name| headers.get(name).unwrap_or_default();
         let scheme = match self.scheme.as_bytes() {
             b"" => header(names::SCHEME),
@@ -56,22 +74,28 @@ impl Redirect {
         if self.port != 0 {
             out.extend_from_slice(format!(":{}", self.port).as_bytes());
         }
-        self.append_path(header(names::PATH), out);
+        let target = header(names::PATH);
+        match &self.path {
+            RedirectPath::Whole(path) => self.append_path(path.as_bytes(), target, out),
+            RedirectPath::Format(formatter) => {
+                let mut path = Vec::new();
+                format(formatter, headers, &mut path);
+                self.append_path(&path, target, out);
+            }
+            RedirectPath::Rewrite(_) => self.append_path(b"", target, out),
+        }
     }
 
-    fn append_path(&self, target: &[u8], out: &mut Vec<u8>) {
+    /// Appends the new path, or the request's where there is none.
+    fn append_path(&self, path: &[u8], target: &[u8], out: &mut Vec<u8>) {
         let query_at = |text: &[u8]| text.iter().position(|byte| *byte == b'?');
-        let old_query = query_at(target).unwrap_or(target.len());
-        match &self.path {
-            RedirectPath::Whole(path) if query_at(path.as_bytes()).is_some() => {
-                out.extend_from_slice(path.as_bytes());
-                return;
-            }
-            RedirectPath::Whole(path) => out.extend_from_slice(path.as_bytes()),
-            RedirectPath::Rewrite(_) => out.extend_from_slice(&target[..old_query]),
+        if query_at(path).is_some() {
+            return out.extend_from_slice(path);
         }
+        let (old_path, query) = target.split_at(query_at(target).unwrap_or(target.len()));
+        out.extend_from_slice(if path.is_empty() { old_path } else { path });
         if !self.strip_query {
-            out.extend_from_slice(&target[old_query..]);
+            out.extend_from_slice(query);
         }
     }
 }

@@ -3,8 +3,11 @@
 use crate::fixture::Request;
 use crate::redirect::{Redirect, RedirectPath};
 use crate::rewrite::{HostRewrite, PathRewrite};
-use nuncio_base::HeaderName;
+use nuncio_base::random::Random;
+use nuncio_base::{HeaderMap, HeaderName};
 use nuncio_matching::Substitution;
+use nuncio_observe::Formatter;
+use std::sync::Arc;
 
 fn redirect() -> Redirect {
     Redirect {
@@ -25,11 +28,12 @@ fn whole(path: &str) -> Redirect {
 }
 
 fn location(redirect: &Redirect, request: &mut Request, matched: usize) -> String {
-    if let RedirectPath::Rewrite(rewrite) = &redirect.path {
-        rewrite.apply(&mut request.headers, matched, true, |_, _, _| {});
-    }
+    redirect.rewrite_path(&mut request.headers, matched, true);
     let mut out = Vec::new();
-    redirect.append_location(&request.headers, &mut out);
+    let format = |_: &Formatter, headers: &HeaderMap, out: &mut Vec<u8>| {
+        out.extend_from_slice(headers.get("x-a").unwrap_or_default());
+    };
+    redirect.append_location(&request.headers, format, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -145,6 +149,87 @@ fn redirects_rewrite_the_path_first() {
     let mut request = Request::get("parity.test", "/re/abc/d?x=1");
     let was = location(&regex, &mut request, "/re".len());
     assert_eq!(was, "http://parity.test/was/abc/d?x=1");
+}
+
+#[test]
+fn a_format_makes_the_whole_path() {
+    let formatter = Arc::new(Formatter::parse("%REQ(x-a)%").unwrap());
+    let format = Redirect {
+        path: RedirectPath::Format(formatter),
+        ..redirect()
+    };
+    for (strip_query, value, expected) in [
+        (false, "/f/7", "http://h/f/7?b=2"),
+        (false, "/w/5?k=1", "http://h/w/5?k=1"),
+        (false, "", "http://h/a?b=2"),
+        (true, "/w", "http://h/w"),
+        (true, "/w?k", "http://h/w?k"),
+        (true, "", "http://h/a"),
+    ] {
+        let format = Redirect {
+            strip_query,
+            ..format.clone()
+        };
+        let mut request = Request::get("h", "/a?b=2").with("x-a", value);
+        assert_eq!(location(&format, &mut request, 0), expected);
+        assert_eq!(request.headers.get_str(":path"), Some("/a?b=2"));
+    }
+}
+
+#[test]
+fn nothing_is_rewritten_to_nothing() {
+    let everything = PathRewrite::Regex(Substitution::new(".*", "").unwrap());
+    let mut request = Request::get("h", "/a?b");
+    everything.apply(&mut request.headers, 0, true, |_, _, _| {});
+    assert_eq!(request.headers.get_str(":path"), Some("/a?b"));
+    assert!(!request.headers.contains("x-envoy-original-path"));
+    let nothing = PathRewrite::Regex(Substitution::new("zzz", "y").unwrap());
+    nothing.apply(&mut request.headers, 0, true, |_, _, _| {});
+    assert_eq!(request.headers.get_str(":path"), Some("/a?b"));
+    assert_eq!(
+        request.headers.get_str("x-envoy-original-path"),
+        Some("/a?b")
+    );
+}
+
+/// Random rewrites of random bytes end, and leave no empty path.
+#[test]
+fn rewrites_never_panic() {
+    let mut random = Random::seeded(7);
+    for round in 0..20_000 {
+        let bytes = |random: &mut Random, longest: u64| -> Vec<u8> {
+            let letters = b"/ab?#;%:[]@.\\1\xff";
+            (0..random.below(longest))
+                .map(|_| letters[random.below(letters.len() as u64) as usize])
+                .collect()
+        };
+        let target = bytes(&mut random, 12);
+        let rewrite = match random.below(3) {
+            0 => PathRewrite::Prefix(bytes(&mut random, 5).into()),
+            1 => {
+                let pattern = ["a*", "(a|b)+", "[^/]*", "$", "^/", "/(.)"][round % 6];
+                let rewrite = bytes(&mut random, 5);
+                let rewrite = String::from_utf8_lossy(&rewrite).into_owned();
+                PathRewrite::Regex(Substitution::new(pattern, &rewrite).unwrap())
+            }
+            _ => PathRewrite::Keep,
+        };
+        let mut request = Request::get("h", "/");
+        request.headers.set(":path", &target);
+        request.headers.set(":authority", &bytes(&mut random, 6));
+        let matched = random.below(20) as usize;
+        let redirect = Redirect {
+            path: RedirectPath::Rewrite(rewrite),
+            port: random.below(2) as u32,
+            strip_query: random.below(2) == 0,
+            scheme: ["", "https"][round % 2].into(),
+            ..redirect()
+        };
+        redirect.rewrite_path(&mut request.headers, matched, true);
+        let mut out = Vec::new();
+        redirect.append_location(&request.headers, |_, _, _| {}, &mut out);
+        assert!(out.windows(3).any(|part| part == b"://"));
+    }
 }
 
 #[test]

@@ -28,17 +28,19 @@ impl PathRewrite {
     }
 
     /// Appends what becomes of `target`, a `:path` header's value of which the route matched the
-    /// first `matched` bytes.
+    /// first `matched` bytes. `false`: nothing does, because nothing would be left of the path;
+    /// `out` is as it was then.
     pub fn append(
         &self,
         target: &[u8],
         matched: usize,
         format: impl FnOnce(&Formatter, &mut Vec<u8>),
         out: &mut Vec<u8>,
-    ) {
+    ) -> bool {
+        let start = out.len();
         let (path, query) = split_path(target);
         match self {
-            Self::Keep => out.extend_from_slice(path),
+            Self::Keep => return false,
             Self::Prefix(prefix) => {
                 out.extend_from_slice(prefix);
                 out.extend_from_slice(path.get(matched..).unwrap_or_default());
@@ -46,10 +48,15 @@ impl PathRewrite {
             Self::Regex(substitution) => substitution.replace_all(path, out),
             Self::Format(formatter) => format(formatter, out),
         }
+        if out.len() == start {
+            return false;
+        }
         out.extend_from_slice(query);
+        true
     }
 
-    /// Changes `:path`. `keep_original`: the old one is kept in `x-envoy-original-path`.
+    /// Changes `:path`. `keep_original`: the old one is kept in `x-envoy-original-path`, also
+    /// where the new one is the same.
     pub fn apply(
         &self,
         headers: &mut HeaderMap,
@@ -63,7 +70,9 @@ impl PathRewrite {
         let old = headers.get(names::PATH).unwrap_or_default();
         let mut path = Vec::with_capacity(old.len() + 64);
         let format = |formatter: &Formatter, out: &mut Vec<u8>| format(formatter, headers, out);
-        self.append(old, matched, format, &mut path);
+        if !self.append(old, matched, format, &mut path) {
+            return;
+        }
         if keep_original {
             let old = old.to_vec();
             headers.set(names::X_ENVOY_ORIGINAL_PATH, &old);

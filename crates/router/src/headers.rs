@@ -7,7 +7,6 @@ use nuncio_http::{Cx, LocalReply};
 use nuncio_matching::path::without_query;
 use nuncio_observe::{FormatCx, Formatter};
 use nuncio_route::mutation::Scratch;
-use nuncio_route::redirect::RedirectPath;
 use nuncio_route::{DirectResponse, Redirect, Selected};
 use nuncio_stream_info::StreamInfo;
 use nuncio_worker::Worker;
@@ -37,16 +36,15 @@ pub(crate) fn finalize_request(
         .weighted
         .and_then(|w| w.host_rewrite_literal.as_deref())
     {
-        let append = action.append_x_forwarded_host;
-        nuncio_route::rewrite::update_authority(headers, literal, append, keep_original);
-    } else {
-        action.host_rewrite.apply(
-            headers,
-            action.append_x_forwarded_host,
-            keep_original,
-            format,
-        );
+        // Envoy keeps no original of this one, and lets the route rewrite it again.
+        headers.set(names::AUTHORITY, literal);
     }
+    action.host_rewrite.apply(
+        headers,
+        action.append_x_forwarded_host,
+        keep_original,
+        format,
+    );
     if !action.path_rewrite.is_keep() {
         let matched = matched_len(selected, headers);
         action
@@ -98,16 +96,13 @@ pub(crate) fn finalize_response(cx: &mut Cx<'_>, headers: &mut HeaderMap, scratc
 pub(crate) fn redirect(cx: &mut Cx<'_>, selected: Selected<'_>, redirect: &Redirect) -> LocalReply {
     let worker = Rc::clone(cx.worker());
     let (headers, info) = cx.request_and_info();
-    if let RedirectPath::Rewrite(rewrite) = &redirect.path
-        && !rewrite.is_keep()
-    {
-        let matched = matched_len(selected, headers);
-        rewrite.apply(headers, matched, true, |formatter, headers, out| {
-            format_request(info, &worker, headers, formatter, out);
-        });
-    }
+    let matched = matched_len(selected, headers);
+    redirect.rewrite_path(headers, matched, true);
     let mut location = Vec::new();
-    redirect.append_location(headers, &mut location);
+    let format = |formatter: &Formatter, headers: &HeaderMap, out: &mut Vec<u8>| {
+        format_request(info, &worker, headers, formatter, out);
+    };
+    redirect.append_location(headers, format, &mut location);
     let reply = LocalReply::new(redirect.status, "", "direct_response");
     with_route_headers(cx, reply.header(names::LOCATION, location))
 }
