@@ -79,7 +79,8 @@ impl HealthFlag {
 
 const UNHEALTHY: u32 = HealthFlag::FailedActiveHc as u32
     | HealthFlag::FailedOutlierCheck as u32
-    | HealthFlag::FailedEdsHealth as u32;
+    | HealthFlag::FailedEdsHealth as u32
+    | HealthFlag::EdsStatusDraining as u32;
 const DEGRADED: u32 = HealthFlag::DegradedActiveHc as u32 | HealthFlag::DegradedEdsHealth as u32;
 const EXCLUDED: u32 = HealthFlag::PendingActiveHc as u32
     | HealthFlag::ExcludedViaImmediateHcFail as u32

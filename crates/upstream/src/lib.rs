@@ -6,6 +6,7 @@
 //! pages: "Cluster manager", "Load balancing", "Connection pooling", "Circuit breaking".)
 
 pub mod cluster;
+pub mod discovery;
 pub mod host;
 pub mod host_set;
 pub mod lb;
