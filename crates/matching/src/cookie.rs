@@ -4,19 +4,21 @@ use crate::string::StringMatcher;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::names;
 
-/// The cookies of all `cookie` headers, in order. Quotes around a value are left out
-/// (RFC 6265 section 4.1.1 has them as no part of its meaning; Envoy strips them).
+/// The cookies of all `cookie` headers, in order, split as Envoy splits them: spaces before a name
+/// are no part of it, others are, and quotes around a whole value are left out.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     headers
         .get_all(names::COOKIE)
         .flat_map(|line| line.split(|byte| *byte == b';'))
         .filter_map(|cookie| {
+            let start = cookie.iter().position(|byte| *byte != b' ')?;
+            let cookie = &cookie[start..];
             let at = cookie.iter().position(|byte| *byte == b'=')?;
-            let value = cookie[at + 1..].trim_ascii();
+            let value = &cookie[at + 1..];
             let unquoted = value
                 .strip_prefix(b"\"")
                 .and_then(|value| value.strip_suffix(b"\""));
-            Some((cookie[..at].trim_ascii(), unquoted.unwrap_or(value)))
+            Some((&cookie[..at], unquoted.unwrap_or(value)))
         })
 }
 
@@ -59,17 +61,30 @@ mod tests {
     #[test]
     fn cookies_of_all_lines() {
         let headers = HeaderMap::from_iter([
-            ("cookie", "a=1; b=\"two\"; odd; =x"),
-            ("cookie", " c = 3 ;a=4"),
+            (
+                "cookie",
+                "a=1; b=\"two\"; odd; =x; d=\"; s= 1;e =5;f=\"6\" ",
+            ),
+            ("cookie", "  c=3;a=4;\tg=7"),
         ]);
         let found = |name: &str| {
             first_cookie(&headers, name.as_bytes())
                 .map(|value| String::from_utf8_lossy(value).into_owned())
         };
-        assert_eq!(found("a").as_deref(), Some("1"));
-        assert_eq!(found("b").as_deref(), Some("two"));
-        assert_eq!(found("c").as_deref(), Some("3"));
-        assert_eq!(found("odd"), None);
+        for (name, value) in [
+            ("a", Some("1")),
+            ("b", Some("two")),
+            ("c", Some("3")),
+            ("d", Some("\"")),
+            ("s", Some(" 1")),
+            ("e", None),
+            ("e ", Some("5")),
+            ("f", Some("\"6\" ")),
+            ("g", None),
+            ("odd", None),
+        ] {
+            assert_eq!(found(name).as_deref(), value, "{name}");
+        }
         let not_two = CookieMatcher::new("b", StringMatcher::exact("two", false), true);
         assert!(!not_two.matches(&headers) && not_two.matches(&HeaderMap::new()));
     }

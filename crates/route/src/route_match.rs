@@ -48,11 +48,14 @@ impl PathMatch {
         }
     }
 
-    /// How many bytes of a matching path `prefix_rewrite` replaces: the prefix, or all of it.
+    /// How many bytes of a matching path, as it was received but without its query,
+    /// `prefix_rewrite` replaces: as many as stand in config, or all of it.
     pub fn matched_len(&self, path: &[u8]) -> usize {
         match self {
-            Self::Prefix(prefix) | Self::SeparatedPrefix(prefix) => prefix.len().min(path.len()),
-            Self::Exact(_) | Self::Regex(_) | Self::Connect => path.len(),
+            Self::Prefix(text) | Self::SeparatedPrefix(text) | Self::Exact(text) => {
+                text.len().min(path.len())
+            }
+            Self::Regex(_) | Self::Connect => path.len(),
         }
     }
 }

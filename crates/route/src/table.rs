@@ -15,6 +15,7 @@ use nuncio_base::header_name::{HeaderName, names};
 use nuncio_base::metadata::Metadata;
 use nuncio_matching::path::without_query;
 use std::any::Any;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What config says of a route table.
@@ -40,7 +41,8 @@ pub struct RouteTableConfig {
     pub ignore_port_in_host_matching: bool,
     /// The header by which the virtual host is looked up; `None`: `:authority`.
     pub vhost_header: Option<HeaderName>,
-    /// Whether what follows a `;` is left out of the path that routes are matched by.
+    /// Whether parameters, what follows a `;` in a segment, are left out of the path that routes
+    /// are matched by.
     pub ignore_path_parameters_in_path_matching: bool,
     /// Whether a route to a cluster that is not there is an error; `None`: yes for a table that
     /// stands in the connection manager's config, no for one that is delivered.
@@ -192,7 +194,7 @@ impl RouteTable {
             return Lookup::SslRedirect { virtual_host };
         }
         let path = request.path().map(|target| self.matching_path(target));
-        let Some(route) = host.find(request, path) else {
+        let Some(route) = host.find(request, path.as_deref()) else {
             return Lookup::NoRoute { virtual_host };
         };
         let weighted = match &host.routes[route as usize].action {
@@ -210,14 +212,13 @@ impl RouteTable {
     }
 
     /// The part of a `:path` header that routes are matched by.
-    pub(crate) fn matching_path<'a>(&self, target: &'a [u8]) -> &'a [u8] {
-        let mut path = without_query(target);
-        if self.config.ignore_path_parameters_in_path_matching
-            && let Some(at) = path.iter().position(|byte| *byte == b';')
-        {
-            path = &path[..at];
+    pub(crate) fn matching_path<'a>(&self, target: &'a [u8]) -> Cow<'a, [u8]> {
+        let path = without_query(target);
+        if self.config.ignore_path_parameters_in_path_matching && path.contains(&b';') {
+            Cow::Owned(without_parameters(path))
+        } else {
+            Cow::Borrowed(path)
         }
-        path
     }
 
     /// What a route of this table says. The id must come from [`find`](Self::find) on it.
@@ -249,6 +250,23 @@ fn number_filters(route: &mut Route, names: &mut Vec<Arc<str>>) {
             cluster.filters.number(names);
         }
     }
+}
+
+/// A path whose segments end before their parameters.
+fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let mut stripped = Vec::with_capacity(path.len());
+    let mut is_parameter = false;
+    for byte in path {
+        match byte {
+            b'/' => is_parameter = false,
+            b';' => is_parameter = true,
+            _ => {}
+        }
+        if !is_parameter {
+            stripped.push(*byte);
+        }
+    }
+    stripped
 }
 
 /// A host without what follows its last colon, if that is not inside the brackets of an IPv6
