@@ -6,23 +6,35 @@
 #![allow(deprecated)]
 
 pub mod access_log;
+pub mod address;
+pub mod bind_config;
+pub mod bootstrap;
+pub mod cluster;
 pub mod cluster_target;
 pub mod common;
 pub mod cors;
 pub mod duration;
+pub mod endpoint;
 pub mod filter_config;
 pub mod format;
+pub mod h1;
 pub mod hash_policy;
+pub mod header_case;
 pub mod header_mutation;
 pub mod http_filters;
+pub mod http_protocol_options;
 pub mod internal_redirect;
+pub mod lb_policy;
 pub mod matching;
 pub mod redirect;
 pub mod retry;
 pub mod route;
 pub mod route_action;
 pub mod route_match;
-#[cfg(test)]
-mod testing;
+pub mod socket_option;
+pub mod stats;
 pub mod unknown_extension;
 pub mod virtual_host;
+
+#[cfg(test)]
+mod testing;

@@ -3,7 +3,6 @@
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{ParseCx, Parsed, Registry, ServerEnv};
 use nuncio_proto::{Format, Message, Name, Options, load};
-use std::sync::Arc;
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
@@ -27,9 +26,7 @@ pub(crate) fn convert<P: Message + Name + Default, T>(
     )
     .map_err(|errors| errors.to_string())?;
     let proto = loaded.decode().map_err(|errors| errors.to_string())?;
-    let store = Arc::new(nuncio_stats::Store::new(
-        nuncio_stats::StatsConfig::default(),
-    ));
+    let store = nuncio_stats::Store::default();
     let env = ServerEnv::new(&REGISTRY, store, Vec::new(), NodeInfo::default(), true);
     let mut cx = ParseCx::new(env);
     let converted = convert(&mut cx, proto);

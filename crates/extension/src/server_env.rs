@@ -5,9 +5,8 @@ use nuncio_stats::{Scope, Store};
 use nuncio_worker::WorkerHandle;
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// Who this proxy is (`envoy.config.core.v3.Node` and the command line).
 #[derive(Clone, Debug, Default)]
@@ -25,13 +24,14 @@ pub struct ServerEnv {
     /// All extensions.
     pub registry: &'static Registry,
     /// The stats of the process.
-    pub store: Arc<Store>,
+    pub store: Store,
     /// The workers, main not among them; empty while a config is only validated.
     pub workers: Vec<WorkerHandle>,
     /// Who this proxy is.
     pub node: NodeInfo,
     /// Whether nothing may be opened or connected (`--mode validate`).
     pub validate_only: bool,
+    clusters: RefCell<HashSet<String>>,
     services: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
 }
 
@@ -39,18 +39,19 @@ impl ServerEnv {
     /// The environment of a server.
     pub fn new(
         registry: &'static Registry,
-        store: Arc<Store>,
+        store: Store,
         workers: Vec<WorkerHandle>,
         node: NodeInfo,
         validate_only: bool,
     ) -> Rc<Self> {
-        let services = RefCell::default();
+        let (clusters, services) = (RefCell::default(), RefCell::default());
         Rc::new(Self {
             registry,
             store,
             workers,
             node,
             validate_only,
+            clusters,
             services,
         })
     }
@@ -58,6 +59,21 @@ impl ServerEnv {
     /// The stats scope without a prefix.
     pub fn scope(&self) -> Scope {
         self.store.root()
+    }
+
+    /// Makes a cluster's name known, or forgets it: routes are checked against these.
+    pub fn set_cluster(&self, name: &str, known: bool) {
+        let mut clusters = self.clusters.borrow_mut();
+        if known {
+            clusters.insert(name.to_owned());
+        } else {
+            clusters.remove(name);
+        }
+    }
+
+    /// Whether there is a cluster of this name.
+    pub fn has_cluster(&self, name: &str) -> bool {
+        self.clusters.borrow().contains(name)
     }
 
     /// A value that extensions of a kind share on main, such as the table of access log files;

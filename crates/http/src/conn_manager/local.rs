@@ -6,6 +6,7 @@ use crate::conn_manager::spec::HcmSpec;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats};
 use nuncio_base::time::HttpDate;
 use nuncio_codec::HeaderPool;
+use nuncio_codec::h1::H1Stats;
 use nuncio_observe::AccessLog;
 use nuncio_route::RouteTable;
 use nuncio_worker::local_slot::LocalSlot;
@@ -24,6 +25,7 @@ pub struct HcmLocal {
     pub(crate) access_logs: Vec<AccessLog>,
     pub(crate) stats: HcmStats,
     pub(crate) listener_stats: ListenerHttpStats,
+    pub(crate) h1_stats: H1Stats,
     pub(crate) header_pool: Rc<LocalSlot<HeaderPool>>,
     pub(crate) date: LocalSlot<HttpDate>,
 }
@@ -47,6 +49,7 @@ impl HcmLocal {
                 .collect(),
             stats,
             listener_stats: spec.listener_stats.local(),
+            h1_stats: spec.h1_stats.local(),
             header_pool: worker.services().get_or_default(),
             date: LocalSlot::default(),
             spec: Arc::clone(spec),

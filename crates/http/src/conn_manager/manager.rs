@@ -76,6 +76,7 @@ impl HttpConnectionManager {
                 .header_pool
                 .with(|pool| self.codec.next(&local.spec.h1, &mut self.input, pool));
             let taken = (before - self.input.len()) as u64;
+            local.h1_stats.count_dropped(&mut self.codec);
             match frame {
                 Ok(Some(frame)) => {
                     let head = matches!(frame, Frame::Headers(..));
@@ -123,10 +124,7 @@ impl HttpConnectionManager {
     /// 9110 section 10.1.1).
     fn answer_expectation(&mut self, cx: &mut ConnCx<'_>, stream: &mut ActiveStream) {
         if self.codec.expects_continue() && !self.local.spec.proxy_100_continue {
-            let mut headers = self.local.header_pool.with(HeaderPool::take);
-            headers.append(names::STATUS, b"100");
-            self.encode_1xx(cx, &headers);
-            self.local.header_pool.with(|pool| pool.give(headers));
+            self.codec.encode_continue(cx.out());
             stream.request_headers().remove(names::EXPECT);
         }
     }
@@ -134,6 +132,7 @@ impl HttpConnectionManager {
     /// The peer broke the protocol: it is answered where that is possible, and the connection ends.
     fn on_codec_error(&mut self, cx: &mut ConnCx<'_>, error: &H1Error) {
         self.local.stats.downstream_cx_protocol_error().inc();
+        self.local.h1_stats.count_error(*error);
         self.draining = true;
         self.input = Bytes::new();
         match &mut self.stream {
@@ -162,7 +161,10 @@ impl HttpConnectionManager {
             moved = true;
             match out {
                 Out::Informational(headers) => {
-                    self.encode_1xx(cx, &headers);
+                    // Unless they are proxied, the client was told to go on by this proxy itself.
+                    if self.local.spec.proxy_100_continue {
+                        self.encode_1xx(cx, &headers);
+                    }
                     self.local.header_pool.with(|pool| pool.give(headers));
                 }
                 Out::Headers(end) => self.encode_headers(cx, end),

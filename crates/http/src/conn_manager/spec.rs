@@ -2,7 +2,7 @@
 
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
 use crate::factory::ChainSpec;
-use nuncio_codec::h1::H1Settings;
+use nuncio_codec::h1::{H1Settings, H1Stats};
 use nuncio_observe::AccessLogSpec;
 use nuncio_route::RouteTable;
 use nuncio_stats::Group;
@@ -149,6 +149,8 @@ pub struct HcmSpec {
     pub stats: Group<HcmStats>,
     /// `http.<stat_prefix>.tracing.*`.
     pub tracing_stats: Group<TracingStats>,
+    /// `http1.*`, the same for all connection managers.
+    pub h1_stats: Group<H1Stats>,
     /// `listener.<address>.http.<stat_prefix>.*`.
     pub listener_stats: Group<ListenerHttpStats>,
 }

@@ -39,7 +39,7 @@ impl Bench {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("nuncio-log-{}-{number}", std::process::id());
-        let store = Arc::new(Store::default());
+        let store = Store::default();
         let workers = Vec::new();
         let env = ServerEnv::new(&REGISTRY, store, workers, NodeInfo::default(), false);
         let manager = env.shared(|| AccessLogManager::new(FlushSettings::default(), &env.store));

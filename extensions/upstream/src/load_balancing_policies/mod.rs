@@ -1,6 +1,7 @@
 //! Load-balancing policies (Envoy's "Supported load balancers").
 
 pub mod least_request;
+mod locality;
 pub mod random;
 pub mod round_robin;
 

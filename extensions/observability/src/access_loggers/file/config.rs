@@ -36,7 +36,7 @@ pub(in crate::access_loggers) fn spec(
     destination: &Destination,
     format: Formatter,
 ) -> Parsed<FileLogSpec> {
-    let store = Arc::clone(&cx.env().store);
+    let store = cx.env().store.clone();
     let manager = cx
         .env()
         .shared(|| AccessLogManager::new(FlushSettings::default(), &store));

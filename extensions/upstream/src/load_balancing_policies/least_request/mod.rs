@@ -2,6 +2,10 @@
 //! (`envoy.load_balancing_policies.least_request`). Where weights differ, hosts take turns in
 //! proportion to their weights as lowered by their requests. Slow start is not built.
 
+mod config;
+
+pub use config::Policy;
+
 use nuncio_base::random::Random;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};

@@ -1,5 +1,9 @@
 //! Random: any host, whatever its weight (`envoy.load_balancing_policies.random`).
 
+mod config;
+
+pub use config::Policy;
+
 use nuncio_base::random::Random as Numbers;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};

@@ -2,6 +2,10 @@
 //! (`envoy.load_balancing_policies.round_robin`). Each worker has turns of its own, from a random
 //! start. Slow start is not built.
 
+mod config;
+
+pub use config::Policy;
+
 use nuncio_base::random::Random;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};

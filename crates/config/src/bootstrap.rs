@@ -1,0 +1,176 @@
+//! `envoy.config.bootstrap.v3.Bootstrap`: what a process starts with.
+
+use crate::{duration, stats};
+use nuncio_base::options::Options;
+use nuncio_extension::server_env::NodeInfo;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::envoy::config::bootstrap::v3 as proto;
+use nuncio_proto::envoy::config::cluster::v3::Cluster;
+use nuncio_proto::envoy::config::listener::v3::Listener;
+use nuncio_stats::StatsConfig;
+use std::time::Duration;
+
+/// The bootstrap, taken apart: what is needed before anything else, and the resources.
+pub struct Bootstrap {
+    /// Who this proxy is.
+    pub node: NodeInfo,
+    /// How stats are named and which exist.
+    pub stats: StatsConfig,
+    /// How often histograms are merged.
+    pub stats_flush_interval: Duration,
+    /// Whether reading stats through the admin merges histograms first.
+    pub stats_flush_on_admin: bool,
+    /// `server.version`, where it is overridden.
+    pub server_version: Option<u64>,
+    /// The admin.
+    pub admin: Option<proto::Admin>,
+    /// Runtime layers.
+    pub layered_runtime: Option<proto::LayeredRuntime>,
+    /// The application log's format.
+    pub application_log: Option<proto::bootstrap::ApplicationLogConfig>,
+    /// Static clusters.
+    pub clusters: Vec<Cluster>,
+    /// Static listeners.
+    pub listeners: Vec<Listener>,
+}
+
+/// Takes the bootstrap apart. Resources are converted later, by their managers.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn bootstrap(
+    cx: &mut ParseCx,
+    proto: proto::Bootstrap,
+    options: &Options,
+) -> Parsed<Bootstrap> {
+    let refused = refuse_not_built(cx, &proto);
+    let resources = proto.static_resources.unwrap_or_default();
+    let secrets = cx.field("static_resources", |cx| {
+        cx.refuse("secrets", !resources.secrets.is_empty())
+    });
+    let interval = duration::optional(cx, "stats_flush_interval", proto.stats_flush_interval);
+    let stats = cx.field("stats_config", |cx| {
+        stats::stats_config(cx, proto.stats_config, &options.stats_tags)
+    });
+    let node = proto.node.unwrap_or_default();
+    refused.and(secrets)?;
+    Ok(Bootstrap {
+        node: NodeInfo {
+            id: or_else(node.id, &options.service_node),
+            cluster: or_else(node.cluster, &options.service_cluster),
+            zone: or_else(
+                node.locality.unwrap_or_default().zone,
+                &options.service_zone,
+            ),
+        },
+        stats: stats?,
+        stats_flush_interval: interval?.unwrap_or(Duration::from_secs(5)),
+        stats_flush_on_admin: matches!(
+            proto.stats_flush,
+            Some(proto::bootstrap::StatsFlush::StatsFlushOnAdmin(true))
+        ),
+        server_version: proto.stats_server_version_override.map(|value| value.value),
+        admin: proto.admin,
+        layered_runtime: proto.layered_runtime,
+        application_log: proto.application_log_config,
+        clusters: resources.clusters,
+        listeners: resources.listeners,
+    })
+}
+
+fn or_else(text: String, fallback: &str) -> String {
+    if text.is_empty() {
+        fallback.to_owned()
+    } else {
+        text
+    }
+}
+
+fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
+    let manager = proto.cluster_manager.clone().unwrap_or_default();
+    let dynamic = proto.dynamic_resources.as_ref();
+    let is_dynamic = dynamic.is_some_and(|dynamic| *dynamic != Default::default());
+    let checks = [
+        ("dynamic_resources", is_dynamic),
+        ("hds_config", proto.hds_config.is_some()),
+        ("flags_path", !proto.flags_path.is_empty()),
+        ("stats_sinks", !proto.stats_sinks.is_empty()),
+        ("watchdog", proto.watchdog.is_some()),
+        ("watchdogs", proto.watchdogs.is_some()),
+        ("tracing", proto.tracing.is_some()),
+        ("overload_manager", proto.overload_manager.is_some()),
+        ("enable_dispatcher_stats", proto.enable_dispatcher_stats),
+        ("header_prefix", !proto.header_prefix.is_empty()),
+        ("use_tcp_for_dns_lookups", proto.use_tcp_for_dns_lookups),
+        (
+            "dns_resolution_config",
+            proto.dns_resolution_config.is_some(),
+        ),
+        (
+            "bootstrap_extensions",
+            !proto.bootstrap_extensions.is_empty(),
+        ),
+        ("fatal_actions", !proto.fatal_actions.is_empty()),
+        ("config_sources", !proto.config_sources.is_empty()),
+        (
+            "default_config_source",
+            proto.default_config_source.is_some(),
+        ),
+        (
+            "default_socket_interface",
+            !proto.default_socket_interface.is_empty(),
+        ),
+        (
+            "certificate_provider_instances",
+            !proto.certificate_provider_instances.is_empty(),
+        ),
+        ("inline_headers", !proto.inline_headers.is_empty()),
+        (
+            "perf_tracing_file_path",
+            !proto.perf_tracing_file_path.is_empty(),
+        ),
+        (
+            "xds_delegate_extension",
+            proto.xds_delegate_extension.is_some(),
+        ),
+        (
+            "xds_config_tracker_extension",
+            proto.xds_config_tracker_extension.is_some(),
+        ),
+        ("listener_manager", proto.listener_manager.is_some()),
+        (
+            "grpc_async_client_manager_config",
+            proto.grpc_async_client_manager_config.is_some(),
+        ),
+        (
+            "memory_allocator_manager",
+            proto.memory_allocator_manager.is_some(),
+        ),
+        (
+            "enable_worker_cpu_affinity",
+            proto.enable_worker_cpu_affinity,
+        ),
+        ("stats_eviction_interval", proto.stats_eviction.is_some()),
+    ];
+    let mut result = Ok(());
+    for (field, used) in checks {
+        result = result.and(cx.refuse(field, used));
+    }
+    let of_manager = [
+        ("local_cluster_name", !manager.local_cluster_name.is_empty()),
+        ("outlier_detection", manager.outlier_detection.is_some()),
+        (
+            "upstream_bind_config",
+            manager.upstream_bind_config.is_some(),
+        ),
+        ("load_stats_config", manager.load_stats_config.is_some()),
+    ];
+    cx.field("cluster_manager", |cx| {
+        for (field, used) in of_manager {
+            result = result.and(cx.refuse(field, used));
+        }
+    });
+    // Clusters here hold nothing before their first request, and stats no cells before they move:
+    // `enable_deferred_cluster_creation` and `deferred_stat_options` ask for what always is.
+    result
+}

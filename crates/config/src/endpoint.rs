@@ -1,0 +1,185 @@
+//! `envoy.config.endpoint.v3.ClusterLoadAssignment`: the endpoints of a cluster.
+
+use crate::address::address;
+use crate::common;
+use nuncio_base::address::Address;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::envoy::config::core::v3 as core;
+use nuncio_proto::envoy::config::endpoint::v3 as proto;
+use nuncio_upstream::host_set::Provisioning;
+use nuncio_upstream::{HealthFlag, HostSpec, Locality};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An endpoint: what its hosts are made of, and the name to resolve if it has one.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The host; where there is a name, its address is not meant.
+    pub host: HostSpec,
+    /// The name to resolve, and its port.
+    pub name: Option<(String, u16)>,
+}
+
+/// The endpoints of a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoints {
+    /// All endpoints, in the order of the config.
+    pub endpoints: Vec<Endpoint>,
+    /// The weight of localities, by priority.
+    pub locality_weights: BTreeMap<u32, BTreeMap<Arc<Locality>, u32>>,
+    /// How hosts are weighed.
+    pub provisioning: Provisioning,
+}
+
+/// Where an endpoint is: at an address, or at a name that DNS resolves.
+enum Target {
+    Address(Address),
+    Name { host: String, port: u16 },
+}
+
+/// Envoy's words for a name where an address is needed.
+pub fn malformed(host: &str) -> String {
+    format!(
+        "malformed IP address: {host}. Consider setting resolver_name or setting cluster type to \
+         'STRICT_DNS' or 'LOGICAL_DNS'"
+    )
+}
+
+fn target(cx: &mut ParseCx, proto: core::Address) -> Parsed<Target> {
+    if let Some(core::address::Address::SocketAddress(socket)) = &proto.address
+        && socket.address.parse::<std::net::IpAddr>().is_err()
+    {
+        let port = match socket.port_specifier {
+            Some(core::socket_address::PortSpecifier::PortValue(port)) => port,
+            _ => 0,
+        };
+        let Ok(port) = u16::try_from(port) else {
+            return Err(cx.error("value must be less than or equal to 65535"));
+        };
+        return Ok(Target::Name {
+            host: socket.address.clone(),
+            port,
+        });
+    }
+    let parsed = address(cx, proto)?;
+    match parsed.address {
+        Address::Internal { .. } => Err(cx.not_built("envoy_internal_address")),
+        address => Ok(Target::Address(address)),
+    }
+}
+
+/// Converts the endpoints.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn endpoints(cx: &mut ParseCx, proto: proto::ClusterLoadAssignment) -> Parsed<Endpoints> {
+    cx.refuse("named_endpoints", !proto.named_endpoints.is_empty())?;
+    let policy = proto.policy.unwrap_or_default();
+    let default = Provisioning::default();
+    let provisioning = Provisioning {
+        overprovisioning_factor: policy
+            .overprovisioning_factor
+            .map_or(default.overprovisioning_factor, |value| value.value),
+        weighted_priority_health: policy.weighted_priority_health,
+    };
+    cx.field("policy", |cx| {
+        cx.refuse("drop_overloads", !policy.drop_overloads.is_empty())?;
+        cx.refuse(
+            "endpoint_stale_after",
+            policy.endpoint_stale_after.is_some(),
+        )
+    })?;
+    let mut all = Endpoints {
+        provisioning,
+        ..Endpoints::default()
+    };
+    let localities = cx.list("endpoints", proto.endpoints, |cx, group| {
+        let priority = group.priority;
+        let weight = group
+            .load_balancing_weight
+            .as_ref()
+            .map_or(0, |value| value.value);
+        let (locality, endpoints) = locality(cx, group)?;
+        Ok((priority, weight, locality, endpoints))
+    })?;
+    for (priority, weight, locality, endpoints) in localities {
+        if weight > 0 {
+            all.locality_weights
+                .entry(priority)
+                .or_default()
+                .insert(locality, weight);
+        }
+        all.endpoints.extend(endpoints);
+    }
+    Ok(all)
+}
+
+fn locality(
+    cx: &mut ParseCx,
+    proto: proto::LocalityLbEndpoints,
+) -> Parsed<(Arc<Locality>, Vec<Endpoint>)> {
+    cx.refuse("lb_config", proto.lb_config.is_some())?;
+    let place = proto.locality.unwrap_or_default();
+    let locality = Arc::new(Locality {
+        region: place.region,
+        zone: place.zone,
+        sub_zone: place.sub_zone,
+    });
+    let metadata = proto
+        .metadata
+        .map(|metadata| common::metadata(Some(metadata)));
+    let endpoints = cx.list("lb_endpoints", proto.lb_endpoints, |cx, endpoint| {
+        let mut endpoint = lb_endpoint(cx, endpoint)?;
+        endpoint.host.locality = Arc::clone(&locality);
+        endpoint.host.locality_metadata.clone_from(&metadata);
+        endpoint.host.priority = proto.priority;
+        Ok(endpoint)
+    })?;
+    Ok((locality, endpoints))
+}
+
+fn lb_endpoint(cx: &mut ParseCx, proto: proto::LbEndpoint) -> Parsed<Endpoint> {
+    let health_flags = match proto.health_status() {
+        core::HealthStatus::Unknown | core::HealthStatus::Healthy => 0,
+        core::HealthStatus::Unhealthy | core::HealthStatus::Timeout => {
+            HealthFlag::FailedEdsHealth as u32
+        }
+        core::HealthStatus::Draining => HealthFlag::EdsStatusDraining as u32,
+        core::HealthStatus::Degraded => HealthFlag::DegradedEdsHealth as u32,
+    };
+    let weight = proto
+        .load_balancing_weight
+        .as_ref()
+        .map_or(1, |value| value.value);
+    let metadata = proto
+        .metadata
+        .map(|metadata| common::metadata(Some(metadata)));
+    let endpoint = match proto.host_identifier {
+        Some(proto::lb_endpoint::HostIdentifier::Endpoint(endpoint)) => endpoint,
+        Some(proto::lb_endpoint::HostIdentifier::EndpointName(_)) => {
+            return Err(cx.not_built("endpoint_name"));
+        }
+        None => return Err(cx.error("an endpoint is required")),
+    };
+    cx.field("endpoint", |cx| {
+        cx.refuse(
+            "additional_addresses",
+            !endpoint.additional_addresses.is_empty(),
+        )?;
+        let target = cx.required("address", endpoint.address, target)?;
+        let (address, name) = match target {
+            Target::Address(address) => (address, None),
+            Target::Name { host, port } => {
+                (Address::Pipe(host.as_str().into()), Some((host, port)))
+            }
+        };
+        let host = HostSpec {
+            hostname: endpoint.hostname.into(),
+            metadata,
+            weight,
+            health_flags,
+            ..HostSpec::new(address)
+        };
+        Ok(Endpoint { host, name })
+    })
+}

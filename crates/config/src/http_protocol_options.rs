@@ -1,0 +1,156 @@
+//! How a cluster speaks HTTP: `envoy.extensions.upstreams.http.v3.HttpProtocolOptions`, or the
+//! older fields of the cluster itself.
+
+use crate::{duration, h1};
+use nuncio_codec::h1::H1Settings;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::envoy::config::cluster::v3::Cluster;
+use nuncio_proto::envoy::config::core::v3::{Http1ProtocolOptions, HttpProtocolOptions as Common};
+use nuncio_proto::envoy::extensions::upstreams::http::v3 as proto;
+use nuncio_upstream::cluster::HttpOptions;
+use proto::http_protocol_options::UpstreamProtocolOptions;
+use proto::http_protocol_options::explicit_http_config::ProtocolConfig;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+const NAME: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+/// Converts what a cluster says of HTTP.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
+    let requests = cluster
+        .max_requests_per_connection
+        .as_ref()
+        .map(|value| value.value);
+    let mut typed = None;
+    for (key, any) in &cluster.typed_extension_protocol_options {
+        cx.field("typed_extension_protocol_options", |cx| {
+            cx.key(key, |cx| {
+                if nuncio_proto::any::type_name(any) != NAME {
+                    return Err(cx.error(format!(
+                        "Didn't find a registered network or http filter or protocol options \
+                         implementation for name: '{key}'"
+                    )));
+                }
+                typed = Some((key.clone(), cx.unpack::<proto::HttpProtocolOptions>(any)?));
+                Ok(())
+            })
+        })?;
+    }
+    match typed {
+        Some((key, options)) => cx.field("typed_extension_protocol_options", |cx| {
+            cx.key(&key, |cx| of_typed(cx, options, requests))
+        }),
+        None => {
+            let (common, http1) = (
+                cluster.common_http_protocol_options,
+                cluster.http_protocol_options.clone(),
+            );
+            options(cx, common, http1, requests)
+        }
+    }
+}
+
+fn of_typed(
+    cx: &mut ParseCx,
+    typed: proto::HttpProtocolOptions,
+    requests: Option<u32>,
+) -> Parsed<HttpOptions> {
+    cx.refuse(
+        "upstream_http_protocol_options",
+        typed.upstream_http_protocol_options.is_some(),
+    )?;
+    cx.refuse("http_filters", !typed.http_filters.is_empty())?;
+    cx.refuse(
+        "header_validation_config",
+        typed.header_validation_config.is_some(),
+    )?;
+    cx.refuse("outlier_detection", typed.outlier_detection.is_some())?;
+    cx.refuse(
+        "request_mirror_policies",
+        !typed.request_mirror_policies.is_empty(),
+    )?;
+    cx.refuse("hash_policy", !typed.hash_policy.is_empty())?;
+    cx.refuse("retry_policy", typed.retry_policy.is_some())?;
+    let http1 = match typed.upstream_protocol_options {
+        Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
+            match explicit.protocol_config {
+                Some(ProtocolConfig::HttpProtocolOptions(options)) => Some(options),
+                Some(ProtocolConfig::Http2ProtocolOptions(_)) => {
+                    return cx.field("explicit_http_config", |cx| {
+                        Err(cx.not_built("http2_protocol_options"))
+                    });
+                }
+                Some(ProtocolConfig::Http3ProtocolOptions(_)) => {
+                    return cx.field("explicit_http_config", |cx| {
+                        Err(cx.not_built("http3_protocol_options"))
+                    });
+                }
+                None => None,
+            }
+        }
+        // A downstream speaks HTTP/1 only, so its protocol is HTTP/1.
+        Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(config)) => {
+            cx.field("use_downstream_protocol_config", |cx| {
+                cx.refuse(
+                    "http3_protocol_options",
+                    config.http3_protocol_options.is_some(),
+                )
+            })?;
+            config.http_protocol_options
+        }
+        Some(UpstreamProtocolOptions::AutoConfig(_)) => return Err(cx.not_built("auto_config")),
+        None => None,
+    };
+    options(cx, typed.common_http_protocol_options, http1, requests)
+}
+
+fn options(
+    cx: &mut ParseCx,
+    common: Option<Common>,
+    http1: Option<Http1ProtocolOptions>,
+    requests: Option<u32>,
+) -> Parsed<HttpOptions> {
+    let common = common.unwrap_or_default();
+    let mut settings = h1::settings(cx, http1)?;
+    let client = H1Settings::client();
+    settings.max_headers_kb = common
+        .max_response_headers_kb
+        .as_ref()
+        .map_or(client.max_headers_kb, |v| v.value);
+    settings.max_headers_count = common
+        .max_headers_count
+        .as_ref()
+        .map_or(client.max_headers_count, |v| v.value);
+    cx.field("common_http_protocol_options", |cx| {
+        cx.refuse(
+            "max_connection_duration_jitter",
+            common.max_connection_duration_jitter.is_some(),
+        )?;
+        let hour = Duration::from_secs(3600);
+        let of_common = common
+            .max_requests_per_connection
+            .as_ref()
+            .map(|value| value.value);
+        Ok(HttpOptions {
+            idle_timeout: duration::limit(cx, "idle_timeout", common.idle_timeout, Some(hour))?,
+            max_connection_duration: duration::limit(
+                cx,
+                "max_connection_duration",
+                common.max_connection_duration,
+                None,
+            )?,
+            max_stream_duration: duration::limit(
+                cx,
+                "max_stream_duration",
+                common.max_stream_duration,
+                None,
+            )?,
+            max_requests_per_connection: of_common.or(requests).and_then(NonZeroU32::new),
+            http1: Arc::new(settings),
+        })
+    })
+}

@@ -1,0 +1,40 @@
+//! What is built in: every extension is one line here, sorted by its name.
+
+use nuncio_ext_http_filters as http_filters;
+use nuncio_ext_network_filters as network_filters;
+use nuncio_ext_observability::access_loggers::{file, stream};
+use nuncio_ext_upstream::load_balancing_policies as lb_policies;
+use nuncio_extension::{
+    AccessLoggerFactory, HttpFilterFactory, LoadBalancerFactory, NetworkFilterFactory, Registry,
+};
+
+static ACCESS_LOGGERS: &[&dyn AccessLoggerFactory] = &[
+    &file::FileAccessLogger,
+    &stream::StderrAccessLogger,
+    &stream::StdoutAccessLogger,
+];
+
+static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
+    &http_filters::Router,
+];
+
+static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
+    &lb_policies::least_request::Policy,
+    &lb_policies::random::Policy,
+    &lb_policies::round_robin::Policy,
+];
+
+static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[
+    &network_filters::DirectResponse,
+    &network_filters::Echo,
+    &network_filters::HttpConnectionManager,
+    &network_filters::TcpProxy,
+];
+
+/// Everything that is built in.
+pub static REGISTRY: Registry = Registry {
+    access_loggers: ACCESS_LOGGERS,
+    http_filters: HTTP_FILTERS,
+    load_balancers: LOAD_BALANCERS,
+    network_filters: NETWORK_FILTERS,
+};

@@ -1,0 +1,57 @@
+//! `Router`: every field is converted, or refused by its name.
+
+// Envoy still reads its deprecated fields; so does this.
+#![allow(deprecated)]
+
+use nuncio_extension::http_filter::HttpFilterCx;
+use nuncio_extension::{HttpFilterExtension, ParseCx, Parsed};
+use nuncio_proto::envoy::extensions::filters::http::router::v3 as proto;
+use nuncio_proto::google::protobuf::Empty;
+use nuncio_router::RouterSpec;
+
+/// The extension.
+pub struct Router;
+
+impl HttpFilterExtension for Router {
+    const NAME: &'static str = "envoy.filters.http.router";
+    const TERMINAL: bool = true;
+    type Proto = proto::Router;
+    type RouteProto = Empty;
+    type Spec = RouterSpec;
+    type RouteSpec = ();
+
+    fn parse(
+        &self,
+        proto: proto::Router,
+        filter: &HttpFilterCx,
+        cx: &mut ParseCx,
+    ) -> Parsed<RouterSpec> {
+        let log = cx.refuse("upstream_log", !proto.upstream_log.is_empty());
+        let options = cx.refuse("upstream_log_options", proto.upstream_log_options.is_some());
+        let filters = cx.refuse(
+            "upstream_http_filters",
+            !proto.upstream_http_filters.is_empty(),
+        );
+        let no_stats = proto.dynamic_stats.is_some_and(|value| !value.value);
+        let stats = cx.refuse("dynamic_stats", no_stats);
+        let span = cx.refuse("start_child_span", proto.start_child_span);
+        log.and(options).and(filters).and(span).and(stats)?;
+        let prefix = filter.stat_prefix.trim_end_matches('.');
+        Ok(RouterSpec {
+            stats: cx.env().store.scope(prefix).group(),
+            suppress_envoy_headers: proto.suppress_envoy_headers,
+            suppress_grpc_request_failure_code_stats: proto
+                .suppress_grpc_request_failure_code_stats,
+            strict_check_headers: proto
+                .strict_check_headers
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect(),
+            respect_expected_rq_timeout: proto.respect_expected_rq_timeout,
+        })
+    }
+
+    fn parse_route(&self, _proto: Empty, cx: &mut ParseCx) -> Parsed<()> {
+        Err(cx.error("the router has no configuration at routes"))
+    }
+}

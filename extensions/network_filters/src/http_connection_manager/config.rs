@@ -1,0 +1,381 @@
+//! `HttpConnectionManager`: every field is converted, or refused by its name.
+
+// Envoy still reads its deprecated fields; so does this.
+#![allow(deprecated)]
+
+use nuncio_codec::h1::UnderscoresAction;
+use nuncio_config::{access_log, duration, h1, http_filters, route};
+use nuncio_extension::http_filter::HttpFilterCx;
+use nuncio_extension::network_filter::NetworkFilterCx;
+use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
+use nuncio_http::conn_manager::{
+    CodecType, EscapedSlashes, HcmLocal, HcmSpec, HttpConnectionManager as Manager, RequestIds,
+    ServerHeader, StripPort, Timeouts, XffSettings,
+};
+use nuncio_net::NetworkFilter;
+use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
+use nuncio_proto::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction;
+use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
+use nuncio_proto::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
+use nuncio_route::RouteTable;
+use nuncio_worker::{Published, Worker};
+use proto::http_connection_manager as nested;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The extension.
+pub struct HttpConnectionManager;
+
+/// The parsed configuration.
+pub struct Spec(Arc<HcmSpec>);
+
+impl NetworkFilterFactory for Spec {
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalNetworkFilterFactory> {
+        Rc::new(Local(HcmLocal::new(&self.0, worker)))
+    }
+}
+
+struct Local(Rc<HcmLocal>);
+
+impl LocalNetworkFilterFactory for Local {
+    fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter> {
+        Box::new(Manager::new(&self.0, connection.drain))
+    }
+}
+
+impl NetworkFilterExtension for HttpConnectionManager {
+    const NAME: &'static str = "envoy.filters.network.http_connection_manager";
+    const TERMINAL: bool = true;
+    type Proto = proto::HttpConnectionManager;
+    type Spec = Spec;
+
+    fn parse(
+        &self,
+        proto: Self::Proto,
+        listener: &NetworkFilterCx,
+        cx: &mut ParseCx,
+    ) -> Parsed<Spec> {
+        let refused = refuse_not_built(cx, &proto);
+        let scope = cx.env().store.scope(&format!("http.{}", proto.stat_prefix));
+        let listener_scope = cx.env().store.scope(&listener.listener_stat_prefix);
+        let listener_scope = listener_scope.scope(&format!("http.{}", proto.stat_prefix));
+        let filter_cx = HttpFilterCx {
+            stat_prefix: format!("http.{}.", proto.stat_prefix),
+            upstream: false,
+        };
+        let codec = codec(cx, &proto);
+        let h1 = h1_settings(cx, &proto);
+        let timeouts = timeouts(cx, &proto);
+        let drain_timeout = duration::optional(cx, "drain_timeout", proto.drain_timeout);
+        let request_ids = request_ids(cx, &proto);
+        let chain = http_filters::chain(cx, "http_filters", proto.http_filters.clone(), &filter_cx);
+        let table = routes(cx, &proto);
+        let access_logs = access_log::access_logs(cx, "access_log", proto.access_log.clone());
+        refused?;
+        let workers = cx.env().workers.clone();
+        let common = proto.common_http_protocol_options.unwrap_or_default();
+        Ok(Spec(Arc::new(HcmSpec {
+            codec: codec?,
+            h1: Arc::new(h1?),
+            chain: chain?,
+            routes: Published::new(table?, workers),
+            access_logs: access_logs?,
+            server_name: or_default(&proto.server_name, "envoy"),
+            server_header: server_header(&proto),
+            via: proto.via.clone(),
+            request_ids: request_ids?,
+            xff: XffSettings {
+                use_remote_address: proto.use_remote_address.is_some_and(|value| value.value),
+                trusted_hops: proto.xff_num_trusted_hops,
+                skip_append: proto.skip_xff_append,
+            },
+            strip_port: strip_port(&proto),
+            strip_trailing_dot: proto.strip_trailing_host_dot,
+            normalize_path: proto.normalize_path.is_some_and(|value| value.value),
+            merge_slashes: proto.merge_slashes,
+            escaped_slashes: escaped_slashes(&proto),
+            append_forwarded_port: proto.append_x_forwarded_port,
+            scheme_override: scheme_override(&proto),
+            proxy_100_continue: proto.proxy_100_continue,
+            upgrades: upgrades(&proto),
+            timeouts: timeouts?,
+            drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(5)),
+            max_requests_per_connection: common
+                .max_requests_per_connection
+                .map_or(0, |value| u64::from(value.value)),
+            buffer_limit: listener.buffer_limit,
+            stats: scope.group(),
+            tracing_stats: scope.scope("tracing").group(),
+            h1_stats: cx.env().store.scope("http1").group(),
+            listener_stats: listener_scope.group(),
+            stat_prefix: proto.stat_prefix,
+        })))
+    }
+}
+
+fn or_default(text: &str, default: &str) -> String {
+    if text.is_empty() {
+        default.to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<()> {
+    let common = proto.common_http_protocol_options.as_ref();
+    let checks = [
+        (
+            "add_user_agent",
+            proto.add_user_agent.is_some_and(|value| value.value),
+        ),
+        ("tracing", proto.tracing.is_some()),
+        (
+            "http3_protocol_options",
+            proto.http3_protocol_options.is_some(),
+        ),
+        (
+            "http1_safe_max_connection_duration",
+            proto.http1_safe_max_connection_duration,
+        ),
+        ("drain_timeout_jitter", proto.drain_timeout_jitter.is_some()),
+        (
+            "access_log_flush_interval",
+            proto.access_log_flush_interval.is_some(),
+        ),
+        (
+            "flush_access_log_on_new_request",
+            proto.flush_access_log_on_new_request,
+        ),
+        ("access_log_options", proto.access_log_options.is_some()),
+        (
+            "original_ip_detection_extensions",
+            !proto.original_ip_detection_extensions.is_empty(),
+        ),
+        (
+            "early_header_mutation_extensions",
+            !proto.early_header_mutation_extensions.is_empty(),
+        ),
+        (
+            "internal_address_config",
+            proto.internal_address_config.is_some(),
+        ),
+        (
+            "forward_client_cert_details",
+            proto.forward_client_cert_details != 0,
+        ),
+        (
+            "forward_client_cert_matcher",
+            proto.forward_client_cert_matcher.is_some(),
+        ),
+        (
+            "represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
+            proto.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
+        ),
+        ("local_reply_config", proto.local_reply_config.is_some()),
+        (
+            "stream_error_on_invalid_http_message",
+            proto
+                .stream_error_on_invalid_http_message
+                .is_some_and(|value| value.value),
+        ),
+        (
+            "path_normalization_options",
+            proto.path_normalization_options.is_some(),
+        ),
+        ("proxy_status_config", proto.proxy_status_config.is_some()),
+        (
+            "typed_header_validation_config",
+            proto.typed_header_validation_config.is_some(),
+        ),
+        ("append_local_overload", proto.append_local_overload),
+        (
+            "add_proxy_protocol_connection_state",
+            proto
+                .add_proxy_protocol_connection_state
+                .is_some_and(|value| value.value),
+        ),
+        ("forward_proto_config", proto.forward_proto_config.is_some()),
+    ];
+    let of_common = [(
+        "max_connection_duration_jitter",
+        common.is_some_and(|common| common.max_connection_duration_jitter.is_some()),
+    )];
+    let mut result = Ok(());
+    for (field, used) in checks {
+        result = result.and(cx.refuse(field, used));
+    }
+    cx.field("common_http_protocol_options", |cx| {
+        for (field, used) in of_common {
+            result = result.and(cx.refuse(field, used));
+        }
+    });
+    let upgrades = cx.list("upgrade_configs", &proto.upgrade_configs, |cx, upgrade| {
+        cx.refuse("filters", !upgrade.filters.is_empty())
+    });
+    result.and(upgrades.map(|_| ()))
+}
+
+fn codec(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<CodecType> {
+    match proto.codec_type() {
+        nested::CodecType::Auto => Ok(CodecType::Auto),
+        nested::CodecType::Http1 => Ok(CodecType::Http1),
+        nested::CodecType::Http2 | nested::CodecType::Http3 => Err(cx.not_built("codec_type")),
+    }
+}
+
+fn h1_settings(
+    cx: &mut ParseCx,
+    proto: &proto::HttpConnectionManager,
+) -> Parsed<nuncio_codec::h1::H1Settings> {
+    let options = proto.http_protocol_options.clone();
+    let mut settings = cx.field("http_protocol_options", |cx| h1::settings(cx, options))?;
+    if let Some(limit) = &proto.max_request_headers_kb {
+        settings.max_headers_kb = limit.value;
+    }
+    if let Some(common) = &proto.common_http_protocol_options {
+        if let Some(limit) = &common.max_headers_count {
+            settings.max_headers_count = limit.value;
+        }
+        settings.underscores = match common.headers_with_underscores_action() {
+            HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,
+            HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::RejectRequest,
+            HeadersWithUnderscoresAction::DropHeader => UnderscoresAction::DropHeader,
+        };
+    }
+    Ok(settings)
+}
+
+fn timeouts(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Timeouts> {
+    let common = proto.common_http_protocol_options.unwrap_or_default();
+    let hour = Duration::from_secs(3600);
+    let (idle, max_connection_duration, max_stream_duration) =
+        cx.field("common_http_protocol_options", |cx| {
+            (
+                duration::limit(cx, "idle_timeout", common.idle_timeout, Some(hour)),
+                duration::limit(
+                    cx,
+                    "max_connection_duration",
+                    common.max_connection_duration,
+                    None,
+                ),
+                duration::limit(cx, "max_stream_duration", common.max_stream_duration, None),
+            )
+        });
+    let five_minutes = Duration::from_secs(300);
+    let stream_idle = duration::limit(
+        cx,
+        "stream_idle_timeout",
+        proto.stream_idle_timeout,
+        Some(five_minutes),
+    );
+    let request = duration::limit(cx, "request_timeout", proto.request_timeout, None);
+    let request_headers = duration::limit(
+        cx,
+        "request_headers_timeout",
+        proto.request_headers_timeout,
+        None,
+    );
+    // Parsed for its errors; streams are flushed within the idle timeout.
+    duration::optional(cx, "stream_flush_timeout", proto.stream_flush_timeout)?;
+    Ok(Timeouts {
+        idle: idle?,
+        stream_idle: stream_idle?,
+        request: request?,
+        request_headers: request_headers?,
+        max_connection_duration: max_connection_duration?,
+        max_stream_duration: max_stream_duration?,
+    })
+}
+
+fn request_ids(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<RequestIds> {
+    let mut pack_trace_reason = true;
+    if let Some(extension) = &proto.request_id_extension {
+        let config = cx.field("request_id_extension", |cx| {
+            cx.required(
+                "typed_config",
+                extension.typed_config.as_ref(),
+                |cx, any| cx.unpack::<UuidRequestIdConfig>(any),
+            )
+        })?;
+        pack_trace_reason = config.pack_trace_reason.is_none_or(|value| value.value);
+    }
+    Ok(RequestIds {
+        generate: proto.generate_request_id.is_none_or(|value| value.value),
+        preserve_external: proto.preserve_external_request_id,
+        always_set_in_response: proto.always_set_request_id_in_response,
+        pack_trace_reason,
+    })
+}
+
+fn routes(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Arc<RouteTable>> {
+    match &proto.route_specifier {
+        Some(nested::RouteSpecifier::RouteConfig(config)) => cx.field("route_config", |cx| {
+            let table = route::route_table(cx, config.clone())?;
+            if config
+                .validate_clusters
+                .as_ref()
+                .is_none_or(|value| value.value)
+            {
+                let env = Rc::clone(cx.env());
+                table
+                    .check_clusters(|name| env.has_cluster(name))
+                    .map_err(|error| cx.error(error.to_string()))?;
+            }
+            Ok(Arc::new(table))
+        }),
+        Some(nested::RouteSpecifier::Rds(_)) => Err(cx.not_built("rds")),
+        Some(nested::RouteSpecifier::ScopedRoutes(_)) => Err(cx.not_built("scoped_routes")),
+        None => Err(cx.error("a route_specifier is required: route_config")),
+    }
+}
+
+fn server_header(proto: &proto::HttpConnectionManager) -> ServerHeader {
+    match proto.server_header_transformation() {
+        nested::ServerHeaderTransformation::Overwrite => ServerHeader::Overwrite,
+        nested::ServerHeaderTransformation::AppendIfAbsent => ServerHeader::AppendIfAbsent,
+        nested::ServerHeaderTransformation::PassThrough => ServerHeader::PassThrough,
+    }
+}
+
+fn strip_port(proto: &proto::HttpConnectionManager) -> StripPort {
+    match proto.strip_port_mode {
+        Some(nested::StripPortMode::StripAnyHostPort(true)) => StripPort::Any,
+        _ if proto.strip_matching_host_port => StripPort::Matching,
+        _ => StripPort::No,
+    }
+}
+
+fn escaped_slashes(proto: &proto::HttpConnectionManager) -> EscapedSlashes {
+    use nested::PathWithEscapedSlashesAction as Action;
+    match proto.path_with_escaped_slashes_action() {
+        Action::ImplementationSpecificDefault | Action::KeepUnchanged => EscapedSlashes::Keep,
+        Action::RejectRequest => EscapedSlashes::Reject,
+        Action::UnescapeAndRedirect => EscapedSlashes::UnescapeAndRedirect,
+        Action::UnescapeAndForward => EscapedSlashes::UnescapeAndForward,
+    }
+}
+
+fn scheme_override(proto: &proto::HttpConnectionManager) -> Option<String> {
+    use nuncio_proto::envoy::config::core::v3::scheme_header_transformation::Transformation;
+    match proto
+        .scheme_header_transformation
+        .as_ref()?
+        .transformation
+        .as_ref()?
+    {
+        Transformation::SchemeToOverwrite(scheme) => Some(scheme.clone()),
+    }
+}
+
+fn upgrades(proto: &proto::HttpConnectionManager) -> Vec<String> {
+    let enabled =
+        |upgrade: &&nested::UpgradeConfig| upgrade.enabled.as_ref().is_none_or(|value| value.value);
+    let name = |upgrade: &nested::UpgradeConfig| upgrade.upgrade_type.to_ascii_lowercase();
+    proto
+        .upgrade_configs
+        .iter()
+        .filter(enabled)
+        .map(name)
+        .collect()
+}

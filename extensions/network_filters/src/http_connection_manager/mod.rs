@@ -1,0 +1,6 @@
+//! `envoy.filters.network.http_connection_manager`: ends a connection in HTTP streams. The
+//! machinery is the crate `nuncio-http`; this is its configuration.
+
+mod config;
+
+pub use config::HttpConnectionManager;

@@ -1,0 +1,54 @@
+//! `LeastRequest`: every field is converted, or refused by its name.
+
+// Envoy still reads its deprecated fields; so does this.
+#![allow(deprecated)]
+
+use super::{Compare, LeastRequest};
+use crate::load_balancing_policies::locality;
+use nuncio_extension::{LoadBalancerExtension, ParseCx, Parsed};
+use nuncio_proto::envoy::extensions::load_balancing_policies::least_request::v3 as proto;
+use nuncio_upstream::LbSpec;
+use proto::least_request::SelectionMethod;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+/// The extension.
+pub struct Policy;
+
+impl LoadBalancerExtension for Policy {
+    const NAME: &'static str = "envoy.load_balancing_policies.least_request";
+    type Proto = proto::LeastRequest;
+
+    fn parse(&self, proto: proto::LeastRequest, cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
+        cx.refuse("slow_start_config", proto.slow_start_config.is_some())?;
+        let bias = proto
+            .active_request_bias
+            .as_ref()
+            .map_or(1.0, |bias| bias.default_value);
+        let keyed = proto
+            .active_request_bias
+            .as_ref()
+            .is_some_and(|b| !b.runtime_key.is_empty());
+        cx.field("active_request_bias", |cx| cx.refuse("runtime_key", keyed))?;
+        let all = proto
+            .enable_full_scan
+            .as_ref()
+            .is_some_and(|value| value.value)
+            || proto.selection_method() == SelectionMethod::FullScan;
+        let choices = proto
+            .choice_count
+            .as_ref()
+            .and_then(|count| NonZeroU32::new(count.value));
+        let compare = match choices {
+            _ if all => Compare::All,
+            Some(count) => Compare::Choices(count),
+            None => Compare::default(),
+        };
+        let locality = locality::settings(cx, proto.locality_lb_config)?;
+        Ok(Arc::new(LeastRequest {
+            locality,
+            compare,
+            active_request_bias: bias,
+        }))
+    }
+}

@@ -1,0 +1,5 @@
+//! What policies share of localities: their configuration.
+
+mod config;
+
+pub(crate) use config::settings;

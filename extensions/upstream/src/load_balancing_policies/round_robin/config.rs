@@ -1,0 +1,22 @@
+//! `RoundRobin`: every field is converted, or refused by its name.
+
+use super::RoundRobin;
+use crate::load_balancing_policies::locality;
+use nuncio_extension::{LoadBalancerExtension, ParseCx, Parsed};
+use nuncio_proto::envoy::extensions::load_balancing_policies::round_robin::v3 as proto;
+use nuncio_upstream::LbSpec;
+use std::sync::Arc;
+
+/// The extension.
+pub struct Policy;
+
+impl LoadBalancerExtension for Policy {
+    const NAME: &'static str = "envoy.load_balancing_policies.round_robin";
+    type Proto = proto::RoundRobin;
+
+    fn parse(&self, proto: proto::RoundRobin, cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
+        cx.refuse("slow_start_config", proto.slow_start_config.is_some())?;
+        let locality = locality::settings(cx, proto.locality_lb_config)?;
+        Ok(Arc::new(RoundRobin { locality }))
+    }
+}
