@@ -1,6 +1,6 @@
 //! `envoy.config.cluster.v3.Cluster`.
 
-use crate::endpoint::{Endpoints, endpoints};
+use crate::endpoint::load_assignment;
 use crate::http_protocol_options as http;
 use crate::{bind_config, common, duration, endpoint, lb_policy, socket_option};
 use nuncio_extension::{ParseCx, Parsed};
@@ -9,64 +9,14 @@ use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::config::core::v3::RoutingPriority;
 use nuncio_upstream::ClusterSpec;
 use nuncio_upstream::cluster::CommonLb;
+use nuncio_upstream::discovery::dns_resolver::{LookupFamily, ResolverSettings};
+use nuncio_upstream::discovery::{
+    ClusterConfig, Discovery, DnsHosts, DnsRefresh, LoadAssignment, StaticHosts,
+};
 use nuncio_upstream::resource::{RetryBudget, Thresholds};
 use proto::cluster::{ClusterDiscoveryType, DiscoveryType};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where a cluster's hosts come from.
-#[derive(Clone, Debug)]
-pub enum Discovery {
-    /// From the config (`STATIC`).
-    Static(Endpoints),
-    /// From DNS.
-    Dns(Dns),
-}
-
-/// DNS as a cluster wants it.
-#[derive(Clone, Debug)]
-pub struct Dns {
-    /// The endpoints, with names.
-    pub endpoints: Endpoints,
-    /// One host with all addresses (`LOGICAL_DNS`), instead of one host per address.
-    pub logical: bool,
-    /// How often names are resolved.
-    pub refresh_rate: Duration,
-    /// At random up to this much later.
-    pub jitter: Duration,
-    /// Base and maximum of the back-off after a failure; `None`: the refresh rate.
-    pub failure_refresh: Option<(Duration, Duration)>,
-    /// Whether the answer's time to live counts instead of the refresh rate.
-    pub respect_ttl: bool,
-    /// Which address families are asked for.
-    pub family: DnsFamily,
-    /// Whether the cluster is ready only after the first answer.
-    pub wait_for_warm: bool,
-}
-
-/// Which address families a name is resolved to (`DnsLookupFamily`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DnsFamily {
-    /// IPv6, and IPv4 where there is none.
-    Auto,
-    /// IPv4.
-    V4Only,
-    /// IPv6.
-    V6Only,
-    /// IPv4, and IPv6 where there is none.
-    V4Preferred,
-    /// Both.
-    All,
-}
-
-/// A cluster's configuration, parsed.
-#[derive(Clone)]
-pub struct ClusterConfig {
-    /// What workers need.
-    pub spec: ClusterSpec,
-    /// Where its hosts come from.
-    pub discovery: Discovery,
-}
 
 /// Converts a cluster.
 ///
@@ -162,7 +112,7 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
     result
 }
 
-fn discovery(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Discovery> {
+fn discovery(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Discovery>> {
     let kind = match &proto.cluster_discovery_type {
         None => DiscoveryType::Static,
         Some(ClusterDiscoveryType::Type(kind)) => DiscoveryType::try_from(*kind)
@@ -185,7 +135,7 @@ fn discovery(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Discovery> {
         return Err(cx.not_built("type"));
     }
     let assignment = proto.load_assignment.clone().unwrap_or_default();
-    let endpoints = cx.field("load_assignment", |cx| endpoints(cx, assignment))?;
+    let endpoints = cx.field("load_assignment", |cx| load_assignment(cx, assignment))?;
     match kind {
         DiscoveryType::Static => {
             let named = endpoints
@@ -195,19 +145,26 @@ fn discovery(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Discovery> {
             if let Some((host, _)) = named {
                 return Err(cx.error_at("load_assignment", endpoint::malformed(host)));
             }
-            Ok(Discovery::Static(endpoints))
+            Ok(Arc::new(StaticHosts {
+                assignment: endpoints,
+            }))
         }
-        _ => dns(cx, proto, endpoints, kind == DiscoveryType::LogicalDns).map(Discovery::Dns),
+        _ => Ok(Arc::new(dns(
+            cx,
+            proto,
+            endpoints,
+            kind == DiscoveryType::LogicalDns,
+        )?)),
     }
 }
 
 fn dns(
     cx: &mut ParseCx,
     proto: &proto::Cluster,
-    endpoints: Endpoints,
+    assignment: LoadAssignment,
     logical: bool,
-) -> Parsed<Dns> {
-    if logical && endpoints.endpoints.len() != 1 {
+) -> Parsed<DnsHosts> {
+    if logical && assignment.endpoints.len() != 1 {
         return Err(cx.error(
             "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint",
         ));
@@ -222,24 +179,25 @@ fn dns(
             Ok(Some((base, max.unwrap_or(base * 10))))
         })?,
     };
-    Ok(Dns {
-        endpoints,
+    let jitter = duration::optional(cx, "dns_jitter", proto.dns_jitter)?;
+    Ok(DnsHosts {
+        assignment: Arc::new(assignment),
         logical,
-        refresh_rate: rate.unwrap_or(Duration::from_secs(5)),
-        jitter: duration::optional(cx, "dns_jitter", proto.dns_jitter)?.unwrap_or_default(),
-        failure_refresh: failure,
-        respect_ttl: proto.respect_dns_ttl,
         family: match proto.dns_lookup_family() {
-            proto::cluster::DnsLookupFamily::Auto => DnsFamily::Auto,
-            proto::cluster::DnsLookupFamily::V4Only => DnsFamily::V4Only,
-            proto::cluster::DnsLookupFamily::V6Only => DnsFamily::V6Only,
-            proto::cluster::DnsLookupFamily::V4Preferred => DnsFamily::V4Preferred,
-            proto::cluster::DnsLookupFamily::All => DnsFamily::All,
+            proto::cluster::DnsLookupFamily::Auto => LookupFamily::Auto,
+            proto::cluster::DnsLookupFamily::V4Only => LookupFamily::V4Only,
+            proto::cluster::DnsLookupFamily::V6Only => LookupFamily::V6Only,
+            proto::cluster::DnsLookupFamily::V4Preferred => LookupFamily::V4Preferred,
+            proto::cluster::DnsLookupFamily::All => LookupFamily::All,
         },
-        wait_for_warm: proto
-            .wait_for_warm_on_init
-            .as_ref()
-            .is_none_or(|value| value.value),
+        refresh: DnsRefresh {
+            rate: rate.unwrap_or(Duration::from_secs(5)),
+            failure,
+            respect_ttl: proto.respect_dns_ttl,
+            jitter: jitter.unwrap_or_default(),
+        },
+        resolver: ResolverSettings::default(),
+        wait_for_warm_on_init: proto.wait_for_warm_on_init.as_ref().is_none_or(|v| v.value),
     })
 }
 

@@ -6,30 +6,10 @@ use nuncio_base::address::Address;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::config::endpoint::v3 as proto;
+use nuncio_upstream::discovery::{Endpoint, LoadAssignment};
 use nuncio_upstream::host_set::Provisioning;
 use nuncio_upstream::{HealthFlag, HostSpec, Locality};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// An endpoint: what its hosts are made of, and the name to resolve if it has one.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// The host; where there is a name, its address is not meant.
-    pub host: HostSpec,
-    /// The name to resolve, and its port.
-    pub name: Option<(String, u16)>,
-}
-
-/// The endpoints of a cluster.
-#[derive(Clone, Debug, Default)]
-pub struct Endpoints {
-    /// All endpoints, in the order of the config.
-    pub endpoints: Vec<Endpoint>,
-    /// The weight of localities, by priority.
-    pub locality_weights: BTreeMap<u32, BTreeMap<Arc<Locality>, u32>>,
-    /// How hosts are weighed.
-    pub provisioning: Provisioning,
-}
 
 /// Where an endpoint is: at an address, or at a name that DNS resolves.
 enum Target {
@@ -72,7 +52,10 @@ fn target(cx: &mut ParseCx, proto: core::Address) -> Parsed<Target> {
 ///
 /// # Errors
 /// Recorded in `cx`.
-pub fn endpoints(cx: &mut ParseCx, proto: proto::ClusterLoadAssignment) -> Parsed<Endpoints> {
+pub fn load_assignment(
+    cx: &mut ParseCx,
+    proto: proto::ClusterLoadAssignment,
+) -> Parsed<LoadAssignment> {
     cx.refuse("named_endpoints", !proto.named_endpoints.is_empty())?;
     let policy = proto.policy.unwrap_or_default();
     let default = Provisioning::default();
@@ -89,9 +72,9 @@ pub fn endpoints(cx: &mut ParseCx, proto: proto::ClusterLoadAssignment) -> Parse
             policy.endpoint_stale_after.is_some(),
         )
     })?;
-    let mut all = Endpoints {
+    let mut all = LoadAssignment {
         provisioning,
-        ..Endpoints::default()
+        ..LoadAssignment::default()
     };
     let localities = cx.list("endpoints", proto.endpoints, |cx, group| {
         let priority = group.priority;
@@ -170,7 +153,8 @@ fn lb_endpoint(cx: &mut ParseCx, proto: proto::LbEndpoint) -> Parsed<Endpoint> {
         let (address, name) = match target {
             Target::Address(address) => (address, None),
             Target::Name { host, port } => {
-                (Address::Pipe(host.as_str().into()), Some((host, port)))
+                let name: Arc<str> = host.into();
+                (Address::Pipe(Arc::clone(&name)), Some((name, port)))
             }
         };
         let host = HostSpec {
