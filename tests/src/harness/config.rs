@@ -1,0 +1,158 @@
+//! Bootstraps, put together from parts.
+
+use super::Proxy;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+const TYPES: &str = "type.googleapis.com/envoy.extensions.filters";
+
+/// The HTTP connection manager among a listener's network filters.
+const MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
+
+/// A bootstrap; every listener is on a port of 127.0.0.1 that the system picks.
+/// `${folder}` in any text becomes the proxy's own folder.
+#[derive(Clone)]
+pub struct Config {
+    listeners: Vec<Value>,
+    clusters: Vec<Value>,
+}
+
+impl Config {
+    /// Without any listener.
+    pub fn new() -> Self {
+        Self {
+            listeners: Vec::new(),
+            clusters: Vec::new(),
+        }
+    }
+
+    /// With a listener `main` that has an HTTP connection manager with these routes.
+    pub fn http(routes: &[Value]) -> Self {
+        let virtual_host = json!({"name": "all", "domains": ["*"], "routes": routes});
+        let router = http_filter("router", "router.v3.Router", json!({}));
+        let fields = json!({
+            "stat_prefix": "http",
+            "route_config": {"name": "routes", "virtual_hosts": [virtual_host]},
+            "http_filters": [router],
+        });
+        let message = "http_connection_manager.v3.HttpConnectionManager";
+        Self::tcp(network_filter("http_connection_manager", message, fields))
+    }
+
+    /// With a listener `main` that has one network filter.
+    pub fn tcp(filter: Value) -> Self {
+        Self::new().listener("main", filter)
+    }
+
+    /// Adds a listener with one network filter.
+    pub fn listener(mut self, name: &str, filter: Value) -> Self {
+        self.listeners.push(json!({
+            "name": name,
+            "address": address(SocketAddr::from(([127, 0, 0, 1], 0))),
+            "filter_chains": [{"filters": [filter]}],
+        }));
+        self
+    }
+
+    /// Lays fields over the HTTP connection manager of the first listener.
+    pub fn manager(mut self, fields: Value) -> Self {
+        merge(self.listeners[0].pointer_mut(MANAGER).unwrap(), fields);
+        self
+    }
+
+    /// Logs each request to the file `access.log` in the proxy's folder.
+    pub fn access_log(self, format: &str) -> Self {
+        let log = json!({
+            "name": "envoy.access_loggers.file",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": "${folder}/access.log",
+                "log_format": {"text_format_source": {"inline_string": format.to_owned() + "\n"}},
+            },
+        });
+        self.manager(json!({"access_log": [log]}))
+    }
+
+    /// Adds a static cluster.
+    pub fn cluster(self, name: &str, hosts: &[SocketAddr]) -> Self {
+        self.cluster_with(name, hosts, json!({}))
+    }
+
+    /// Adds a static cluster with fields of its own.
+    pub fn cluster_with(mut self, name: &str, hosts: &[SocketAddr], fields: Value) -> Self {
+        let endpoint = |host: &SocketAddr| json!({"endpoint": {"address": address(*host)}});
+        let endpoints: Vec<Value> = hosts.iter().map(endpoint).collect();
+        let mut cluster = json!({
+            "name": name,
+            "type": "STATIC",
+            "connect_timeout": "2s",
+            "load_assignment": {
+                "cluster_name": name,
+                "endpoints": [{"lb_endpoints": endpoints}],
+            },
+        });
+        merge(&mut cluster, fields);
+        self.clusters.push(cluster);
+        self
+    }
+
+    /// The file.
+    pub fn json(&self) -> Value {
+        json!({
+            "admin": {"address": address(SocketAddr::from(([127, 0, 0, 1], 0)))},
+            "static_resources": {"listeners": self.listeners, "clusters": self.clusters},
+        })
+    }
+
+    /// Starts a proxy with it.
+    pub fn start(&self) -> Proxy {
+        self.start_with(&[])
+    }
+
+    /// Starts a proxy with it and more arguments.
+    pub fn start_with(&self, arguments: &[&str]) -> Proxy {
+        Proxy::start(&self.json().to_string(), arguments)
+    }
+}
+
+/// A route by prefix to a cluster.
+pub fn route(prefix: &str, cluster: &str) -> Value {
+    json!({"match": {"prefix": prefix}, "route": {"cluster": cluster}})
+}
+
+/// A route by prefix that is answered directly.
+pub fn direct(prefix: &str, status: u16, body: &str) -> Value {
+    let response = json!({"status": status, "body": {"inline_string": body}});
+    json!({"match": {"prefix": prefix}, "direct_response": response})
+}
+
+/// A network filter by its name's and its message's last parts.
+pub fn network_filter(name: &str, message: &str, fields: Value) -> Value {
+    typed("network", name, message, fields)
+}
+
+/// An HTTP filter by its name's and its message's last parts.
+fn http_filter(name: &str, message: &str, fields: Value) -> Value {
+    typed("http", name, message, fields)
+}
+
+fn typed(kind: &str, name: &str, message: &str, mut fields: Value) -> Value {
+    fields["@type"] = format!("{TYPES}.{kind}.{message}").into();
+    json!({"name": format!("envoy.filters.{kind}.{name}"), "typed_config": fields})
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+/// Lays `over` over `base`: objects field by field, everything else whole.
+fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}

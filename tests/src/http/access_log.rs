@@ -1,0 +1,77 @@
+//! What is logged of a request.
+
+use crate::harness::{Config, Reply, Upstream, route};
+use serde_json::{Value, json};
+
+#[test]
+fn the_default_format_is_envoys() {
+    let upstream = Upstream::ok("hello");
+    let log = json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": "${folder}/access.log",
+        },
+    });
+    let proxy = Config::http(&[route("/", "up")])
+        .manager(json!({"access_log": [log]}))
+        .cluster("up", &[upstream.address()])
+        .start();
+    let headers = "user-agent: tester\r\nx-request-id: 7\r\n";
+    proxy.connect().request("POST", "/a?b", headers, "abc");
+    let line = proxy.access_log(1)[0].clone();
+    let time = line.find(']').unwrap();
+    assert_eq!(
+        line[..time].len(),
+        "[2026-01-02T03:04:05.678Z".len(),
+        "{line}"
+    );
+    let rest: Vec<&str> = line[time + 2..].split('"').collect();
+    assert_eq!(rest[1], "POST /a?b HTTP/1.1");
+    assert!(rest[2].starts_with(" 200 - 3 5 "), "{line}");
+    let quoted: Vec<&str> = rest[3..].iter().copied().step_by(2).collect();
+    let address = upstream.address().to_string();
+    let id = upstream.requests()[0]
+        .header("x-request-id")
+        .unwrap()
+        .to_owned();
+    assert_eq!(quoted, ["-", "tester", &id, "a.test", &address]);
+}
+
+#[test]
+fn json_keeps_types_and_leaves_out_nothing() {
+    let upstream = Upstream::http(|_| Reply::new(201, "x-from: up\r\n", "hello"));
+    let format = json!({
+        "status": "%RESPONSE_CODE%",
+        "path": "%REQ(:path)%",
+        "sent": "%BYTES_SENT%",
+        "from": "%RESP(x-from)%",
+        "missing": "%REQ(x-missing)%",
+        "mixed": "%PROTOCOL% to %UPSTREAM_CLUSTER%",
+        "nested": {"flags": "%RESPONSE_FLAGS%"},
+    });
+    let log = json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": "${folder}/access.log",
+            "log_format": {"json_format": format},
+        },
+    });
+    let proxy = Config::http(&[route("/", "up")])
+        .manager(json!({"access_log": [log]}))
+        .cluster("up", &[upstream.address()])
+        .start();
+    assert_eq!(proxy.get("/\"quoted\"").status, 201);
+    let line: Value = serde_json::from_str(&proxy.access_log(1)[0]).unwrap();
+    let expected = json!({
+        "status": 201,
+        "path": "/\"quoted\"",
+        "sent": 5,
+        "from": "up",
+        "missing": null,
+        "mixed": "HTTP/1.1 to up",
+        "nested": {"flags": "-"},
+    });
+    assert_eq!(line, expected);
+}
