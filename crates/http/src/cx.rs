@@ -40,6 +40,11 @@ impl Cx<'_> {
         &mut self.state.request.headers
     }
 
+    /// The request's headers, to read.
+    pub fn request_headers_ref(&self) -> &HeaderMap {
+        &self.state.request.headers
+    }
+
     /// The request's headers and the stream's facts, both at once.
     pub fn request_and_info(&mut self) -> (&mut HeaderMap, &mut StreamInfo) {
         (&mut self.state.request.headers, &mut self.state.info)

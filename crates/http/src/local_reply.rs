@@ -2,6 +2,7 @@
 //! (`Http::Utility::sendLocalReply`).
 
 use crate::chain::state::StreamState;
+use bytes::Bytes;
 use nuncio_base::{Buffer, HeaderName, names};
 use nuncio_stream_info::{ResponseFlag, ResponseFlags};
 use std::borrow::Cow;
@@ -11,8 +12,8 @@ use std::borrow::Cow;
 pub struct LocalReply {
     /// The HTTP status.
     pub status: u16,
-    /// The body as text; what a gRPC client gets as `grpc-message`.
-    pub body: Cow<'static, str>,
+    /// The body; what a gRPC client gets as `grpc-message`.
+    pub body: Bytes,
     /// What `%RESPONSE_CODE_DETAILS%` prints.
     pub details: Cow<'static, str>,
     /// Response flags to set.
@@ -27,7 +28,7 @@ impl LocalReply {
     /// A reply with a status, a body and details.
     pub fn new(
         status: u16,
-        body: impl Into<Cow<'static, str>>,
+        body: impl Into<Bytes>,
         details: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
@@ -84,7 +85,7 @@ impl LocalReply {
                 headers.append(names::GRPC_STATUS, digits.format(grpc).as_bytes());
             }
             if !self.body.is_empty() && !is_head {
-                headers.append(names::GRPC_MESSAGE, &percent_encode(self.body.trim_end()));
+                headers.append(names::GRPC_MESSAGE, &percent_encode(self.body.trim_ascii_end()));
             }
             headers.remove(names::CONTENT_LENGTH);
             return Buffer::new();
@@ -104,10 +105,7 @@ impl LocalReply {
         if is_head {
             return Buffer::new();
         }
-        match self.body {
-            Cow::Borrowed(text) => text.into(),
-            Cow::Owned(text) => text.into(),
-        }
+        self.body.into()
     }
 }
 
@@ -134,9 +132,9 @@ pub const fn grpc_status_of(status: u16) -> u32 {
 }
 
 /// Percent-encodes what a `grpc-message` may not hold (gRPC's `PROTOCOL-HTTP2.md`).
-fn percent_encode(text: &str) -> Vec<u8> {
+fn percent_encode(text: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(text.len());
-    for byte in text.bytes() {
+    for &byte in text {
         if (b' '..=b'~').contains(&byte) && byte != b'%' {
             encoded.push(byte);
         } else {
@@ -172,6 +170,6 @@ mod tests {
 
     #[test]
     fn messages_are_percent_encoded() {
-        assert_eq!(percent_encode("a b%\n\u{e9}"), b"a b%25%0A%C3%A9");
+        assert_eq!(percent_encode("a b%\n\u{e9}".as_bytes()), b"a b%25%0A%C3%A9");
     }
 }

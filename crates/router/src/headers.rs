@@ -113,21 +113,17 @@ pub(crate) fn direct_response(
     _selected: Selected<'_>,
     direct: &DirectResponse,
 ) -> LocalReply {
-    let text = String::from_utf8_lossy(&direct.body).into_owned();
     let reply = match &direct.format {
-        None => LocalReply::new(direct.status, text, "direct_response"),
+        None => LocalReply::new(direct.status, direct.body.clone(), "direct_response"),
         Some(format) => {
             let worker = Rc::clone(cx.worker());
             let (headers, info) = cx.request_and_info();
+            let text = String::from_utf8_lossy(&direct.body);
             let mut body = Vec::new();
             with_headers(&worker, info, Some(headers), None, |cx| {
-                let cx = FormatCx {
-                    local_reply_body: &text,
-                    ..*cx
-                };
+                let cx = FormatCx { local_reply_body: &text, ..*cx };
                 format.formatter.append(&cx, &mut body);
             });
-            let body = String::from_utf8_lossy(&body).into_owned();
             LocalReply::new(direct.status, body, "direct_response")
                 .header(names::CONTENT_TYPE, format.content_type.as_bytes())
         }
