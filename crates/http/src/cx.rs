@@ -13,6 +13,7 @@ use nuncio_worker::Worker;
 use std::any::Any;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A filter's view of its stream. Orders are recorded, and carried out after the callback returns:
@@ -68,24 +69,16 @@ impl Cx<'_> {
         self.state.response.trailers.as_mut()
     }
 
-    /// The route, found on first use.
+    /// The route, found anew where it was [forgotten](Self::clear_route).
     pub fn route(&mut self) -> Option<Selected<'_>> {
-        let state = &mut *self.state;
-        let flags = state.worker.flags();
-        state
-            .route
-            .find(&state.request.headers, &mut state.info, &flags);
-        state.route.selected()
+        self.state.find_route();
+        self.state.route.selected()
     }
 
     /// What routing says of the request: the router asks, other filters ask for
     /// [`route`](Self::route).
     pub fn lookup_route(&mut self) -> Lookup {
-        let state = &mut *self.state;
-        let flags = state.worker.flags();
-        state
-            .route
-            .find(&state.request.headers, &mut state.info, &flags)
+        self.state.find_route()
     }
 
     /// Forgets the route, after a change to what it is chosen by.
@@ -94,23 +87,27 @@ impl Cx<'_> {
     }
 
     /// What the most specific level of the route says to this filter.
-    pub fn route_spec<T: 'static>(&self) -> Option<&T> {
+    pub fn route_spec<T: Send + Sync + 'static>(&mut self) -> Option<Arc<T>> {
+        self.state.find_route();
         let config = self.state.route.configs.get(self.index)?.as_ref()?;
-        config.downcast_ref()
+        Arc::clone(config).downcast().ok()
     }
 
-    /// What each level of the route says to the filter of this name, the least specific first: for
-    /// filters that merge levels.
-    pub fn route_specs<T: 'static>(&self, name: &str) -> impl Iterator<Item = &T> {
-        let levels = self
-            .state
-            .route
-            .selected()
+    /// What each level of the route says to this filter, the least specific first: for filters
+    /// that merge levels.
+    pub fn route_specs<T: Send + Sync + 'static>(&mut self) -> impl Iterator<Item = Arc<T>> {
+        self.state.find_route();
+        let name = &self.state.filter_names[self.index];
+        // A table that says nothing to any filter is not asked level by level.
+        let selected = self.state.route.selected();
+        let levels = selected
+            .filter(|_| self.state.route.has_filter_settings())
             .map(|selected| selected.filter_levels().rev());
-        levels
-            .into_iter()
-            .flatten()
-            .filter_map(move |level| level.get(name)?.config.as_ref()?.downcast_ref())
+        levels.into_iter().flatten().filter_map(move |level| {
+            Arc::clone(level.get(name)?.config.as_ref()?)
+                .downcast()
+                .ok()
+        })
     }
 
     /// The whole state of the stream, for the components that are part of the chain's machinery:
@@ -152,6 +149,12 @@ impl Cx<'_> {
     pub fn local_reply(&mut self, reply: LocalReply) {
         // The first one counts: a filter that replies twice has made its mind up before.
         self.state.orders.local_reply.get_or_insert(reply);
+    }
+
+    /// Answers the request from here, since a direction's body is larger than may be buffered: 413
+    /// for a request's, 500 for a response's.
+    pub fn fail_too_large(&mut self, direction: Direction) {
+        self.state.fail_too_large(direction);
     }
 
     /// Adds body: behind the headers in a headers callback, behind the piece in a data callback.
@@ -216,7 +219,7 @@ impl Cx<'_> {
     }
 
     fn respond(&mut self, respond: Respond) {
-        self.state.orders.responses.push_back((self.index, respond));
+        self.state.orders.responses.push_back(respond);
     }
 
     // What it waits for.

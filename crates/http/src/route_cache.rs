@@ -17,8 +17,6 @@ pub struct RouteCache {
     lookup: Option<Lookup>,
     /// The stream's random number, for all draws of routing.
     random: u64,
-    /// What the route says has not reached the filters yet.
-    pub(crate) unfollowed: bool,
     /// What the route says to each filter, by the filter's place in the chain; empty where no
     /// route of the table says anything to any filter.
     pub(crate) configs: Vec<Option<Arc<dyn Any + Send + Sync>>>,
@@ -35,7 +33,6 @@ impl RouteCache {
     pub(crate) fn renew(&mut self) {
         self.table = None;
         self.lookup = None;
-        self.unfollowed = false;
         self.configs.clear();
     }
 
@@ -44,8 +41,29 @@ impl RouteCache {
         self.lookup = None;
     }
 
+    /// Whether the table says anything to any filter.
+    pub(crate) fn has_filter_settings(&self) -> bool {
+        self.table
+            .as_ref()
+            .is_some_and(|table| !table.filter_names().is_empty())
+    }
+
+    /// Resolves what the route says to each filter: the most specific level that has settings.
+    pub(crate) fn collect_configs(&mut self, filter_names: &[Arc<str>]) {
+        if !self.has_filter_settings() {
+            return;
+        }
+        let mut configs = std::mem::take(&mut self.configs);
+        configs.clear();
+        if let Some(selected) = self.selected() {
+            let config = |name: &Arc<str>| selected.filter_config(name).cloned();
+            configs.extend(filter_names.iter().map(config));
+        }
+        self.configs = configs;
+    }
+
     /// Finds the route, unless it was found before.
-    pub fn find(
+    pub(crate) fn find(
         &mut self,
         headers: &HeaderMap,
         info: &mut StreamInfo,
@@ -65,7 +83,6 @@ impl RouteCache {
         };
         let lookup = table.find(&request);
         self.lookup = Some(lookup);
-        self.unfollowed = !table.filter_names().is_empty();
         if let Lookup::Route(id) = lookup {
             let selected = table.selected(id);
             info.route_name = Some(Arc::clone(&selected.route.name)).filter(|n| !n.is_empty());

@@ -29,7 +29,7 @@ pub struct Orders {
     pub(crate) local_reply: Option<LocalReply>,
     pub(crate) reset: Option<ResetReason>,
     pub(crate) resumes: Vec<(usize, Direction)>,
-    pub(crate) responses: VecDeque<(usize, Respond)>,
+    pub(crate) responses: VecDeque<Respond>,
     pub(crate) injected: VecDeque<(usize, Direction, Buffer, End)>,
     /// Body added in the callback that just ran.
     pub(crate) added: Buffer,

@@ -7,7 +7,6 @@ use crate::chain::state::{Gate, Out, Stop, TrailersAt};
 use crate::chain::stream::FilterStream;
 use crate::cx::Cx;
 use crate::filter::{DataStatus, Direction, HeadersStatus, Hooks, TrailersStatus};
-use crate::local_reply::LocalReply;
 use nuncio_base::Buffer;
 use nuncio_codec::End;
 
@@ -199,11 +198,7 @@ impl FilterStream {
             }
         } else {
             gate.held.clear();
-            let reply = match direction {
-                Direction::Request => LocalReply::request_too_large(),
-                Direction::Response => LocalReply::response_too_large(),
-            };
-            self.state.orders.local_reply.get_or_insert(reply);
+            self.state.fail_too_large(direction);
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) struct LocalEntry {
 /// fits its chain.
 pub struct LocalChain {
     pub(crate) entries: Vec<LocalEntry>,
+    names: Rc<[Arc<str>]>,
     worker: Rc<Worker>,
     // Boxed, since streams are moved between the pool and their connection.
     #[allow(clippy::vec_box)]
@@ -41,7 +42,9 @@ impl LocalChain {
                 disabled: entry.disabled,
             })
             .collect();
+        let names = spec.filters.iter().map(|entry| Arc::clone(&entry.name));
         Rc::new(Self {
+            names: names.collect(),
             entries,
             worker: Rc::clone(worker),
             spare: LocalSlot::default(),
@@ -88,7 +91,8 @@ impl LocalChain {
                 off: entry.disabled,
             })
             .collect();
-        let mut state = StreamState::new(Rc::clone(&config), info, Rc::clone(&self.worker));
+        let worker = Rc::clone(&self.worker);
+        let mut state = StreamState::new(config, info, worker, Rc::clone(&self.names));
         state.request.open(slots.len());
         state.response.open(slots.len());
         Box::new(FilterStream {

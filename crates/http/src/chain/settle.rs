@@ -15,7 +15,6 @@ impl FilterStream {
     pub(crate) fn settle(&mut self) -> bool {
         let mut moved = false;
         loop {
-            self.follow_route();
             if let Some(reason) = self.state.orders.reset.take() {
                 self.carry_out_reset(reason);
             } else if let Some(reply) = self.state.orders.local_reply.take() {
@@ -30,8 +29,8 @@ impl FilterStream {
                 if direction == Direction::Response || !self.state.request_aborted {
                     self.open_gate(direction, index);
                 }
-            } else if let Some((index, respond)) = self.state.orders.responses.pop_front() {
-                self.carry_out_response(index, respond);
+            } else if let Some(respond) = self.state.orders.responses.pop_front() {
+                self.carry_out_response(respond);
             } else {
                 return moved;
             }
@@ -39,22 +38,22 @@ impl FilterStream {
         }
     }
 
-    /// Tells the chain what a newly found route says to its filters.
-    pub(crate) fn follow_route(&mut self) {
-        if !std::mem::take(&mut self.state.route.unfollowed) {
+    /// Finds the route before any filter runs, as Envoy does, and turns filters on or off as it
+    /// says. A route that is found anew later, after [`Cx::clear_route`], changes what is said to
+    /// filters but not which of them run: the chain is there by then.
+    pub(crate) fn apply_route(&mut self) {
+        let state = &mut self.state;
+        state.find_route();
+        let Some(selected) = state.route.selected() else {
+            return;
+        };
+        if !state.route.has_filter_settings() {
             return;
         }
-        let mut configs = std::mem::take(&mut self.state.route.configs);
-        configs.clear();
-        let selected = self.state.route.selected();
         for (slot, entry) in self.slots.iter_mut().zip(&self.chain.entries) {
-            let own = |level: &nuncio_route::FilterConfigs| level.get(&entry.name).cloned();
-            let said = selected.and_then(|selected| selected.filter_levels().find_map(own));
-            let disabled = selected.and_then(|selected| selected.filter_disabled(&entry.name));
+            let disabled = selected.filter_disabled(&entry.name);
             slot.off = disabled.unwrap_or(entry.disabled);
-            configs.push(said.and_then(|said| said.config));
         }
-        self.state.route.configs = configs;
     }
 
     fn carry_out_reset(&mut self, reason: ResetReason) {
@@ -65,30 +64,31 @@ impl FilterStream {
         self.state.out.push_back(Out::Reset(reason));
     }
 
-    fn carry_out_response(&mut self, index: usize, respond: Respond) {
+    /// Sends a filter's response through all response filters, its own among them, as Envoy does.
+    fn carry_out_response(&mut self, respond: Respond) {
         if self.state.replied_locally || self.state.response.ended {
             return;
         }
-        let position = self.position_of(Direction::Response, index) + 1;
         match respond {
-            Respond::Informational(headers) => self.pass_1xx(position, headers),
+            Respond::Informational(headers) => self.pass_1xx(headers),
             Respond::Headers(headers, end) => {
                 self.state.response.headers = headers;
                 self.state.response.started = true;
-                self.pass_headers(Direction::Response, position, end.is_end());
+                self.state.note_status();
+                self.pass_headers(Direction::Response, 0, end.is_end());
             }
             Respond::Data(data, end) => {
-                self.pass_data(Direction::Response, position, data, end.is_end());
+                self.pass_data(Direction::Response, 0, data, end.is_end());
             }
             Respond::Trailers(trailers) => {
                 self.state.response.trailers = Some(trailers);
-                self.pass_trailers(Direction::Response, position);
+                self.pass_trailers(Direction::Response, 0);
             }
         }
     }
 
-    fn pass_1xx(&mut self, position: usize, mut headers: nuncio_base::HeaderMap) {
-        for position in position..self.slots.len() {
+    fn pass_1xx(&mut self, mut headers: nuncio_base::HeaderMap) {
+        for position in 0..self.slots.len() {
             let index = self.position_of(Direction::Response, position);
             if !self.slots[index].off && self.slots[index].hooks.has(Hooks::RESPONSE_1XX) {
                 let Self { state, slots, .. } = self;
@@ -131,6 +131,7 @@ impl FilterStream {
         state.replied_locally = true;
         let body = reply.prepare(state);
         state.response.started = true;
+        state.note_status();
         let end = body.is_empty();
         if direct {
             return self.send_directly(body);

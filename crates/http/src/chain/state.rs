@@ -3,14 +3,17 @@
 use crate::chain::orders::{HttpDone, Orders};
 use crate::config::StreamConfig;
 use crate::filter::Direction;
+use crate::local_reply::LocalReply;
 use crate::route_cache::RouteCache;
-use nuncio_base::{Buffer, HeaderMap};
+use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, ResetReason};
 use nuncio_net::pending_calls::PendingCalls;
+use nuncio_route::Lookup;
 use nuncio_stream_info::StreamInfo;
 use nuncio_worker::Worker;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Where a direction of a message stands at one filter.
@@ -139,14 +142,22 @@ pub struct StreamState {
     pub replied_locally: bool,
     /// When the stream's turn should come at the latest; asked for anew in each turn.
     pub wake_at: Option<Instant>,
+    /// The names by which routes address the chain's filters.
+    pub(crate) filter_names: Rc<[Arc<str>]>,
     pub(crate) orders: Orders,
     pub(crate) calls: PendingCalls<HttpDone>,
 }
 
 impl StreamState {
-    pub(crate) fn new(config: Rc<StreamConfig>, info: StreamInfo, worker: Rc<Worker>) -> Self {
+    pub(crate) fn new(
+        config: Rc<StreamConfig>,
+        info: StreamInfo,
+        worker: Rc<Worker>,
+        filter_names: Rc<[Arc<str>]>,
+    ) -> Self {
         Self {
             worker,
+            filter_names,
             info,
             buffer_limit: config.buffer_limit,
             config,
@@ -188,6 +199,40 @@ impl StreamState {
         self.orders.clear();
         self.calls.clear();
         self.info.filter_state.clear();
+    }
+
+    /// Finds the route unless that was done, and what it says to each filter.
+    pub(crate) fn find_route(&mut self) -> Lookup {
+        if let Some(lookup) = self.route.lookup() {
+            return lookup;
+        }
+        let flags = self.worker.flags();
+        let headers = &self.request.headers;
+        let lookup = self.route.find(headers, &mut self.info, &flags);
+        self.route.collect_configs(&self.filter_names);
+        lookup
+    }
+
+    /// Orders the reply for a body that is too large to be buffered, and counts it.
+    pub(crate) fn fail_too_large(&mut self, direction: Direction) {
+        let stats = self.config.stats.as_ref();
+        let reply = match direction {
+            Direction::Request => {
+                stats.inspect(|stats| stats.downstream_rq_too_large().inc());
+                LocalReply::request_too_large()
+            }
+            Direction::Response => {
+                stats.inspect(|stats| stats.rs_too_large().inc());
+                LocalReply::response_too_large()
+            }
+        };
+        self.orders.local_reply.get_or_insert(reply);
+    }
+
+    /// Records the response's status as it enters the chain, so that formats in its filters see it.
+    pub(crate) fn note_status(&mut self) {
+        let status = self.response.headers.get_str(names::STATUS);
+        self.info.response_code = status.and_then(|status| status.parse().ok());
     }
 
     /// Asks for the stream's turn at `at` at the latest: said anew in each turn.

@@ -55,7 +55,7 @@ impl FilterStream {
     pub fn request_headers(&mut self, end: End) {
         self.state.request.started = true;
         self.state.request.ended = end.is_end();
-        self.follow_route();
+        self.apply_route();
         self.pass_headers(Direction::Request, 0, end.is_end());
         self.settle();
     }
