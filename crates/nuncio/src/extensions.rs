@@ -15,6 +15,9 @@ static ACCESS_LOGGERS: &[&dyn AccessLoggerFactory] = &[
 ];
 
 static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
+    &http_filters::Buffer,
+    &http_filters::Cors,
+    &http_filters::HeaderMutation,
     &http_filters::Router,
 ];
 

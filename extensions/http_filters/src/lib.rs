@@ -1,5 +1,16 @@
 //! The HTTP filters, a folder each, named as Envoy names them.
 
+pub mod buffer;
+pub mod cors;
+pub mod header_mutation;
 pub mod router;
 
+#[cfg(test)]
+mod per_route_tests;
+#[cfg(test)]
+mod testing;
+
+pub use buffer::Buffer;
+pub use cors::Cors;
+pub use header_mutation::HeaderMutation;
 pub use router::Router;

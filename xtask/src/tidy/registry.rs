@@ -1,8 +1,7 @@
-//! The lists of extensions: sorted, without repetition, and with everything that extends.
+//! The lists of extensions: sorted, without repetition, and with every extension that has a folder.
 
 use crate::lexer::{Kind, Token};
 use crate::tree::{File, Finding, Tree, texts};
-use std::collections::BTreeMap;
 
 /// The lists.
 const LISTS: &str = "crates/nuncio/src/extensions.rs";
@@ -25,22 +24,11 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    let mut listed = BTreeMap::<String, usize>::new();
-    for (entry, _) in lists(&code).into_iter().flatten() {
-        let name = entry.rsplit([':', '&']).next().unwrap_or_default();
-        *listed.entry(name.to_owned()).or_default() += 1;
-    }
-    let ours = tree
-        .rust()
-        .filter(|file| file.path.starts_with("extensions/"));
-    for extension in ours.flat_map(extensions) {
-        // Some names occur in several folders; each takes one of the entries.
-        match listed.get_mut(&extension.name) {
-            Some(left @ 1..) => *left -= 1,
-            _ => {
-                let message = format!("`{}` is in no list of {LISTS}", extension.name);
-                findings.push(Finding::new(&extension.path, extension.line, message));
-            }
+    for extension in tree.rust().filter_map(module) {
+        let named = (0..code.len()).any(|at| texts(&code[at..], &extension.tokens()));
+        if !named {
+            let message = format!("not listed in {LISTS}: {}", extension.modules.join("::"));
+            findings.push(Finding::new(&extension.path, 0, message));
         }
     }
     findings
@@ -72,41 +60,49 @@ fn lists<'a>(code: &[Token<'a>]) -> Vec<Vec<(String, usize)>> {
     lists
 }
 
-/// A type that extends.
+/// An extension: a folder with a `config.rs`.
 struct Extension {
     path: String,
-    line: usize,
-    name: String,
+    /// Below the crate's root: `cors`, or `clusters` and `strict_dns`.
+    modules: Vec<String>,
 }
 
-/// The types of a file with an `impl SomethingExtension for`.
-fn extensions(file: &File) -> Vec<Extension> {
-    let code = if file.is_test() {
-        Vec::new()
-    } else {
-        file.shipped()
-    };
-    let extending = code.windows(4).filter(|tokens| {
-        let [keyword, extension, preposition, name] = tokens else {
-            return false;
-        };
-        keyword.text == "impl"
-            && extension.text.ends_with("Extension")
-            && preposition.text == "for"
-            && name.kind == Kind::Word
+impl Extension {
+    /// How the lists name it.
+    fn tokens(&self) -> Vec<&str> {
+        let mut tokens = Vec::new();
+        for module in &self.modules {
+            if !tokens.is_empty() {
+                tokens.extend([":", ":"]);
+            }
+            tokens.push(module.as_str());
+        }
+        tokens
+    }
+}
+
+fn module(file: &File) -> Option<Extension> {
+    let inside = file
+        .path
+        .strip_prefix("extensions/")?
+        .strip_suffix("/config.rs")?;
+    let (_, modules) = inside.split_once("/src/")?;
+    // What only other extensions use is no extension.
+    let registered = file.shipped().iter().any(|token| {
+        token.kind == Kind::Word && (token.text.ends_with("Extension") || token.text == "NAME")
     });
-    let extension = |tokens: &[Token<'_>]| Extension {
+    registered.then(|| Extension {
         path: file.path.clone(),
-        line: tokens[3].line,
-        name: tokens[3].text.to_owned(),
-    };
-    extending.map(extension).collect()
+        modules: modules.split('/').map(str::to_owned).collect(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tidy::samples::found;
+
+    const CONFIG: &str = "impl HttpFilterExtension for X {}";
 
     #[test]
     fn lists_are_sorted_and_unique() {
@@ -132,43 +128,24 @@ mod tests {
 
     #[test]
     fn lists_are_complete() {
-        let listed = "static X: &[&dyn F] = &[&http::Cors, &lb::random::Policy];";
-        let cors = "impl HttpFilterExtension for Cors {}";
-        let policy = "impl LoadBalancerExtension for Policy {}";
-        for (files, good) in [
-            (&[("extensions/a/src/cors/config.rs", cors)][..], true),
-            (&[("extensions/a/src/random/config.rs", policy)], true),
+        let listed = "static X: &[&dyn F] = &[&http_filters::cors::Cors];";
+        for (path, text, good) in [
+            ("extensions/http_filters/src/cors/config.rs", CONFIG, true),
+            ("extensions/http_filters/src/fault/config.rs", CONFIG, false),
             (
-                &[(
-                    "extensions/a/src/x.rs",
-                    "impl HttpFilterExtension for Fault {}",
-                )],
-                false,
-            ),
-            (
-                &[("extensions/a/src/x.rs", "impl Other for Fault {}")],
+                "extensions/http_filters/src/fault/config.rs",
+                "fn helper() {}",
                 true,
             ),
+            ("extensions/http_filters/src/fault/filter.rs", CONFIG, true),
             (
-                &[(
-                    "extensions/a/src/tests.rs",
-                    "impl HttpFilterExtension for Fault {}",
-                )],
-                true,
-            ),
-            // Two of one name, and one is listed.
-            (
-                &[
-                    ("extensions/a/src/b.rs", policy),
-                    ("extensions/a/src/c.rs", policy),
-                ],
+                "extensions/upstream/src/clusters/dns/config.rs",
+                CONFIG,
                 false,
             ),
         ] {
-            let mut all = vec![(LISTS, listed)];
-            all.extend(files);
-            let found = found(check, &all);
-            assert_eq!(found.is_empty(), good, "{files:?}: {found:?}");
+            let found = found(check, &[(LISTS, listed), (path, text)]);
+            assert_eq!(found.is_empty(), good, "{path}: {found:?}");
         }
     }
 }

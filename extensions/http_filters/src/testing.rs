@@ -1,0 +1,442 @@
+//! Real chains for tests: filters and routes from their configuration as text, a peer in place of
+//! the router, and a script of what comes from both sides.
+
+use nuncio_base::address::Address;
+use nuncio_base::runtime_flags::{FlagValue, RuntimeFlags};
+use nuncio_base::{Buffer, HeaderMap};
+use nuncio_codec::{End, ResetReason};
+use nuncio_extension::http_filter::HttpFilterCx;
+use nuncio_extension::server_env::NodeInfo;
+use nuncio_extension::{HttpFilterExtension, HttpFilterFactory, ParseCx, Registry, ServerEnv};
+use nuncio_http::chain::{FilterStream, LocalChain, Out};
+use nuncio_http::config::StreamConfig;
+use nuncio_http::factory::{
+    FilterEntry, HttpFilterFactory as StreamFactory, HttpFilterSpec, Local, LocalFilter,
+};
+use nuncio_http::{Cx, DataStatus, HeadersStatus, Hooks, HttpFilter, TrailersStatus};
+use nuncio_proto::google::protobuf::Any;
+use nuncio_proto::{Format, Name, Options, load, reflect};
+use nuncio_route::RouteTable;
+use nuncio_stats::{StatsConfig, Store};
+use nuncio_stream_info::{ConnectionInfo, StreamInfo, Timings};
+use nuncio_worker::{Held, Worker, run_main};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+static REGISTRY: Registry = Registry {
+    access_loggers: &[],
+    http_filters: &[&crate::Buffer, &crate::Cors, &crate::HeaderMutation],
+    load_balancers: &[],
+    network_filters: &[],
+};
+
+/// A request through filters, and what its peer answers.
+pub(crate) struct Script {
+    filters: Vec<(String, Any, bool)>,
+    routes: String,
+    request: HeaderMap,
+    body: Vec<&'static str>,
+    trailers: Option<HeaderMap>,
+    peer: Answer,
+    flags: Vec<(String, FlagValue)>,
+}
+
+#[derive(Clone)]
+struct Answer {
+    headers: HeaderMap,
+    body: Vec<&'static str>,
+    trailers: Option<HeaderMap>,
+}
+
+/// What came of a script.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What the peer got: headers, `[body]`, trailers; empty if it got nothing.
+    pub upstream: String,
+    /// What left the chain downstream, likewise.
+    pub downstream: String,
+    /// Response code details.
+    pub details: String,
+    store: Store,
+}
+
+impl Outcome {
+    /// A counter's or gauge's value; 0 for one that is not there.
+    pub fn stat(&self, name: &str) -> u64 {
+        let counter = self.store.counter_value(name);
+        counter.or(self.store.gauge_value(name)).unwrap_or(0)
+    }
+}
+
+pub(crate) fn map(fields: &[(&str, &str)]) -> HeaderMap {
+    fields.iter().copied().collect()
+}
+
+fn text(map: &HeaderMap) -> String {
+    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let fields = map
+        .iter()
+        .map(|(name, value)| format!("{}={}", show(name), show(value)));
+    fields.collect::<Vec<_>>().join(" ")
+}
+
+/// A config of the type named, as YAML.
+pub(crate) fn any(type_name: &str, yaml: &str) -> Result<Any, String> {
+    let message = reflect::message(type_name).expect("Envoy has this message");
+    let options = Options::default();
+    let loaded = load::text("test.yaml", yaml, Format::Yaml, message, &options);
+    Ok(Any {
+        type_url: format!("type.googleapis.com/{type_name}"),
+        value: loaded.map_err(|errors| errors.to_string())?.bytes,
+    })
+}
+
+/// The errors of a filter's configuration, each with its path; empty if there is none.
+pub(crate) fn errors<E: HttpFilterExtension>(extension: &E, yaml: &str) -> String {
+    errors_of(yaml, &E::Proto::full_name(), |config, cx| {
+        let filter = filter_cx();
+        HttpFilterFactory::parse(extension, config, &filter, cx).is_err()
+    })
+}
+
+/// The errors of a filter's configuration at a route, likewise.
+pub(crate) fn route_errors<E: HttpFilterExtension>(extension: &E, yaml: &str) -> String {
+    errors_of(yaml, &E::RouteProto::full_name(), |config, cx| {
+        HttpFilterFactory::parse_route(extension, config, cx).is_err()
+    })
+}
+
+fn errors_of(
+    yaml: &str,
+    type_name: &str,
+    parse: impl FnOnce(&Any, &mut ParseCx) -> bool,
+) -> String {
+    let config = match any(type_name, yaml) {
+        Ok(config) => config,
+        Err(errors) => return errors,
+    };
+    let mut cx = ParseCx::new(env(&Store::default()));
+    let failed = parse(&config, &mut cx);
+    let (errors, _) = cx.finish();
+    assert_eq!(
+        failed,
+        !errors.is_empty(),
+        "errors are recorded: {errors:?}"
+    );
+    let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+fn env(store: &Store) -> Rc<ServerEnv> {
+    ServerEnv::new(
+        &REGISTRY,
+        Store::clone(store),
+        Vec::new(),
+        NodeInfo::default(),
+        true,
+    )
+}
+
+fn filter_cx() -> HttpFilterCx {
+    HttpFilterCx {
+        stat_prefix: "http.test.".to_owned(),
+        upstream: false,
+    }
+}
+
+impl Script {
+    /// `GET /` to `cluster c`, answered 200 without a body.
+    pub fn new() -> Self {
+        Self {
+            filters: Vec::new(),
+            routes: "routes: [{match: {prefix: /}, route: {cluster: c}}]".to_owned(),
+            request: map(&[
+                (":method", "GET"),
+                (":scheme", "http"),
+                (":authority", "host.test"),
+                (":path", "/"),
+            ]),
+            body: Vec::new(),
+            trailers: None,
+            peer: Answer {
+                headers: map(&[(":status", "200")]),
+                body: Vec::new(),
+                trailers: None,
+            },
+            flags: Vec::new(),
+        }
+    }
+
+    /// Adds a filter, named as Envoy names it.
+    pub fn filter<E: HttpFilterExtension>(self, _: &E, yaml: &str) -> Self {
+        self.named_filter::<E>(E::NAME, yaml, false)
+    }
+
+    /// Adds a filter under a name of its own.
+    pub fn named_filter<E: HttpFilterExtension>(
+        mut self,
+        name: &str,
+        yaml: &str,
+        disabled: bool,
+    ) -> Self {
+        let config = any(&E::Proto::full_name(), yaml).unwrap();
+        self.filters.push((name.to_owned(), config, disabled));
+        self
+    }
+
+    /// A virtual host's fields but its name and domains, as YAML.
+    pub fn routes(mut self, yaml: &str) -> Self {
+        self.routes = yaml.to_owned();
+        self
+    }
+
+    /// Adds or replaces request headers.
+    pub fn request(mut self, fields: &[(&str, &str)]) -> Self {
+        for (name, value) in fields {
+            if name.starts_with(':') {
+                self.request.set(*name, value.as_bytes());
+            } else {
+                self.request.append(*name, value.as_bytes());
+            }
+        }
+        self
+    }
+
+    /// The request's body in pieces, the last of which ends it unless trailers do.
+    pub fn body(mut self, pieces: &[&'static str]) -> Self {
+        self.body = pieces.to_vec();
+        self
+    }
+
+    /// The request's trailers.
+    pub fn trailers(mut self, fields: &[(&str, &str)]) -> Self {
+        self.trailers = Some(map(fields));
+        self
+    }
+
+    /// What the peer answers.
+    pub fn answer(mut self, fields: &[(&str, &str)], body: &[&'static str]) -> Self {
+        self.peer.headers = map(fields);
+        self.peer.body = body.to_vec();
+        self
+    }
+
+    /// The trailers of the peer's answer.
+    pub fn answer_trailers(mut self, fields: &[(&str, &str)]) -> Self {
+        self.peer.trailers = Some(map(fields));
+        self
+    }
+
+    /// Sets a runtime flag.
+    pub fn flag(mut self, key: &str, value: FlagValue) -> Self {
+        self.flags.push((key.to_owned(), value));
+        self
+    }
+
+    /// Runs it.
+    pub fn run(self) -> Outcome {
+        run_main(|worker| async move { self.run_on(worker).await }).unwrap()
+    }
+
+    async fn run_on(self, worker: Rc<Worker>) -> Outcome {
+        let store = Store::new(StatsConfig::default());
+        worker.set_flags(Arc::new(RuntimeFlags::merged([&self.flags[..]])));
+        let seen = Arc::new(Mutex::new(String::new()));
+        let (chain, table) = self.configure(&worker, &store, &seen);
+        let address = Address::Ip(([127, 0, 0, 1], 1).into());
+        let time = (worker.now(), worker.wall());
+        let connection = ConnectionInfo::new(1, address.clone(), address, time);
+        let timings = Timings::new(worker.wall(), worker.now());
+        let info = StreamInfo::new(Rc::new(connection), timings);
+        let config = Rc::new(StreamConfig {
+            buffer_limit: 1 << 20,
+            stats: None,
+        });
+        let mut stream = FilterStream::new(&chain, &config, info);
+        stream.state.route.begin(Held::from(table), 0);
+        stream.state.request.headers = self.request.clone();
+        self.send(&mut stream);
+        let mut sent = Sent::default();
+        poll_fn(|task| {
+            worker.tick();
+            while stream.poll(task) {}
+            sent.take(&mut stream);
+            match stream.is_over() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+        let info = &stream.state.info;
+        let outcome = Outcome {
+            upstream: seen.lock().unwrap().trim().to_owned(),
+            downstream: sent.text.trim().to_owned(),
+            details: info
+                .response_code_details
+                .clone()
+                .unwrap_or_default()
+                .into_owned(),
+            store,
+        };
+        stream.finish();
+        outcome
+    }
+
+    fn configure(
+        &self,
+        worker: &Rc<Worker>,
+        store: &Store,
+        seen: &Arc<Mutex<String>>,
+    ) -> (Rc<LocalChain>, Arc<RouteTable>) {
+        let mut cx = ParseCx::new(env(store));
+        let mut filters = Vec::new();
+        for (name, config, disabled) in &self.filters {
+            let factory = REGISTRY.http_filter(config).expect("it is in the registry");
+            let spec = factory.parse(config, &filter_cx(), &mut cx);
+            filters.push(FilterEntry {
+                name: name.as_str().into(),
+                spec: spec.unwrap_or_else(|_| panic!("the config is good: {:?}", cx.path())),
+                disabled: *disabled,
+            });
+        }
+        filters.push(FilterEntry {
+            name: "peer".into(),
+            spec: Arc::new(Peer {
+                answer: self.peer.clone(),
+                seen: Arc::clone(seen),
+                answered: false,
+            }),
+            disabled: false,
+        });
+        let routes = format!(
+            "virtual_hosts: [{{name: v, domains: ['*'], {}}}]",
+            self.routes
+        );
+        let config = any("envoy.config.route.v3.RouteConfiguration", &routes).unwrap();
+        let config = cx.unpack(&config).unwrap();
+        let table = nuncio_config::route::route_table(&mut cx, config).map(Arc::new);
+        let (errors, _) = cx.finish();
+        assert!(errors.is_empty(), "{errors:?}");
+        let chain = LocalChain::new(&nuncio_http::factory::ChainSpec { filters }, worker);
+        (chain, table.unwrap())
+    }
+
+    fn send(&self, stream: &mut FilterStream) {
+        let ends = self.trailers.is_none();
+        stream.request_headers(End::when(ends && self.body.is_empty()));
+        for (index, piece) in self.body.iter().enumerate() {
+            let last = index + 1 == self.body.len();
+            stream.request_data((*piece).into(), End::when(ends && last));
+        }
+        if let Some(trailers) = &self.trailers {
+            stream.request_trailers(trailers.clone());
+        }
+    }
+}
+
+/// What left the chain.
+#[derive(Default)]
+struct Sent {
+    text: String,
+}
+
+impl Sent {
+    fn take(&mut self, stream: &mut FilterStream) {
+        while let Some(out) = stream.state.out.pop_front() {
+            let piece = match out {
+                Out::Headers(_) => text(&stream.state.response.headers),
+                Out::Data(data, _) => body_text(&data),
+                Out::Trailers => text(stream.state.response.trailers.as_ref().unwrap()),
+                Out::Informational(headers) => format!("1xx {}", text(&headers)),
+                Out::Reset(reason) => format!("reset {reason:?}"),
+            };
+            self.text.push_str(&piece);
+            self.text.push(' ');
+        }
+    }
+}
+
+fn body_text(data: &Buffer) -> String {
+    format!("[{}]", String::from_utf8_lossy(&data.to_bytes()))
+}
+
+/// The end of the chain: notes what comes and answers when all of it is there.
+#[derive(Clone)]
+struct Peer {
+    answer: Answer,
+    seen: Arc<Mutex<String>>,
+    answered: bool,
+}
+
+impl Peer {
+    fn note(&self, text: &str) {
+        let mut seen = self.seen.lock().unwrap();
+        seen.push_str(text);
+        seen.push(' ');
+    }
+
+    fn respond(&mut self, cx: &mut Cx<'_>) {
+        if std::mem::replace(&mut self.answered, true) {
+            return cx.reset(ResetReason::LocalReset);
+        }
+        let Answer {
+            headers,
+            body,
+            trailers,
+        } = self.answer.clone();
+        cx.respond_headers(headers, End::when(body.is_empty() && trailers.is_none()));
+        let pieces = body.len();
+        for (index, piece) in body.into_iter().enumerate() {
+            let last = index + 1 == pieces && trailers.is_none();
+            cx.respond_data(piece.into(), End::when(last));
+        }
+        if let Some(trailers) = trailers {
+            cx.respond_trailers(trailers);
+        }
+    }
+}
+
+impl HttpFilterSpec for Peer {
+    fn localize(&self, _worker: &Rc<Worker>) -> Rc<dyn LocalFilter> {
+        Rc::new(Local(Rc::new(self.clone())))
+    }
+}
+
+impl StreamFactory for Peer {
+    type Filter = Self;
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST
+    }
+
+    fn create(self: &Rc<Self>) -> Self {
+        (**self).clone()
+    }
+}
+
+impl HttpFilter for Peer {
+    fn request_headers(&mut self, cx: &mut Cx<'_>, end: End) -> HeadersStatus {
+        self.note(&text(cx.request_headers()));
+        if end.is_end() {
+            self.respond(cx);
+        }
+        HeadersStatus::StopIteration
+    }
+
+    fn request_data(&mut self, cx: &mut Cx<'_>, data: &mut Buffer, end: End) -> DataStatus {
+        self.note(&body_text(data));
+        if end.is_end() {
+            self.respond(cx);
+        }
+        DataStatus::StopIterationNoBuffer
+    }
+
+    fn request_trailers(&mut self, cx: &mut Cx<'_>) -> TrailersStatus {
+        let trailers = cx.request_trailers().map(|trailers| text(trailers));
+        self.note(&trailers.unwrap_or_default());
+        self.respond(cx);
+        TrailersStatus::StopIteration
+    }
+}
