@@ -31,6 +31,11 @@ impl Cx<'_> {
         &self.state.worker
     }
 
+    /// The name by which routes address this filter, as its chain's configuration has it.
+    pub fn filter_name(&self) -> &Arc<str> {
+        &self.state.filter_names[self.index]
+    }
+
     /// The stream's facts: filter state, dynamic metadata, response flags.
     pub fn info(&mut self) -> &mut StreamInfo {
         &mut self.state.info

@@ -2,6 +2,7 @@
 
 pub mod buffer;
 pub mod cors;
+pub mod fault;
 pub mod header_mutation;
 pub mod router;
 
@@ -12,5 +13,6 @@ mod testing;
 
 pub use buffer::Buffer;
 pub use cors::Cors;
+pub use fault::Fault;
 pub use header_mutation::HeaderMutation;
 pub use router::Router;

@@ -2,6 +2,7 @@
 //! the router, and a script of what comes from both sides.
 
 use nuncio_base::address::Address;
+use nuncio_base::metadata::Metadata;
 use nuncio_base::runtime_flags::{FlagValue, RuntimeFlags};
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, ResetReason};
@@ -27,7 +28,12 @@ use std::task::Poll;
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
-    http_filters: &[&crate::Buffer, &crate::Cors, &crate::HeaderMutation],
+    http_filters: &[
+        &crate::Buffer,
+        &crate::Cors,
+        &crate::Fault,
+        &crate::HeaderMutation,
+    ],
     load_balancers: &[],
     network_filters: &[],
 };
@@ -39,6 +45,8 @@ pub(crate) struct Script {
     request: HeaderMap,
     body: Vec<&'static str>,
     trailers: Option<HeaderMap>,
+    /// The request is not complete when the body is.
+    open: bool,
     peer: Answer,
     flags: Vec<(String, FlagValue)>,
 }
@@ -57,9 +65,17 @@ pub(crate) struct Outcome {
     pub upstream: String,
     /// What left the chain downstream, likewise.
     pub downstream: String,
+    /// The pieces of the response's body.
+    pub pieces: Vec<usize>,
     /// Response code details.
     pub details: String,
+    /// Response flags by their short names.
+    pub flags: String,
+    /// How long it took.
+    pub took: std::time::Duration,
     store: Store,
+    /// Dynamic metadata.
+    pub metadata: Metadata,
 }
 
 impl Outcome {
@@ -160,6 +176,7 @@ impl Script {
             ]),
             body: Vec::new(),
             trailers: None,
+            open: false,
             peer: Answer {
                 headers: map(&[(":status", "200")]),
                 body: Vec::new(),
@@ -216,6 +233,12 @@ impl Script {
         self
     }
 
+    /// The request does not end.
+    pub fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
     /// What the peer answers.
     pub fn answer(mut self, fields: &[(&str, &str)], body: &[&'static str]) -> Self {
         self.peer.headers = map(fields);
@@ -257,27 +280,33 @@ impl Script {
         let mut stream = FilterStream::new(&chain, &config, info);
         stream.state.route.begin(Held::from(table), 0);
         stream.state.request.headers = self.request.clone();
+        let started = worker.now();
         self.send(&mut stream);
         let mut sent = Sent::default();
         poll_fn(|task| {
             worker.tick();
             while stream.poll(task) {}
             sent.take(&mut stream);
-            match stream.is_over() {
+            match stream.is_over() || self.open {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }
         })
         .await;
         let info = &stream.state.info;
+        let flags: Vec<_> = info.flags.iter().map(|flag| flag.short()).collect();
         let outcome = Outcome {
             upstream: seen.lock().unwrap().trim().to_owned(),
             downstream: sent.text.trim().to_owned(),
+            pieces: sent.pieces,
             details: info
                 .response_code_details
                 .clone()
                 .unwrap_or_default()
                 .into_owned(),
+            flags: flags.join(","),
+            took: worker.now() - started,
+            metadata: info.metadata.clone(),
             store,
         };
         stream.finish();
@@ -324,7 +353,7 @@ impl Script {
     }
 
     fn send(&self, stream: &mut FilterStream) {
-        let ends = self.trailers.is_none();
+        let ends = !self.open && self.trailers.is_none();
         stream.request_headers(End::when(ends && self.body.is_empty()));
         for (index, piece) in self.body.iter().enumerate() {
             let last = index + 1 == self.body.len();
@@ -340,6 +369,7 @@ impl Script {
 #[derive(Default)]
 struct Sent {
     text: String,
+    pieces: Vec<usize>,
 }
 
 impl Sent {
@@ -347,7 +377,10 @@ impl Sent {
         while let Some(out) = stream.state.out.pop_front() {
             let piece = match out {
                 Out::Headers(_) => text(&stream.state.response.headers),
-                Out::Data(data, _) => body_text(&data),
+                Out::Data(data, _) => {
+                    self.pieces.push(data.len());
+                    body_text(&data)
+                }
                 Out::Trailers => text(stream.state.response.trailers.as_ref().unwrap()),
                 Out::Informational(headers) => format!("1xx {}", text(&headers)),
                 Out::Reset(reason) => format!("reset {reason:?}"),
