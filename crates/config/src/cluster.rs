@@ -1,20 +1,19 @@
 //! `envoy.config.cluster.v3.Cluster`.
 
-use crate::endpoint::load_assignment;
+use crate::circuit_breakers::thresholds;
+use crate::cluster_discovery::discovery;
 use crate::http_protocol_options as http;
-use crate::{bind_config, common, duration, endpoint, lb_policy, socket_option};
+use crate::unknown_extension::unknown_extension;
+use crate::{bind_config, common, duration, lb_policy, socket_option};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_net::SocketOptions;
 use nuncio_proto::envoy::config::cluster::v3 as proto;
-use nuncio_proto::envoy::config::core::v3::RoutingPriority;
+use nuncio_proto::envoy::config::core::v3::TransportSocket;
+use nuncio_proto::envoy::config::core::v3::transport_socket::ConfigType;
+use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::ClusterSpec;
 use nuncio_upstream::cluster::CommonLb;
-use nuncio_upstream::discovery::dns_resolver::{LookupFamily, ResolverSettings};
-use nuncio_upstream::discovery::{
-    ClusterConfig, Discovery, DnsHosts, DnsRefresh, LoadAssignment, StaticHosts,
-};
-use nuncio_upstream::resource::{RetryBudget, Thresholds};
-use proto::cluster::{ClusterDiscoveryType, DiscoveryType};
+use nuncio_upstream::discovery::ClusterConfig;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,19 @@ use std::time::Duration;
 /// Recorded in `cx`.
 pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig> {
     let refused = refuse_not_built(cx, &proto);
+    let socket = cx.optional(
+        "transport_socket",
+        proto.transport_socket.as_ref(),
+        raw_buffer,
+    );
+    let pool = cx.optional(
+        "upstream_config",
+        proto.upstream_config.as_ref(),
+        |cx, pool| {
+            let config = pool.typed_config.as_ref();
+            config.map_or(Ok(()), |config| connection_pool(cx, &pool.name, config))
+        },
+    );
     let discovery = discovery(cx, &proto);
     let lb = lb_policy::of_cluster(cx, &proto);
     let connect_timeout = duration::optional(cx, "connect_timeout", proto.connect_timeout);
@@ -31,7 +43,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     let common_lb = common_lb(cx, proto.common_lb_config.as_ref());
     let thresholds = thresholds(cx, proto.circuit_breakers.as_ref());
     let socket_options = socket_options(cx, &proto);
-    refused?;
+    refused.and(socket.map(|_| ())).and(pool.map(|_| ()))?;
     let name: Arc<str> = proto.name.as_str().into();
     let alternative = proto.alt_stat_name.as_str();
     Ok(ClusterConfig {
@@ -58,8 +70,12 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     })
 }
 
+/// Refuses what is not built. Left alone is what has no effect here, as it would have none in
+/// Envoy: `cleanup_interval` but for original destinations, `ignore_health_on_host_removal` and
+/// `close_connections_on_host_health_failure` without health checks, `protocol_selection` as long
+/// as a downstream speaks HTTP/1 alone, subsets without selectors.
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
-    let outlier = proto.outlier_detection.is_some();
+    let subsets = proto.lb_subset_config.as_ref();
     let checks = [
         (
             "transport_socket_matches",
@@ -69,16 +85,17 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             "transport_socket_matcher",
             proto.transport_socket_matcher.is_some(),
         ),
-        ("transport_socket", proto.transport_socket.is_some()),
         ("stats_matcher", proto.stats_matcher.is_some()),
         (
             "per_connection_buffer_high_watermark_timeout",
             proto.per_connection_buffer_high_watermark_timeout.is_some(),
         ),
         ("health_checks", !proto.health_checks.is_empty()),
-        ("outlier_detection", outlier),
-        ("cleanup_interval", proto.cleanup_interval.is_some()),
-        ("lb_subset_config", proto.lb_subset_config.is_some()),
+        ("outlier_detection", proto.outlier_detection.is_some()),
+        (
+            "lb_subset_config",
+            subsets.is_some_and(|config| !config.subset_selectors.is_empty()),
+        ),
         ("filters", !proto.filters.is_empty()),
         ("lrs_server", proto.lrs_server.is_some()),
         (
@@ -86,7 +103,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             !proto.lrs_report_endpoint_metrics.is_empty(),
         ),
         ("track_timeout_budgets", proto.track_timeout_budgets),
-        ("upstream_config", proto.upstream_config.is_some()),
         ("track_cluster_stats", proto.track_cluster_stats.is_some()),
         ("preconnect_policy", proto.preconnect_policy.is_some()),
         (
@@ -94,16 +110,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             proto.connection_pool_per_downstream_connection,
         ),
         ("queuing_policies", proto.queuing_policies.is_some()),
-        ("use_tcp_for_dns_lookups", proto.use_tcp_for_dns_lookups),
-        ("dns_resolvers", !proto.dns_resolvers.is_empty()),
-        (
-            "dns_resolution_config",
-            proto.dns_resolution_config.is_some(),
-        ),
-        (
-            "http2_protocol_options",
-            proto.http2_protocol_options.is_some(),
-        ),
     ];
     let mut result = Ok(());
     for (field, used) in checks {
@@ -112,93 +118,27 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
     result
 }
 
-fn discovery(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Discovery>> {
-    let kind = match &proto.cluster_discovery_type {
-        None => DiscoveryType::Static,
-        Some(ClusterDiscoveryType::Type(kind)) => DiscoveryType::try_from(*kind)
-            .map_err(|_| cx.error_at("type", format!("unknown discovery type {kind}")))?,
-        Some(ClusterDiscoveryType::ClusterType(_)) => return Err(cx.not_built("cluster_type")),
-    };
-    if kind == DiscoveryType::Eds {
-        if proto.eds_cluster_config.is_none() {
-            return Err(cx.error("cannot create an EDS cluster without an EDS config"));
+/// The transport socket that does nothing is the only one that is built.
+fn raw_buffer(cx: &mut ParseCx, socket: &TransportSocket) -> Parsed<()> {
+    const NAME: &str = "envoy.transport_sockets.raw_buffer";
+    const TYPE: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+    match &socket.config_type {
+        Some(ConfigType::TypedConfig(config)) if nuncio_proto::any::type_name(config) == TYPE => {
+            Ok(())
         }
-        return Err(cx.not_built("eds_cluster_config"));
-    }
-    if proto.eds_cluster_config.is_some() {
-        return Err(cx.error_at(
-            "eds_cluster_config",
-            "eds_cluster_config set in a non-EDS cluster",
-        ));
-    }
-    if kind == DiscoveryType::OriginalDst {
-        return Err(cx.not_built("type"));
-    }
-    let assignment = proto.load_assignment.clone().unwrap_or_default();
-    let endpoints = cx.field("load_assignment", |cx| load_assignment(cx, assignment))?;
-    match kind {
-        DiscoveryType::Static => {
-            let named = endpoints
-                .endpoints
-                .iter()
-                .find_map(|endpoint| endpoint.name.as_ref());
-            if let Some((host, _)) = named {
-                return Err(cx.error_at("load_assignment", endpoint::malformed(host)));
-            }
-            Ok(Arc::new(StaticHosts {
-                assignment: endpoints,
-            }))
-        }
-        _ => Ok(Arc::new(dns(
-            cx,
-            proto,
-            endpoints,
-            kind == DiscoveryType::LogicalDns,
-        )?)),
+        Some(ConfigType::TypedConfig(config)) => Err(unknown_extension(cx, &socket.name, config)),
+        None if matches!(socket.name.as_str(), NAME | "raw_buffer") => Ok(()),
+        None => Err(unknown_extension(cx, &socket.name, &Any::default())),
     }
 }
 
-fn dns(
-    cx: &mut ParseCx,
-    proto: &proto::Cluster,
-    assignment: LoadAssignment,
-    logical: bool,
-) -> Parsed<DnsHosts> {
-    if logical && assignment.endpoints.len() != 1 {
-        return Err(cx.error(
-            "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint",
-        ));
+/// Which kind of pool carries requests: the usual one, which speaks HTTP.
+fn connection_pool(cx: &mut ParseCx, name: &str, config: &Any) -> Parsed<()> {
+    match nuncio_proto::any::type_name(config) {
+        "envoy.extensions.upstreams.http.generic.v3.GenericConnectionPoolProto"
+        | "envoy.extensions.upstreams.http.http.v3.HttpConnectionPoolProto" => Ok(()),
+        _ => Err(unknown_extension(cx, name, config)),
     }
-    let rate = duration::optional(cx, "dns_refresh_rate", proto.dns_refresh_rate)?;
-    let failure = match &proto.dns_failure_refresh_rate {
-        None => None,
-        Some(rate) => cx.field("dns_failure_refresh_rate", |cx| {
-            let base = duration::optional(cx, "base_interval", rate.base_interval)?;
-            let base = base.unwrap_or(Duration::from_secs(5));
-            let max = duration::optional(cx, "max_interval", rate.max_interval)?;
-            Ok(Some((base, max.unwrap_or(base * 10))))
-        })?,
-    };
-    let jitter = duration::optional(cx, "dns_jitter", proto.dns_jitter)?;
-    Ok(DnsHosts {
-        assignment: Arc::new(assignment),
-        logical,
-        family: match proto.dns_lookup_family() {
-            proto::cluster::DnsLookupFamily::Auto => LookupFamily::Auto,
-            proto::cluster::DnsLookupFamily::V4Only => LookupFamily::V4Only,
-            proto::cluster::DnsLookupFamily::V6Only => LookupFamily::V6Only,
-            proto::cluster::DnsLookupFamily::V4Preferred => LookupFamily::V4Preferred,
-            proto::cluster::DnsLookupFamily::All => LookupFamily::All,
-        },
-        refresh: DnsRefresh {
-            rate: rate.unwrap_or(Duration::from_secs(5)),
-            failure,
-            respect_ttl: proto.respect_dns_ttl,
-            jitter: jitter.unwrap_or_default(),
-        },
-        resolver: ResolverSettings::default(),
-        wait_for_warm_on_init: proto.wait_for_warm_on_init.as_ref().is_none_or(|v| v.value),
-    })
 }
 
 fn common_lb(cx: &mut ParseCx, proto: Option<&proto::cluster::CommonLbConfig>) -> Parsed<CommonLb> {
@@ -206,77 +146,21 @@ fn common_lb(cx: &mut ParseCx, proto: Option<&proto::cluster::CommonLbConfig>) -
     let Some(proto) = proto else {
         return Ok(default);
     };
+    // How localities count belongs to the policy, `consistent_hashing_lb_config` to policies that
+    // are refused, `override_host_status` to a choice of hosts that nothing asks for.
     cx.field("common_lb_config", |cx| {
-        cx.refuse(
-            "consistent_hashing_lb_config",
-            proto.consistent_hashing_lb_config.is_some(),
-        )?;
         let window = duration::optional(cx, "update_merge_window", proto.update_merge_window)?;
+        let threshold = proto.healthy_panic_threshold.as_ref();
         Ok(CommonLb {
-            healthy_panic_threshold: proto
-                .healthy_panic_threshold
-                .as_ref()
-                .map_or(default.healthy_panic_threshold, |percent| {
-                    percent.value as u32
-                }),
+            // Envoy rounds down the product, not the percentage.
+            healthy_panic_threshold: threshold.map_or(default.healthy_panic_threshold, |percent| {
+                (100.0 * (percent.value / 100.0)) as u32
+            }),
             ignore_new_hosts_until_first_hc: proto.ignore_new_hosts_until_first_hc,
             close_connections_on_host_set_change: proto.close_connections_on_host_set_change,
             update_merge_window: window.unwrap_or(default.update_merge_window),
         })
     })
-}
-
-fn thresholds(cx: &mut ParseCx, proto: Option<&proto::CircuitBreakers>) -> Parsed<[Thresholds; 2]> {
-    let mut all = [Thresholds::default(), Thresholds::default()];
-    let Some(proto) = proto else { return Ok(all) };
-    cx.field("circuit_breakers", |cx| {
-        let parsed = cx.list("thresholds", &proto.thresholds, |cx, proto| {
-            cx.refuse("max_connection_pools", proto.max_connection_pools.is_some())?;
-            Ok((proto.priority(), limits(proto)))
-        })?;
-        // The first of a priority counts, as in Envoy.
-        for (priority, limits) in parsed.into_iter().rev() {
-            all[usize::from(priority == RoutingPriority::High)] = limits;
-        }
-        for proto in &proto.per_host_thresholds {
-            let limit = proto
-                .max_connections
-                .as_ref()
-                .map_or(u32::MAX, |value| value.value);
-            let high = proto.priority() == RoutingPriority::High;
-            all[usize::from(high)].max_connections_per_host = limit;
-        }
-        Ok(all)
-    })
-}
-
-fn limits(proto: &proto::circuit_breakers::Thresholds) -> Thresholds {
-    let default = Thresholds::default();
-    let budget = proto.retry_budget.as_ref().map(|budget| RetryBudget {
-        percent: budget
-            .budget_percent
-            .as_ref()
-            .map_or(20.0, |percent| percent.value),
-        min_retry_concurrency: budget.min_retry_concurrency.as_ref().map_or(3, |v| v.value),
-    });
-    Thresholds {
-        max_connections: proto
-            .max_connections
-            .as_ref()
-            .map_or(1024, |value| value.value),
-        max_pending_requests: proto
-            .max_pending_requests
-            .as_ref()
-            .map_or(1024, |v| v.value),
-        max_requests: proto
-            .max_requests
-            .as_ref()
-            .map_or(1024, |value| value.value),
-        max_retries: proto.max_retries.as_ref().map_or(3, |value| value.value),
-        retry_budget: budget,
-        track_remaining: proto.track_remaining,
-        ..default
-    }
 }
 
 fn socket_options(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<SocketOptions> {
@@ -301,3 +185,6 @@ fn socket_options(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<SocketOpti
     }
     Ok(options)
 }
+
+#[cfg(test)]
+mod tests;

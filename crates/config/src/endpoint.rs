@@ -1,6 +1,6 @@
 //! `envoy.config.endpoint.v3.ClusterLoadAssignment`: the endpoints of a cluster.
 
-use crate::address::address;
+use crate::address;
 use crate::common;
 use nuncio_base::address::Address;
 use nuncio_extension::{ParseCx, Parsed};
@@ -9,12 +9,26 @@ use nuncio_proto::envoy::config::endpoint::v3 as proto;
 use nuncio_upstream::discovery::{Endpoint, LoadAssignment};
 use nuncio_upstream::host_set::Provisioning;
 use nuncio_upstream::{HealthFlag, HostSpec, Locality};
+use proto::lb_endpoint::HostIdentifier;
 use std::sync::Arc;
+
+pub use proto::locality_lb_endpoints::LbConfig;
 
 /// Where an endpoint is: at an address, or at a name that DNS resolves.
 enum Target {
     Address(Address),
     Name { host: String, port: u16 },
+}
+
+/// The resolver that an endpoint's address names.
+pub fn resolver_name(endpoint: &proto::LbEndpoint) -> Option<&str> {
+    let Some(HostIdentifier::Endpoint(endpoint)) = &endpoint.host_identifier else {
+        return None;
+    };
+    match &endpoint.address.as_ref()?.address {
+        Some(core::address::Address::SocketAddress(socket)) => Some(&socket.resolver_name),
+        _ => None,
+    }
 }
 
 /// Envoy's words for a name where an address is needed.
@@ -41,7 +55,7 @@ fn target(cx: &mut ParseCx, proto: core::Address) -> Parsed<Target> {
             port,
         });
     }
-    let parsed = address(cx, proto)?;
+    let parsed = address::address(cx, proto)?;
     match parsed.address {
         Address::Internal { .. } => Err(cx.not_built("envoy_internal_address")),
         address => Ok(Target::Address(address)),
@@ -101,7 +115,6 @@ fn locality(
     cx: &mut ParseCx,
     proto: proto::LocalityLbEndpoints,
 ) -> Parsed<(Arc<Locality>, Vec<Endpoint>)> {
-    cx.refuse("lb_config", proto.lb_config.is_some())?;
     let place = proto.locality.unwrap_or_default();
     let locality = Arc::new(Locality {
         region: place.region,
@@ -111,7 +124,15 @@ fn locality(
     let metadata = proto
         .metadata
         .map(|metadata| common::metadata(Some(metadata)));
-    let endpoints = cx.list("lb_endpoints", proto.lb_endpoints, |cx, endpoint| {
+    // A list that may also come from elsewhere, or is in its newer place.
+    let endpoints = match proto.lb_config {
+        None => proto.lb_endpoints,
+        Some(LbConfig::LoadBalancerEndpoints(list)) => list.lb_endpoints,
+        Some(LbConfig::LedsClusterLocalityConfig(_)) => {
+            return Err(cx.not_built("leds_cluster_locality_config"));
+        }
+    };
+    let endpoints = cx.list("lb_endpoints", endpoints, |cx, endpoint| {
         let mut endpoint = lb_endpoint(cx, endpoint)?;
         endpoint.host.locality = Arc::clone(&locality);
         endpoint.host.locality_metadata.clone_from(&metadata);
@@ -137,27 +158,34 @@ fn lb_endpoint(cx: &mut ParseCx, proto: proto::LbEndpoint) -> Parsed<Endpoint> {
     let metadata = proto
         .metadata
         .map(|metadata| common::metadata(Some(metadata)));
-    let endpoint = match proto.host_identifier {
-        Some(proto::lb_endpoint::HostIdentifier::Endpoint(endpoint)) => endpoint,
-        Some(proto::lb_endpoint::HostIdentifier::EndpointName(_)) => {
-            return Err(cx.not_built("endpoint_name"));
-        }
-        None => return Err(cx.error("an endpoint is required")),
+    let Some(HostIdentifier::Endpoint(endpoint)) = proto.host_identifier else {
+        return Err(cx.error("Address must be set"));
     };
     cx.field("endpoint", |cx| {
-        cx.refuse(
-            "additional_addresses",
-            !endpoint.additional_addresses.is_empty(),
-        )?;
-        let target = cx.required("address", endpoint.address, target)?;
-        let (address, name) = match target {
+        let Some(address) = endpoint.address else {
+            return Err(cx.error("Address must be set"));
+        };
+        let (address, name) = match cx.field("address", |cx| target(cx, address))? {
             Target::Address(address) => (address, None),
             Target::Name { host, port } => {
                 let name: Arc<str> = host.into();
                 (Address::Pipe(Arc::clone(&name)), Some((name, port)))
             }
         };
+        let more = cx.list(
+            "additional_addresses",
+            endpoint.additional_addresses,
+            |cx, more| {
+                let more = more.address.unwrap_or_default();
+                Ok(cx
+                    .field("address", |cx| address::address(cx, more))?
+                    .address)
+            },
+        )?;
+        // How the endpoint is checked (`health_check_config`) is of use where checks are
+        // configured, and those are refused.
         let host = HostSpec {
+            additional_addresses: more,
             hostname: endpoint.hostname.into(),
             metadata,
             weight,

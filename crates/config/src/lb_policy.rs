@@ -1,6 +1,7 @@
 //! A cluster's load-balancing policy: `load_balancing_policy`, or the older `lb_policy` and what
 //! goes with it.
 
+use crate::unknown_extension::is_envoys;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::extensions::load_balancing_policies as policies;
@@ -18,65 +19,110 @@ use std::sync::Arc;
 /// Recorded in `cx`.
 pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn LbSpec>> {
     if let Some(policy) = &proto.load_balancing_policy {
-        return cx.field("load_balancing_policy", |cx| of_list(cx, policy));
+        check_alone(cx, proto)?;
+        return cx.field("load_balancing_policy", |cx| {
+            of_list(cx, &proto.name, policy)
+        });
     }
-    let locality = locality_config(proto);
     let config = match proto.lb_policy() {
-        LbPolicy::RoundRobin => {
-            let slow_start = match &proto.lb_config {
-                Some(LbConfig::RoundRobinLbConfig(config)) => config.slow_start_config.is_some(),
-                _ => false,
-            };
-            cx.refuse("round_robin_lb_config", slow_start)?;
-            nuncio_proto::any::pack(&policies::round_robin::v3::RoundRobin {
-                locality_lb_config: locality,
-                ..Default::default()
-            })
-        }
-        LbPolicy::LeastRequest => {
-            let config = match &proto.lb_config {
-                Some(LbConfig::LeastRequestLbConfig(config)) => config.clone(),
-                _ => Default::default(),
-            };
-            cx.refuse(
-                "least_request_lb_config",
-                config.slow_start_config.is_some(),
-            )?;
-            nuncio_proto::any::pack(&policies::least_request::v3::LeastRequest {
-                choice_count: config.choice_count,
-                active_request_bias: config.active_request_bias,
-                locality_lb_config: locality,
-                ..Default::default()
-            })
-        }
+        LbPolicy::RoundRobin => round_robin(cx, proto)?,
+        LbPolicy::LeastRequest => least_request(cx, proto)?,
         LbPolicy::Random => nuncio_proto::any::pack(&policies::random::v3::Random {
-            locality_lb_config: locality,
+            locality_lb_config: locality_config(proto),
         }),
-        LbPolicy::RingHash
-        | LbPolicy::Maglev
-        | LbPolicy::ClusterProvided
-        | LbPolicy::LoadBalancingPolicyConfig => return Err(cx.not_built("lb_policy")),
+        LbPolicy::RingHash | LbPolicy::Maglev => return Err(cx.not_built("lb_policy")),
+        LbPolicy::ClusterProvided => {
+            let message = format!(
+                "cluster manager: cluster provided LB specified but cluster '{}' did not provide \
+                 one. Check cluster documentation.",
+                proto.name
+            );
+            return Err(cx.error_at("lb_policy", message));
+        }
+        LbPolicy::LoadBalancingPolicyConfig => {
+            let message = "cluster: field load_balancing_policy need to be set";
+            return Err(cx.error_at("load_balancing_policy", message));
+        }
     };
     of_any(cx, &config, "lb_policy")
 }
 
-/// The first policy of the list that is known counts, as in Envoy.
-fn of_list(cx: &mut ParseCx, proto: &proto::LoadBalancingPolicy) -> Parsed<Arc<dyn LbSpec>> {
+/// The newer way to name a policy goes with none of what belongs to the older.
+fn check_alone(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
+    if proto.lb_subset_config.is_some() {
+        let message = "cluster: load_balancing_policy cannot be combined with lb_subset_config";
+        return Err(cx.error_at("lb_subset_config", message));
+    }
+    let common = proto.common_lb_config.as_ref();
+    if common.is_some_and(|common| {
+        common.locality_config_specifier.is_some() || common.consistent_hashing_lb_config.is_some()
+    }) {
+        let message = "cluster: load_balancing_policy cannot be combined with partial fields \
+                       (zone_aware_lb_config, locality_weighted_lb_config, \
+                       consistent_hashing_lb_config) of common_lb_config";
+        return Err(cx.error_at("common_lb_config", message));
+    }
+    Ok(())
+}
+
+fn round_robin(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Any> {
+    if let Some(LbConfig::RoundRobinLbConfig(config)) = &proto.lb_config {
+        let slow_start = config.slow_start_config.is_some();
+        cx.field("round_robin_lb_config", |cx| {
+            cx.refuse("slow_start_config", slow_start)
+        })?;
+    }
+    Ok(nuncio_proto::any::pack(
+        &policies::round_robin::v3::RoundRobin {
+            locality_lb_config: locality_config(proto),
+            ..Default::default()
+        },
+    ))
+}
+
+fn least_request(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Any> {
+    let config = match &proto.lb_config {
+        Some(LbConfig::LeastRequestLbConfig(config)) => config.clone(),
+        _ => Default::default(),
+    };
+    cx.field("least_request_lb_config", |cx| {
+        cx.refuse("slow_start_config", config.slow_start_config.is_some())
+    })?;
+    Ok(nuncio_proto::any::pack(
+        &policies::least_request::v3::LeastRequest {
+            choice_count: config.choice_count,
+            active_request_bias: config.active_request_bias,
+            locality_lb_config: locality_config(proto),
+            ..Default::default()
+        },
+    ))
+}
+
+/// The first policy of the list that Envoy knows counts; one that this build lacks is refused, not
+/// passed over for a later one.
+fn of_list(
+    cx: &mut ParseCx,
+    cluster: &str,
+    proto: &proto::LoadBalancingPolicy,
+) -> Parsed<Arc<dyn LbSpec>> {
     let mut names = Vec::new();
-    for policy in &proto.policies {
+    for (index, policy) in proto.policies.iter().enumerate() {
         let Some(extension) = &policy.typed_extension_config else {
             continue;
         };
-        let Some(config) = &extension.typed_config else {
-            continue;
-        };
-        if cx.env().registry.load_balancer(config).is_some() {
-            return of_any(cx, config, "policies");
+        if let Some(config) = &extension.typed_config {
+            let known = cx.env().registry.load_balancer(config).is_some();
+            if known || is_envoys(nuncio_proto::any::type_name(config)) {
+                return cx.field("policies", |cx| {
+                    cx.index(index, |cx| of_any(cx, config, "typed_extension_config"))
+                });
+            }
         }
-        names.push(extension.name.clone());
+        names.push(extension.name.as_str());
     }
     Err(cx.error(format!(
-        "cluster: didn't find a registered load balancer factory for any of: {}",
+        "cluster: didn't find a registered load balancer factory implementation for cluster: \
+         '{cluster}' with names from [{}]",
         names.join(", ")
     )))
 }
@@ -84,24 +130,30 @@ fn of_list(cx: &mut ParseCx, proto: &proto::LoadBalancingPolicy) -> Parsed<Arc<d
 fn of_any(cx: &mut ParseCx, config: &Any, field: &'static str) -> Parsed<Arc<dyn LbSpec>> {
     match cx.env().registry.load_balancer(config) {
         Some(factory) => cx.field(field, |cx| factory.parse(config, cx)),
-        None => Err(cx.not_built(field)),
+        None => {
+            let name = nuncio_proto::any::type_name(config);
+            let message =
+                format!("the load balancing policy {name} is not supported by this build");
+            Err(cx.error_at(field, message))
+        }
     }
 }
 
 fn locality_config(proto: &proto::Cluster) -> Option<LocalityLbConfig> {
-    let specifier = proto
-        .common_lb_config
-        .as_ref()
-        .and_then(|common| common.locality_config_specifier.as_ref());
-    let specifier = match specifier {
-        None => return None,
-        Some(LocalityConfigSpecifier::LocalityWeightedLbConfig(_)) => {
+    let common = proto.common_lb_config.as_ref()?;
+    let specifier = match common.locality_config_specifier.as_ref()? {
+        LocalityConfigSpecifier::LocalityWeightedLbConfig(_) => {
             let weighted = locality::LocalityWeightedLbConfig::default();
             locality::LocalityConfigSpecifier::LocalityWeightedLbConfig(weighted)
         }
-        // Without a local cluster, which the bootstrap refuses, there is nothing to be aware of:
-        // Envoy then balances over all localities, and so does this.
-        Some(LocalityConfigSpecifier::ZoneAwareLbConfig(_)) => return None,
+        LocalityConfigSpecifier::ZoneAwareLbConfig(zones) => {
+            locality::LocalityConfigSpecifier::ZoneAwareLbConfig(locality::ZoneAwareLbConfig {
+                routing_enabled: zones.routing_enabled,
+                min_cluster_size: zones.min_cluster_size,
+                fail_traffic_on_panic: zones.fail_traffic_on_panic,
+                ..Default::default()
+            })
+        }
     };
     Some(LocalityLbConfig {
         locality_config_specifier: Some(specifier),

@@ -1,15 +1,45 @@
 //! Configs as text, for tests.
 
 use nuncio_extension::server_env::NodeInfo;
-use nuncio_extension::{ParseCx, Parsed, Registry, ServerEnv};
+use nuncio_extension::{LoadBalancerExtension, ParseCx, Parsed, Registry, ServerEnv};
+use nuncio_proto::envoy::extensions::load_balancing_policies::random::v3::Random;
 use nuncio_proto::{Format, Message, Name, Options, load};
+use nuncio_upstream::{LbSpec, LoadBalancer};
+use nuncio_worker::Worker;
+use std::rc::Rc;
+use std::sync::Arc;
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
     http_filters: &[],
-    load_balancers: &[],
+    load_balancers: &[&TestBalancer],
     network_filters: &[],
 };
+
+/// A policy that clusters can be parsed with, and that nobody balances by.
+struct TestBalancer;
+
+impl LoadBalancerExtension for TestBalancer {
+    const NAME: &'static str = "envoy.load_balancing_policies.random";
+    type Proto = Random;
+
+    fn parse(&self, _proto: Random, _cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
+        Ok(Arc::new(TestPolicy))
+    }
+}
+
+#[derive(Debug)]
+struct TestPolicy;
+
+impl LbSpec for TestPolicy {
+    fn name(&self) -> &'static str {
+        TestBalancer::NAME
+    }
+
+    fn localize(&self, _worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
+        unreachable!("a policy of a config that is only parsed")
+    }
+}
 
 /// Loads a message and converts it; else all errors, each with its path, one a line.
 pub(crate) fn convert<P: Message + Name + Default, T>(

@@ -124,13 +124,10 @@ impl DnsCluster {
         let endpoint = &self.config.assignment.endpoints[target];
         let (name, port) = match &endpoint.name {
             Some((name, port)) => (Arc::clone(name), *port),
-            None => {
-                let address = &endpoint.host.address;
-                (
-                    address.to_string().into(),
-                    address.ip().map_or(0, |at| at.port()),
-                )
-            }
+            None => match &endpoint.host.address {
+                Address::Ip(at) => (at.ip().to_string().into(), at.port()),
+                other => (other.to_string().into(), 0),
+            },
         };
         let mut seen = HashSet::new();
         let addresses: Vec<_> = found

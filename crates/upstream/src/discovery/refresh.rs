@@ -12,6 +12,8 @@ pub struct DnsRefresh {
     pub failure: Option<(Duration, Duration)>,
     /// Whether the records' time to live counts instead of the rate.
     pub respect_ttl: bool,
+    /// A time to live that is shorter counts as this.
+    pub least_ttl: Duration,
     /// Up to this much is added, at random.
     pub jitter: Duration,
 }
@@ -22,6 +24,7 @@ impl Default for DnsRefresh {
             rate: Duration::from_secs(5),
             failure: None,
             respect_ttl: false,
+            least_ttl: Duration::ZERO,
             jitter: Duration::ZERO,
         }
     }
@@ -43,6 +46,7 @@ impl Pauses {
     ) -> Duration {
         self.failures = 0;
         let ttl = ttl.filter(|ttl| refresh.respect_ttl && !ttl.is_zero());
+        let ttl = ttl.map(|ttl| ttl.max(refresh.least_ttl));
         ttl.unwrap_or(refresh.rate) + below(refresh.jitter, random)
     }
 
@@ -95,6 +99,15 @@ mod tests {
                     "{ttl:?} {pause:?}"
                 );
             }
+        }
+        let least = DnsRefresh {
+            respect_ttl: true,
+            least_ttl: secs(30),
+            ..DnsRefresh::default()
+        };
+        for (ttl, pause) in [(10, 30), (40, 40), (0, 5)] {
+            let ttl = Some(secs(ttl));
+            assert_eq!(pauses.after_success(&least, ttl, &mut random), secs(pause));
         }
         for _ in 0..2 {
             for most in [1, 2, 4, 6, 6] {

@@ -1,0 +1,275 @@
+//! Clusters as YAML: what is accepted, and what is refused in Envoy's words (or as not built).
+
+use super::*;
+use crate::testing::convert;
+
+const IP: &str = "{address: {socket_address: {address: 127.0.0.1, port_value: 80}}}";
+const NAME: &str = "{address: {socket_address: {address: a.test, port_value: 80}}}";
+const LB: &str = "load_balancing_policy: {policies: [{typed_extension_config: {name: t, \
+    typed_config: {'@type': type.googleapis.com/envoy.extensions.load_balancing_policies.random.v3\
+    .Random}}}]}";
+
+fn with_endpoints(fields: &str, endpoints: &[&str]) -> String {
+    let localities = endpoints
+        .iter()
+        .map(|e| format!("{{lb_endpoints: [{{endpoint: {e}}}]}}"));
+    let list = localities.collect::<Vec<_>>().join(", ");
+    format!("{{name: c, {fields}, load_assignment: {{cluster_name: c, endpoints: [{list}]}}}}")
+}
+
+fn parse(yaml: &str) -> Result<ClusterConfig, String> {
+    convert(yaml, cluster)
+}
+
+#[track_caller]
+fn refused(yaml: &str, part: &str) {
+    let error = parse(yaml).err().unwrap_or_default();
+    assert!(
+        error.contains(part),
+        "{yaml}\ngives {error:?}, not {part:?}"
+    );
+}
+
+#[test]
+fn types_of_discovery() {
+    let dns = "envoy.extensions.clusters.dns.v3.DnsCluster";
+    let typed = |more: &str| {
+        format!(
+            "cluster_type: {{name: envoy.cluster.dns, typed_config: {{'@type': \
+             type.googleapis.com/{dns}{more}}}}}"
+        )
+    };
+    let cases = [
+        ("alt_stat_name: a", IP, "STATIC"),
+        ("type: STATIC", IP, "STATIC"),
+        ("type: STRICT_DNS", NAME, "STRICT_DNS"),
+        ("type: STRICT_DNS", IP, "STRICT_DNS"),
+        ("type: strict_dns", NAME, "STRICT_DNS"),
+        ("type: LOGICAL_DNS", NAME, "LOGICAL_DNS"),
+        (
+            "cluster_type: {name: envoy.cluster.dns}",
+            NAME,
+            "STRICT_DNS",
+        ),
+        ("cluster_type: {name: envoy.cluster.static}", IP, "STATIC"),
+        (
+            "cluster_type: {name: envoy.cluster.logical_dns}",
+            NAME,
+            "LOGICAL_DNS",
+        ),
+        (&typed(""), NAME, "STRICT_DNS"),
+        (
+            &typed(", all_addresses_in_single_endpoint: true"),
+            NAME,
+            "LOGICAL_DNS",
+        ),
+    ];
+    for (fields, endpoint, name) in cases {
+        let config = parse(&with_endpoints(&format!("{fields}, {LB}"), &[endpoint]));
+        assert_eq!(
+            config.map(|c| c.discovery.name()).as_deref(),
+            Ok(name),
+            "{fields}"
+        );
+    }
+}
+
+#[test]
+fn discovery_is_refused_as_by_envoy() {
+    let cases = [
+        (
+            "type: STATIC",
+            NAME,
+            "malformed IP address: a.test. Consider setting resolver_name",
+        ),
+        (
+            "type: STATIC, eds_cluster_config: {eds_config: {ads: {}}}",
+            IP,
+            "eds_cluster_config set in a non-EDS cluster",
+        ),
+        (
+            "type: EDS",
+            IP,
+            "cannot create an EDS cluster without an EDS config",
+        ),
+        (
+            "type: EDS, eds_cluster_config: {eds_config: {ads: {}}}",
+            IP,
+            "eds_cluster_config is not supported by this build",
+        ),
+        (
+            "type: ORIGINAL_DST",
+            IP,
+            "cluster: LB policy ROUND_ROBIN is not valid for Cluster type ORIGINAL_DST.",
+        ),
+        (
+            "cluster_type: {name: foo}",
+            IP,
+            "Didn't find a registered cluster factory implementation for name: 'foo'",
+        ),
+        (
+            "type: STRICT_DNS, dns_failure_refresh_rate: {base_interval: 5s, max_interval: 1s}",
+            NAME,
+            "dns_failure_refresh_rate must have max_interval greater than or equal to the",
+        ),
+        (
+            "type: STRICT_DNS, typed_dns_resolver_config: {name: x, typed_config: {'@type': \
+             type.googleapis.com/envoy.extensions.network.dns_resolver.apple.v3.\
+             AppleDnsResolverConfig}}",
+            NAME,
+            "Didn't find a registered implementation for 'x' with type URL: 'envoy.extensions.\
+             network.dns_resolver.apple.v3.AppleDnsResolverConfig'",
+        ),
+        (
+            "type: STRICT_DNS",
+            "{address: {socket_address: {address: a.test, port_value: 80, resolver_name: foo}}}",
+            "STRICT_DNS clusters must NOT have a custom resolver name set",
+        ),
+        ("type: STATIC", "{}", "Address must be set"),
+    ];
+    for (fields, endpoint, part) in cases {
+        refused(&with_endpoints(fields, &[endpoint]), part);
+    }
+    refused(
+        "{name: c, type: LOGICAL_DNS}",
+        "LOGICAL_DNS clusters must have a single host",
+    );
+    refused(
+        &with_endpoints("type: LOGICAL_DNS", &[NAME, NAME]),
+        "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint",
+    );
+    refused(
+        "{name: c, load_assignment: {cluster_name: c, endpoints: [{leds_cluster_locality_config: \
+         {leds_config: {ads: {}}, leds_collection_name: a}}]}}",
+        "LEDS is only supported when EDS is used. Static cluster c cannot use LEDS.",
+    );
+}
+
+#[test]
+fn resolvers() {
+    let server = "resolvers: [{socket_address: {address: 127.0.0.1, port_value: 5353}}]";
+    let typed = "typed_dns_resolver_config: {name: x, typed_config: {'@type': \
+                 type.googleapis.com/envoy.extensions.network.dns_resolver.";
+    let cases = [
+        "dns_resolvers: [{socket_address: {address: 127.0.0.1, port_value: 53}}]".to_owned(),
+        format!("dns_resolution_config: {{{server}}}"),
+        format!("{typed}cares.v3.CaresDnsResolverConfig, {server}, query_tries: 2}}}}"),
+        format!("{typed}getaddrinfo.v3.GetAddrInfoDnsResolverConfig}}}}"),
+        format!("{typed}hickory.v3.HickoryDnsResolverConfig, {server}}}}}"),
+    ];
+    for fields in cases {
+        let fields = format!("type: STRICT_DNS, {fields}, {LB}");
+        assert!(parse(&with_endpoints(&fields, &[NAME])).is_ok(), "{fields}");
+    }
+    let name = "[{socket_address: {address: foo, port_value: 53}}]";
+    let fields = format!("type: STRICT_DNS, dns_resolvers: {name}");
+    refused(
+        &with_endpoints(&fields, &[NAME]),
+        "malformed IP address: foo",
+    );
+}
+
+#[test]
+fn policies_are_refused_as_by_envoy() {
+    let cases = [
+        (
+            "lb_policy: CLUSTER_PROVIDED",
+            "cluster manager: cluster provided LB specified but cluster 'c' did not provide one. \
+             Check cluster documentation.",
+        ),
+        (
+            "lb_policy: LOAD_BALANCING_POLICY_CONFIG",
+            "cluster: field load_balancing_policy need to be set",
+        ),
+        (
+            "load_balancing_policy: {policies: [{typed_extension_config: {name: odd, typed_config: \
+             {'@type': type.googleapis.com/xds.type.v3.TypedStruct, \
+             type_url: type.googleapis.com/made.up.Lb}}}]}",
+            "cluster: didn't find a registered load balancer factory implementation for cluster: \
+             'c' with names from [odd]",
+        ),
+        (
+            &format!("common_lb_config: {{locality_weighted_lb_config: {{}}}}, {LB}"),
+            "cluster: load_balancing_policy cannot be combined with partial fields",
+        ),
+        (
+            "load_balancing_policy: {policies: [{typed_extension_config: {name: m, typed_config: \
+             {'@type': type.googleapis.com/envoy.extensions.load_balancing_policies.maglev.v3\
+             .Maglev}}}]}",
+            "maglev.v3.Maglev is not supported by this build",
+        ),
+        (
+            "lb_policy: RING_HASH",
+            "lb_policy is not supported by this build",
+        ),
+    ];
+    for (fields, part) in cases {
+        refused(&with_endpoints(fields, &[IP]), part);
+    }
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name() {
+    for (field, value) in [
+        ("filters", "[{name: x}]"),
+        ("lrs_server", "{ads: {}}"),
+        ("outlier_detection", "{}"),
+        ("preconnect_policy", "{}"),
+        ("track_cluster_stats", "{}"),
+        ("connection_pool_per_downstream_connection", "true"),
+    ] {
+        let fields = format!("{field}: {value}");
+        let part = format!("{field} is not supported by this build");
+        refused(&with_endpoints(&fields, &[IP]), &part);
+    }
+    let tls = "transport_socket: {name: foo}";
+    let part = "Didn't find a registered implementation for 'foo' with type URL: ''";
+    refused(&with_endpoints(tls, &[IP]), part);
+    let per_host = "circuit_breakers: {per_host_thresholds: [{max_requests: 1}]}";
+    refused(
+        &with_endpoints(per_host, &[IP]),
+        "Unsupported field in per_host_thresholds",
+    );
+}
+
+#[test]
+fn values_and_defaults() {
+    let fields = "alt_stat_name: other, connect_timeout: 2s, per_connection_buffer_limit_bytes: 7, \
+         circuit_breakers: {thresholds: [{max_requests: 1}, {max_requests: 2}, \
+         {priority: HIGH, max_retries: 9, retry_budget: {}}], \
+         per_host_thresholds: [{max_connections: 4}]}, \
+         common_lb_config: {healthy_panic_threshold: {value: 30.5}}, \
+         transport_socket: {name: envoy.transport_sockets.raw_buffer}, \
+         lb_subset_config: {fallback_policy: ANY_ENDPOINT}, cleanup_interval: 5s";
+    let refused_pair = with_endpoints(&format!("{fields}, {LB}"), &[IP]);
+    refused(&refused_pair, "cannot be combined with lb_subset_config");
+    let fields = fields.replace("lb_subset_config: {fallback_policy: ANY_ENDPOINT}, ", "");
+    let spec = parse(&with_endpoints(&format!("{fields}, {LB}"), &[IP]))
+        .unwrap()
+        .spec;
+    assert_eq!((&*spec.name, &*spec.observability_name), ("c", "other"));
+    assert_eq!(spec.connect_timeout, Duration::from_secs(2));
+    assert_eq!(spec.per_connection_buffer_limit, 7);
+    let [default, high] = &spec.thresholds;
+    assert_eq!(
+        (default.max_requests, default.max_connections_per_host),
+        (1, 4)
+    );
+    assert_eq!(
+        (high.max_requests, high.max_connections_per_host),
+        (1024, u32::MAX)
+    );
+    assert_eq!(
+        high.retry_budget
+            .map(|b| (b.percent, b.min_retry_concurrency)),
+        Some((20.0, 3))
+    );
+    assert_eq!(spec.common_lb.healthy_panic_threshold, 30);
+    let spec = parse(&with_endpoints(LB, &[IP])).unwrap().spec;
+    assert_eq!(spec.connect_timeout, Duration::from_secs(5));
+    assert_eq!(
+        (spec.per_connection_buffer_limit, &*spec.observability_name),
+        (1 << 20, "c")
+    );
+    assert_eq!(spec.http.idle_timeout, Some(Duration::from_secs(3600)));
+}
