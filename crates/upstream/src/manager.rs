@@ -3,6 +3,7 @@
 use crate::cluster::ClusterInfo;
 use crate::local_cluster::LocalCluster;
 use crate::priority::{HostsChange, PrioritySet};
+use nuncio_stats::{Scope, SharedGauge};
 use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ pub struct ClusterManager {
     worker: Rc<Worker>,
     clusters: RefCell<HashMap<Arc<str>, Known>>,
     generation: Cell<u64>,
-    inflated: Cell<u64>,
+    known: RefCell<Option<SharedGauge>>,
 }
 
 impl ClusterManager {
@@ -32,7 +33,7 @@ impl ClusterManager {
             worker: Rc::clone(worker),
             clusters: RefCell::default(),
             generation: Cell::new(1),
-            inflated: Cell::new(0),
+            known: RefCell::default(),
         });
         worker.services().add(Rc::clone(&manager));
         manager
@@ -50,14 +51,17 @@ impl ClusterManager {
     pub fn get(&self, name: &str) -> Option<Rc<LocalCluster>> {
         let mut clusters = self.clusters.borrow_mut();
         let known = clusters.get_mut(name)?;
-        if known.local.is_none() {
-            self.inflated.set(self.inflated.get() + 1);
-        }
         let local = known.local.get_or_insert_with(|| {
             let (info, hosts) = (Arc::clone(&known.info), Arc::clone(&known.hosts));
             LocalCluster::new(&self.worker, info, hosts)
         });
         Some(Rc::clone(local))
+    }
+
+    /// The hosts of a cluster as last published.
+    pub fn hosts(&self, name: &str) -> Option<Arc<PrioritySet>> {
+        let clusters = self.clusters.borrow();
+        Some(Arc::clone(&clusters.get(name)?.hosts))
     }
 
     /// Whether there is a cluster of this name; unlike [`get`](Self::get) it does not begin to
@@ -74,10 +78,17 @@ impl ClusterManager {
         self.generation.get()
     }
 
-    /// How many clusters are in use here
-    /// (`thread_local_cluster_manager.WORKER.clusters_inflated`).
-    pub fn inflated(&self) -> u64 {
-        self.inflated.get()
+    /// Shows below `scope` how many clusters this worker knows (`WORKER.clusters_inflated`).
+    pub fn count_in(&self, scope: &Scope) {
+        let scope = scope.scope(&self.worker.id().name());
+        *self.known.borrow_mut() = Some(scope.gauge("clusters_inflated"));
+        self.count();
+    }
+
+    fn count(&self) {
+        if let Some(known) = &*self.known.borrow() {
+            known.set(self.clusters.borrow().len() as u64);
+        }
     }
 
     /// Adds a cluster, or replaces the one of this name; its connections are then drained.
@@ -114,8 +125,8 @@ impl ClusterManager {
 
     fn retire(&self, old: Option<Known>) {
         self.generation.set(self.generation.get() + 1);
+        self.count();
         if let Some(local) = old.and_then(|known| known.local) {
-            self.inflated.set(self.inflated.get() - 1);
             local.drain_connections();
         }
     }

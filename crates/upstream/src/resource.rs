@@ -2,7 +2,7 @@
 //! "Circuit breaking").
 
 use crate::local_cluster::ClusterCore;
-use crate::stats::{CircuitBreakerRemainingStats, CircuitBreakerStats};
+use crate::stats::CircuitBreakerStats;
 use nuncio_stats::{Gauge, Group, Scope, SharedGauge};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -87,50 +87,71 @@ pub enum Resource {
 
 const RESOURCES: usize = 4;
 
+impl Resource {
+    const ALL: [Self; RESOURCES] = [
+        Self::Connections,
+        Self::PendingRequests,
+        Self::Requests,
+        Self::Retries,
+    ];
+}
+
 /// The use of one priority's resources, shared by all threads.
 pub struct ResourceManager {
     thresholds: Thresholds,
     used: [AtomicU32; RESOURCES],
     stats: Group<CircuitBreakerStats>,
-    remaining: Option<Group<CircuitBreakerRemainingStats>>,
+    remaining: Option<Remaining>,
+}
+
+/// The gauges of `track_remaining`. Few clusters have them, so that they are not kept per worker.
+struct Remaining {
+    gauges: [SharedGauge; RESOURCES],
     /// Kept for its name: the number of pools is not limited.
-    _remaining_pools: Option<SharedGauge>,
+    _pools: SharedGauge,
+}
+
+impl Remaining {
+    fn new(scope: &Scope) -> Self {
+        let pools = scope.gauge("remaining_cx_pools");
+        // Envoy shows the largest number for "no limit".
+        pools.set(u64::MAX);
+        let names = ["cx", "pending", "rq", "retries"];
+        Self {
+            gauges: names.map(|name| scope.gauge(&format!("remaining_{name}"))),
+            _pools: pools,
+        }
+    }
 }
 
 impl ResourceManager {
     /// Nothing is in use. `scope` is the cluster's.
     pub fn new(thresholds: Thresholds, priority: Priority, scope: &Scope) -> Self {
         let scope = scope.scope("circuit_breakers").scope(priority.as_str());
-        let remaining = thresholds
-            .track_remaining
-            .then(|| scope.group::<CircuitBreakerRemainingStats>());
-        let remaining_pools = thresholds.track_remaining.then(|| {
-            let gauge = scope.gauge("remaining_cx_pools");
-            // Envoy shows the largest number for "no limit".
-            gauge.set(u64::MAX);
-            gauge
-        });
-        if let Some(remaining) = &remaining {
-            let remaining = remaining.local();
-            remaining
-                .remaining_cx()
-                .set(thresholds.max_connections.into());
-            remaining
-                .remaining_pending()
-                .set(thresholds.max_pending_requests.into());
-            remaining.remaining_rq().set(thresholds.max_requests.into());
-            // A budget has no fixed remainder: Envoy shows 0.
-            let retries = thresholds
-                .retry_budget
-                .map_or(thresholds.max_retries, |_| 0);
-            remaining.remaining_retries().set(retries.into());
-        }
-        Self {
+        let remaining = thresholds.track_remaining.then(|| Remaining::new(&scope));
+        let manager = Self {
             thresholds,
             used: Default::default(),
             stats: scope.group(),
             remaining,
-            _remaining_pools: remaining_pools,
+        };
+        for resource in Resource::ALL {
+            manager.show_remaining(resource);
+        }
+        manager
+    }
+
+    /// Shows how much of a resource is left, where that is tracked.
+    fn show_remaining(&self, resource: Resource) {
+        if let Some(remaining) = &self.remaining {
+            // A budget has no fixed remainder: Envoy shows 0.
+            let max = if self.has_fixed_limit(resource) {
+                self.max(resource)
+            } else {
+                0
+            };
+            let left = max.saturating_sub(self.used(resource));
+            remaining.gauges[resource as usize].set(left.into());
         }
     }
 
@@ -166,14 +187,12 @@ impl ResourceManager {
 /// A worker's handle to a [`ResourceManager`], with its gauges.
 pub(crate) struct LocalResources {
     stats: CircuitBreakerStats,
-    remaining: Option<CircuitBreakerRemainingStats>,
 }
 
 impl LocalResources {
     pub(crate) fn new(manager: &ResourceManager) -> Self {
         Self {
             stats: manager.stats.local(),
-            remaining: manager.remaining.as_ref().map(Group::local),
         }
     }
 
@@ -202,25 +221,17 @@ impl LocalResources {
         if before.checked_add(1) == Some(max) && manager.has_fixed_limit(resource) {
             self.open(resource).inc();
         }
-        if manager.has_fixed_limit(resource)
-            && let Some(remaining) = self.remaining(resource)
-        {
-            remaining.dec();
-        }
+        manager.show_remaining(resource);
     }
 
     /// Gives one back.
     pub(crate) fn give(&self, manager: &ResourceManager, resource: Resource) {
         let before = manager.used[resource as usize].fetch_sub(1, Relaxed);
         debug_assert!(before > 0, "{resource:?} given back more often than taken");
-        if manager.has_fixed_limit(resource) {
-            if before == manager.max(resource) {
-                self.open(resource).dec();
-            }
-            if let Some(remaining) = self.remaining(resource) {
-                remaining.inc();
-            }
+        if before == manager.max(resource) && manager.has_fixed_limit(resource) {
+            self.open(resource).dec();
         }
+        manager.show_remaining(resource);
     }
 
     fn open(&self, resource: Resource) -> Gauge<'_> {
@@ -230,16 +241,6 @@ impl LocalResources {
             Resource::Requests => self.stats.rq_open(),
             Resource::Retries => self.stats.rq_retry_open(),
         }
-    }
-
-    fn remaining(&self, resource: Resource) -> Option<Gauge<'_>> {
-        let remaining = self.remaining.as_ref()?;
-        Some(match resource {
-            Resource::Connections => remaining.remaining_cx(),
-            Resource::PendingRequests => remaining.remaining_pending(),
-            Resource::Requests => remaining.remaining_rq(),
-            Resource::Retries => remaining.remaining_retries(),
-        })
     }
 }
 
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!((gauge("cx_open"), gauge("remaining_cx")), (0, 1024));
         local.take(&manager, Resource::Requests);
         local.give(&manager, Resource::Requests);
-        assert_eq!(gauge("rq_open"), 1);
+        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (1, 0));
         local.give(&manager, Resource::Requests);
         assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (0, 1));
     }

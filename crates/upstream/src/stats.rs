@@ -135,10 +135,3 @@ stat_group! {
         gauges { cx_open, cx_pool_open, rq_open, rq_pending_open, rq_retry_open }
     }
 }
-
-stat_group! {
-    /// How much is left of the limits of one priority, where `track_remaining` asks for it.
-    pub struct CircuitBreakerRemainingStats {
-        gauges { remaining_cx, remaining_pending, remaining_retries, remaining_rq }
-    }
-}

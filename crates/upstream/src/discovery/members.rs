@@ -41,16 +41,18 @@ struct State {
 }
 
 impl Members {
-    /// A cluster without hosts.
+    /// A cluster without hosts. One that replaces another of the same name in stats is given the
+    /// other's `stats`, so that what the one sets the other does not add to.
     pub fn new(
         worker: &Rc<Worker>,
         info: &Arc<ClusterInfo>,
+        stats: Option<ClusterUpdateStats>,
         observer: Box<dyn MembersObserver>,
     ) -> Rc<Self> {
         let none = PrioritySet::new(Vec::new(), info.spec.common_lb.healthy_panic_threshold);
         Rc::new(Self {
             worker: Rc::clone(worker),
-            stats: info.update_stats.local(),
+            stats: stats.unwrap_or_else(|| info.update_stats.local()),
             info: Arc::clone(info),
             observer,
             is_ready: Cell::new(false),

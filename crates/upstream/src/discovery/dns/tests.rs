@@ -120,7 +120,7 @@ impl Fixture {
         let store = Store::default();
         let info = ClusterInfo::new(ClusterSpec::new("c", Arc::new(NoLb)), &store.root());
         let seen = Seen::default();
-        let members = Members::new(worker, &info, Box::new(seen.clone()));
+        let members = Members::new(worker, &info, None, Box::new(seen.clone()));
         config.start(&members);
         Self {
             answer,

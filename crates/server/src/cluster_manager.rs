@@ -1,0 +1,276 @@
+//! The clusters, on main: takes updates, lets clusters warm, tells the workers (Envoy's
+//! "Cluster manager" and "Cluster warming").
+//!
+//! The static configuration is only the first update. A cluster that changes is made anew beside
+//! the one it replaces, and takes its place once its hosts are known; streams in flight keep the
+//! old one.
+
+use nuncio_proto::google::protobuf::Any;
+use nuncio_stats::{Scope, stat_group};
+use nuncio_upstream::cluster::ClusterInfo;
+use nuncio_upstream::discovery::members::MembersObserver;
+use nuncio_upstream::discovery::{ClusterConfig, Discovery, Members};
+use nuncio_upstream::priority::{HostsChange, PrioritySet};
+use nuncio_worker::{Worker, WorkerHandle};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::SystemTime;
+
+stat_group! {
+    /// `cluster_manager.`
+    struct ManagerStats {
+        counters {
+            cluster_added,
+            cluster_modified,
+            cluster_removed,
+            cluster_updated,
+            cluster_updated_via_merge,
+            update_merge_cancelled,
+            update_out_of_merge_window,
+        }
+        gauges { active_clusters, warming_clusters }
+    }
+}
+
+/// Where a cluster's configuration came from, for `config_dump`.
+#[derive(Clone, Debug)]
+pub struct ClusterSource {
+    /// The `envoy.config.cluster.v3.Cluster` as it came.
+    pub config: Any,
+    /// The control plane's version; empty for static clusters.
+    pub version_info: String,
+    /// When it came.
+    pub last_updated: SystemTime,
+}
+
+/// A cluster on main.
+pub struct Cluster {
+    number: u64,
+    info: Arc<ClusterInfo>,
+    discovery: Arc<dyn Discovery>,
+    members: Rc<Members>,
+    source: ClusterSource,
+}
+
+impl Cluster {
+    /// The configuration, circuit breakers and stats.
+    pub fn info(&self) -> &Arc<ClusterInfo> {
+        &self.info
+    }
+
+    /// The hosts now.
+    pub fn hosts(&self) -> Arc<PrioritySet> {
+        self.members.current()
+    }
+
+    /// The hosts, for what changes them: health checks.
+    pub fn members(&self) -> &Rc<Members> {
+        &self.members
+    }
+
+    /// How hosts are found: `STATIC`, `STRICT_DNS` and so on.
+    pub fn discovery(&self) -> &'static str {
+        self.discovery.name()
+    }
+
+    /// Where the configuration came from.
+    pub fn source(&self) -> &ClusterSource {
+        &self.source
+    }
+}
+
+/// All clusters.
+pub struct ClusterManager {
+    worker: Rc<Worker>,
+    workers: Vec<WorkerHandle>,
+    root: Scope,
+    stats: ManagerStats,
+    active: RefCell<BTreeMap<Arc<str>, Rc<Cluster>>>,
+    warming: RefCell<BTreeMap<Arc<str>, Rc<Cluster>>>,
+    last_number: Cell<u64>,
+    waiting: RefCell<Vec<Waker>>,
+}
+
+impl ClusterManager {
+    /// No clusters yet. `worker` is main, `workers` are the others; `root` is the scope without
+    /// prefix.
+    pub fn new(worker: &Rc<Worker>, workers: Vec<WorkerHandle>, root: &Scope) -> Rc<Self> {
+        let stats = root
+            .scope("cluster_manager")
+            .group::<ManagerStats>()
+            .local();
+        stats.active_clusters().set(0);
+        let manager = Rc::new(Self {
+            worker: Rc::clone(worker),
+            workers,
+            root: root.clone(),
+            stats,
+            active: RefCell::default(),
+            warming: RefCell::default(),
+            last_number: Cell::new(0),
+            waiting: RefCell::default(),
+        });
+        let scope = root.scope("thread_local_cluster_manager");
+        manager.tell(move |clusters| clusters.count_in(&scope));
+        manager
+    }
+
+    /// Adds a cluster, or changes the one of this name; nothing happens where the configuration is
+    /// the same. The change is seen once the cluster has warmed.
+    pub fn set(self: &Rc<Self>, config: ClusterConfig, source: ClusterSource) {
+        let name = Arc::clone(&config.spec.name);
+        let known = self.newest(&name);
+        if let Some(known) = &known
+            && known.source.config == source.config
+        {
+            return;
+        }
+        if known.is_some() {
+            self.stats.cluster_modified().inc();
+        } else {
+            self.stats.cluster_added().inc();
+        }
+        let number = self.last_number.get() + 1;
+        self.last_number.set(number);
+        let info = ClusterInfo::new(config.spec, &self.root);
+        let observer = Box::new(Observer {
+            manager: Rc::downgrade(self),
+            name: Arc::clone(&name),
+            number,
+        });
+        let stats = known
+            .filter(|known| known.info.spec.observability_name == info.spec.observability_name)
+            .map(|known| known.members.stats().clone());
+        let members = Members::new(&self.worker, &info, stats, observer);
+        members.stats().warming_state().set(1);
+        let cluster = Rc::new(Cluster {
+            number,
+            info,
+            discovery: config.discovery,
+            members,
+            source,
+        });
+        self.warming.borrow_mut().insert(name, Rc::clone(&cluster));
+        self.count();
+        cluster.discovery.start(&cluster.members);
+    }
+
+    /// Removes a cluster; whether there was one.
+    pub fn remove(&self, name: &str) -> bool {
+        let warming = self.warming.borrow_mut().remove(name).is_some();
+        let active = self.active.borrow_mut().remove(name).is_some();
+        if active {
+            let name: Arc<str> = name.into();
+            self.tell(move |clusters| clusters.remove(&name));
+        }
+        if active || warming {
+            self.stats.cluster_removed().inc();
+            self.count();
+        }
+        active || warming
+    }
+
+    /// Resolves once no cluster is warming: listeners start then.
+    pub async fn warmed(&self) {
+        std::future::poll_fn(|task| {
+            if self.warming.borrow().is_empty() {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push(task.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The clusters in use, by name.
+    pub fn active(&self) -> Vec<Rc<Cluster>> {
+        self.active.borrow().values().cloned().collect()
+    }
+
+    /// The clusters that wait for their hosts, by name.
+    pub fn warming(&self) -> Vec<Rc<Cluster>> {
+        self.warming.borrow().values().cloned().collect()
+    }
+
+    fn newest(&self, name: &str) -> Option<Rc<Cluster>> {
+        let warming = self.warming.borrow().get(name).cloned();
+        warming.or_else(|| self.active.borrow().get(name).cloned())
+    }
+
+    /// Runs `change` on every worker, main among them.
+    fn tell(&self, change: impl Fn(&nuncio_upstream::ClusterManager) + Clone + Send + 'static) {
+        for worker in &self.workers {
+            let change = change.clone();
+            worker.post(move |worker| change(&nuncio_upstream::ClusterManager::of(worker)));
+        }
+        change(&nuncio_upstream::ClusterManager::of(&self.worker));
+    }
+
+    fn count(&self) {
+        let gauge = |clusters: &RefCell<BTreeMap<_, _>>| clusters.borrow().len() as u64;
+        self.stats.active_clusters().set(gauge(&self.active));
+        self.stats.warming_clusters().set(gauge(&self.warming));
+    }
+
+    /// A cluster has warmed, unless it was replaced or removed meanwhile.
+    fn activate(&self, name: &Arc<str>, number: u64) {
+        let mut warming = self.warming.borrow_mut();
+        if warming
+            .get(name)
+            .is_none_or(|cluster| cluster.number != number)
+        {
+            return;
+        }
+        let Some(cluster) = warming.remove(name) else {
+            return;
+        };
+        drop(warming);
+        cluster.members.stats().warming_state().set(0);
+        let (info, hosts) = (Arc::clone(&cluster.info), cluster.hosts());
+        let old = self.active.borrow_mut().insert(Arc::clone(name), cluster);
+        self.tell(move |clusters| clusters.set(Arc::clone(&info), Arc::clone(&hosts)));
+        drop(old);
+        self.count();
+        if self.warming.borrow().is_empty() {
+            self.waiting.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// The hosts of a cluster changed.
+    fn update(&self, name: &Arc<str>, number: u64, hosts: &Arc<PrioritySet>, change: HostsChange) {
+        let is_active = |cluster: &Rc<Cluster>| cluster.number == number;
+        if !self.active.borrow().get(name).is_some_and(is_active) {
+            return;
+        }
+        self.stats.cluster_updated().inc();
+        let (name, hosts, change) = (Arc::clone(name), Arc::clone(hosts), Arc::new(change));
+        self.tell(move |clusters| clusters.update_hosts(&name, Arc::clone(&hosts), &change));
+    }
+}
+
+/// Passes on what a cluster's members tell.
+struct Observer {
+    manager: Weak<ClusterManager>,
+    name: Arc<str>,
+    number: u64,
+}
+
+impl MembersObserver for Observer {
+    fn on_change(&self, hosts: &Arc<PrioritySet>, change: HostsChange) {
+        if let Some(manager) = self.manager.upgrade() {
+            manager.update(&self.name, self.number, hosts, change);
+        }
+    }
+
+    fn on_ready(&self) {
+        if let Some(manager) = self.manager.upgrade() {
+            manager.activate(&self.name, self.number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
