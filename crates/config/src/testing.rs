@@ -46,6 +46,15 @@ pub(crate) fn convert<P: Message + Name + Default, T>(
     yaml: &str,
     convert: impl FnOnce(&mut ParseCx, P) -> Parsed<T>,
 ) -> Result<T, String> {
+    convert_with(&REGISTRY, yaml, convert)
+}
+
+/// As [`convert`], with extensions.
+pub(crate) fn convert_with<P: Message + Name + Default, T>(
+    registry: &'static Registry,
+    yaml: &str,
+    convert: impl FnOnce(&mut ParseCx, P) -> Parsed<T>,
+) -> Result<T, String> {
     let message = load::message_of::<P>().expect("Envoy has this message");
     let loaded = load::text(
         "test.yaml",
@@ -57,7 +66,7 @@ pub(crate) fn convert<P: Message + Name + Default, T>(
     .map_err(|errors| errors.to_string())?;
     let proto = loaded.decode().map_err(|errors| errors.to_string())?;
     let store = nuncio_stats::Store::default();
-    let env = ServerEnv::new(&REGISTRY, store, Vec::new(), NodeInfo::default(), true);
+    let env = ServerEnv::new(registry, store, Vec::new(), NodeInfo::default(), true);
     let mut cx = ParseCx::new(env);
     let converted = convert(&mut cx, proto);
     let (errors, _) = cx.finish();

@@ -14,6 +14,7 @@ mod limits;
 mod listener;
 pub mod listener_filter;
 mod local;
+mod logs;
 mod sockets;
 pub mod spec;
 mod stats;

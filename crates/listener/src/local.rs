@@ -6,6 +6,7 @@ use crate::handshake::Handshake;
 use crate::inspect::inspect;
 use crate::listener::{Admission, Listener, Refusal};
 use crate::listener_filter::{Candidate, LocalListenerFilterFactory};
+use crate::logs::Logs;
 use crate::sockets::WorkerSocket;
 use crate::spec::FilterChainSpec;
 use crate::stats::{ListenerStats, WorkerListenerStats};
@@ -17,7 +18,7 @@ use nuncio_net::{
     Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
     LocalTransportSocketFactory, NewConnection, Socket, Transport, next_connection_id,
 };
-use nuncio_stream_info::{ConnectionInfo, FilterState};
+use nuncio_stream_info::{ConnectionInfo, FilterState, Summary};
 use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -87,6 +88,7 @@ impl LocalChain {
 /// What an update in place replaces.
 pub(crate) struct LocalConfig {
     pub listener: Arc<Listener>,
+    logs: Logs,
     chains: Vec<Rc<LocalChain>>,
     pub listener_filters: Vec<Rc<dyn LocalListenerFilterFactory>>,
 }
@@ -114,6 +116,7 @@ impl LocalListener {
         let chains = listener.spec().filter_chains.chains().iter();
         let filters = listener.spec().listener_filters.iter();
         let config = LocalConfig {
+            logs: Logs::new(worker, listener.spec()),
             chains: chains
                 .map(|chain| LocalChain::new(worker, &listener, chain))
                 .collect(),
@@ -161,6 +164,7 @@ impl LocalListener {
                 .map(chain)
                 .collect(),
             listener_filters: former.listener_filters.clone(),
+            logs: Logs::new(&self.worker, listener.spec()),
             listener,
         };
         *self.config.borrow_mut() = Rc::new(config);
@@ -254,7 +258,9 @@ impl LocalListener {
         let time = (self.worker.now(), self.worker.wall());
         let (local, remote) = (incoming.local_address, incoming.remote_address);
         let mut info = ConnectionInfo::new(next_connection_id(), local, remote, time);
-        info.listener_name = Arc::clone(&config.listener.spec().name);
+        let spec = config.listener.spec();
+        info.listener_name = Arc::clone(&spec.name);
+        info.listener_metadata.clone_from(&spec.metadata);
         info.filter_state = RefCell::new(incoming.filter_state);
         let candidate = Candidate {
             socket: incoming.socket,
@@ -283,10 +289,15 @@ impl LocalListener {
             .or(chains.default_chain())
             .and_then(|index| config.chains.get(index));
         let Some(chain) = chain else {
-            return self.stats.no_filter_chain_match().inc();
+            self.stats.no_filter_chain_match().inc();
+            return config.logs.no_chain(&self.worker, candidate.info);
         };
         candidate.info.filter_chain_name = Arc::clone(&chain.spec.name);
-        let active = Active::new(self, admission, &candidate.info);
+        candidate
+            .info
+            .filter_chain_metadata
+            .clone_from(&chain.spec.metadata);
+        let active = Active::new(self, admission, &candidate.info, &config.logs);
         let transport = match &chain.transport {
             None => Transport::Raw(candidate.socket),
             Some(factory) => factory.create(candidate.socket),
@@ -307,13 +318,14 @@ impl LocalListener {
         chain: &Rc<LocalChain>,
         transport: Transport,
         info: ConnectionInfo,
-        active: Active,
+        mut active: Active,
     ) {
+        let info = Rc::new(info);
+        active.begin(&info);
         if chain.filters.is_empty() {
             // As in Envoy: nobody would ever answer.
             return;
         }
-        let info = Rc::new(info);
         let connection = NewConnection {
             worker: &self.worker,
             info: &info,
@@ -327,15 +339,23 @@ impl LocalListener {
     }
 }
 
-/// A connection that has a filter chain, as the stats count it.
+/// A connection that has a filter chain, as stats and logs count it.
 pub(crate) struct Active {
     listener: Rc<LocalListener>,
     start: Instant,
+    logs: Logs,
+    /// For the logs.
+    info: Option<Rc<ConnectionInfo>>,
     _admission: Admission,
 }
 
 impl Active {
-    fn new(listener: &Rc<LocalListener>, admission: Admission, info: &ConnectionInfo) -> Self {
+    fn new(
+        listener: &Rc<LocalListener>,
+        admission: Admission,
+        info: &ConnectionInfo,
+        logs: &Logs,
+    ) -> Self {
         listener.stats.downstream_cx_total().inc();
         listener.stats.downstream_cx_active().inc();
         if let Some(stats) = &listener.worker_stats {
@@ -345,7 +365,17 @@ impl Active {
         Self {
             listener: Rc::clone(listener),
             start: info.start,
+            logs: logs.clone(),
+            info: None,
             _admission: admission,
+        }
+    }
+
+    /// The connection's facts are complete.
+    fn begin(&mut self, info: &Rc<ConnectionInfo>) {
+        if !self.logs.is_empty() {
+            info.summary.set(Summary::Wanted);
+            self.info = Some(Rc::clone(info));
         }
     }
 }
@@ -358,8 +388,11 @@ impl Drop for Active {
         if let Some(stats) = &self.listener.worker_stats {
             stats.downstream_cx_active().dec();
         }
-        let now = self.listener.worker.now();
-        let length = now.saturating_duration_since(self.start);
+        let worker = &self.listener.worker;
+        let length = worker.now().saturating_duration_since(self.start);
         stats.downstream_cx_length_ms().record(millis(length));
+        if let Some(info) = self.info.take() {
+            self.logs.end(worker, info);
+        }
     }
 }

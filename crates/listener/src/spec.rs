@@ -3,7 +3,9 @@
 use crate::chain_match::{ChainMatchError, ChainMatcher, FilterChainMatch};
 use crate::listener_filter::ListenerFilterFactory;
 use nuncio_base::address::Address;
+use nuncio_base::metadata::Metadata;
 use nuncio_net::{Keepalive, NetworkFilterFactory, SocketOption, TransportSocketFactory};
+use nuncio_observe::AccessLogSpec;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -84,6 +86,8 @@ pub enum DrainType {
 pub struct FilterChainSpec {
     /// Its name, empty if it has none.
     pub name: Arc<str>,
+    /// Its metadata.
+    pub metadata: Option<Arc<Metadata>>,
     /// When it is chosen; of no meaning for the default chain.
     pub criteria: FilterChainMatch,
     /// What lies between the socket and the filters; `None`: nothing.
@@ -126,10 +130,7 @@ impl FilterChains {
         mut chains: Vec<Arc<FilterChainSpec>>,
         default: Option<Arc<FilterChainSpec>>,
     ) -> Result<Self, ChainMatchError> {
-        let criteria: Vec<_> = chains
-            .iter()
-            .map(|chain| (&*chain.name, &chain.criteria))
-            .collect();
+        let criteria: Vec<_> = chains.iter().map(|chain| &chain.criteria).collect();
         let matcher = ChainMatcher::new(&criteria)?;
         let has_default = default.is_some();
         chains.extend(default);
@@ -161,6 +162,8 @@ impl FilterChains {
 pub struct ListenerSpec {
     /// Its name, unique among listeners.
     pub name: Arc<str>,
+    /// Its metadata.
+    pub metadata: Option<Arc<Metadata>>,
     /// Where it listens; the first is `address`, the others `additional_addresses`.
     pub addresses: Vec<ListenAddress>,
     /// What names its stats instead of the first address, if not empty.
@@ -191,6 +194,8 @@ pub struct ListenerSpec {
     pub traffic_direction: TrafficDirection,
     /// When connections are asked to close.
     pub drain_type: DrainType,
+    /// What is logged when a connection ends, or finds no filter chain.
+    pub access_logs: Vec<AccessLogSpec>,
 }
 
 impl ListenerSpec {
@@ -198,6 +203,7 @@ impl ListenerSpec {
     pub fn new(name: &str, addresses: Vec<ListenAddress>, chains: Arc<FilterChains>) -> Self {
         Self {
             name: name.into(),
+            metadata: None,
             addresses,
             stat_prefix: String::new(),
             filter_chains: chains,
@@ -213,6 +219,7 @@ impl ListenerSpec {
             ignore_global_conn_limit: false,
             traffic_direction: TrafficDirection::Unspecified,
             drain_type: DrainType::Default,
+            access_logs: Vec::new(),
         }
     }
 

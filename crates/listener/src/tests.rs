@@ -5,14 +5,16 @@ use nuncio_base::Buffer;
 use nuncio_base::address::Address;
 use nuncio_base::runtime_flags::{FlagValue, RuntimeFlags};
 use nuncio_net::*;
+use nuncio_observe::access_log::{AccessLogger, AccessLoggerSpec};
+use nuncio_observe::{AccessLogSpec, FormatCx};
 use nuncio_stats::Store;
 use nuncio_worker::{Worker, WorkerHandle, WorkerThread, run_main};
 use std::future::Future;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -57,6 +59,7 @@ impl LocalNetworkFilterFactory for SayFactory {
 fn chain(name: &str, criteria: FilterChainMatch) -> Arc<FilterChainSpec> {
     Arc::new(FilterChainSpec {
         name: name.into(),
+        metadata: None,
         criteria,
         transport_socket: None,
         transport_socket_connect_timeout: None,
@@ -461,4 +464,56 @@ fn a_taken_address_is_refused_in_envoys_words() {
         error.to_string(),
         format!("cannot bind '{address}': Address already in use")
     );
+}
+
+/// Keeps what the access logs tell: flags, details, chain, and whether the end is known.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl AccessLoggerSpec for Lines {
+    fn localize(&self, _worker: &Rc<Worker>) -> Rc<dyn AccessLogger> {
+        Rc::new(self.clone())
+    }
+}
+
+impl AccessLogger for Lines {
+    fn log(&self, cx: &FormatCx<'_>) {
+        let flags: Vec<_> = cx.info.flags.iter().map(|flag| flag.short()).collect();
+        self.0.lock().unwrap().push(format!(
+            "{} {} {} {} {}",
+            flags.join(","),
+            cx.info.response_code_details.as_deref().unwrap_or("-"),
+            cx.info.connection.filter_chain_name,
+            cx.info.timings.end.is_some(),
+            cx.log_type.as_str()
+        ));
+    }
+}
+
+#[test]
+fn the_listener_logs_every_connection() {
+    on_main(|worker| async move {
+        let context = context(vec![worker.handle().clone()], None);
+        let lines = Lines::default();
+        let mut spec = spec("127.0.0.1:0");
+        spec.filter_chains = chains(&[chain("a", by_server_name("a"))], None);
+        spec.listener_filters = vec![Arc::new(Named)];
+        spec.access_logs = vec![AccessLogSpec {
+            filter: None,
+            logger: Arc::new(lines.clone()),
+        }];
+        let listener = Listener::new(spec, &context, true);
+        let (_sockets, address) = start(&listener, &context).await;
+        for text in ["a", "b"] {
+            ask(&mut connect(&address).await, text).await;
+        }
+        let count = |_: &str| Some(lines.0.lock().unwrap().len() as u64);
+        wait_for("lines", 2, count).await;
+        let mut lines = lines.0.lock().unwrap().clone();
+        lines.sort();
+        assert_eq!(
+            lines,
+            [" - a true NotSet", "NR filter_chain_not_found  true NotSet"]
+        );
+    });
 }

@@ -1,6 +1,7 @@
 //! The facts of one connection, shared by all its streams.
 
 use crate::filter_state::FilterState;
+use crate::stream_info::StreamInfo;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
 use std::cell::{Cell, RefCell};
@@ -45,6 +46,18 @@ impl CloseType {
     }
 }
 
+/// What the filter of a plain connection knew at its end: the listener's access logs tell it.
+#[derive(Default)]
+pub enum Summary {
+    /// The listener has no access logs.
+    #[default]
+    Unwanted,
+    /// The listener waits for it.
+    Wanted,
+    /// Here it is.
+    Given(Box<StreamInfo>),
+}
+
 /// A connection's facts: written while it is set up, then read by its streams and logs.
 pub struct ConnectionInfo {
     /// A number unique in this process.
@@ -82,6 +95,8 @@ pub struct ConnectionInfo {
     pub local_close_reason: Cell<Option<&'static str>>,
     /// How the connection was closed.
     pub close_type: Cell<CloseType>,
+    /// For the listener's access logs. Who takes a given one out breaks the circle of references.
+    pub summary: Cell<Summary>,
     /// Filter state that lives as long as the connection.
     pub filter_state: RefCell<FilterState>,
 }
@@ -108,6 +123,7 @@ impl ConnectionInfo {
             termination_details: Cell::new(None),
             local_close_reason: Cell::new(None),
             close_type: Cell::new(CloseType::Normal),
+            summary: Cell::new(Summary::Unwanted),
             filter_state: RefCell::default(),
         }
     }

@@ -9,7 +9,7 @@ pub mod stream_info;
 pub mod timings;
 pub mod upstream_info;
 
-pub use connection_info::{CloseType, ConnectionInfo, TlsInfo};
+pub use connection_info::{CloseType, ConnectionInfo, Summary, TlsInfo};
 pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
 pub use protocol::Protocol;
 pub use response_flags::{ResponseFlag, ResponseFlags};

@@ -1,5 +1,8 @@
 //! The network filters, a folder each, named as Envoy names them.
 
+// Envoy still reads its deprecated fields; so does this.
+#![allow(deprecated)]
+
 pub mod direct_response;
 pub mod echo;
 pub mod http_connection_manager;

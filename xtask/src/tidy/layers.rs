@@ -65,7 +65,15 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
     ),
     (
         "listener",
-        &["base", "matching", "net", "stats", "stream_info", "worker"],
+        &[
+            "base",
+            "matching",
+            "net",
+            "observe",
+            "stats",
+            "stream_info",
+            "worker",
+        ],
     ),
 ];
 

@@ -12,12 +12,11 @@ use index::{DestinationPorts, Entry};
 use nuncio_base::address::Address;
 use nuncio_matching::CidrRange;
 use nuncio_stream_info::ConnectionInfo;
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Where a connection may come from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SourceType {
     /// Anywhere.
     #[default]
@@ -30,7 +29,7 @@ pub enum SourceType {
 
 /// When a filter chain is chosen (`envoy.config.listener.v3.FilterChainMatch`); an empty list
 /// stands for any.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Hash)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FilterChainMatch {
     /// The port connected to.
     pub destination_port: Option<u16>,
@@ -54,15 +53,8 @@ pub struct FilterChainMatch {
 
 /// Why filter chains cannot stand side by side. The text is Envoy's, to follow
 /// `error adding listener '…': `.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChainMatchError {
-    /// Two chains have the same match.
-    Same {
-        /// The later chain.
-        chain: String,
-        /// The earlier one.
-        as_chain: String,
-    },
     /// Two chains share a combination of criteria.
     Overlapping,
     /// A server name has a `*` other than a leading `*.`.
@@ -72,10 +64,6 @@ pub enum ChainMatchError {
 impl fmt::Display for ChainMatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Same { chain, as_chain } => write!(
-                f,
-                "filter chain '{chain}' has the same matching rules defined as '{as_chain}'"
-            ),
             Self::Overlapping => {
                 f.write_str("multiple filter chains with overlapping matching rules are defined")
             }
@@ -99,27 +87,18 @@ impl ChainMatcher {
     ///
     /// # Errors
     /// Where two chains could not be told apart, or a server name is malformed.
-    pub fn new(chains: &[(&str, &FilterChainMatch)]) -> Result<Self, ChainMatchError> {
-        let mut names = HashMap::new();
-        for (name, criteria) in chains {
-            if let Some(as_chain) = names.insert(*criteria, *name) {
-                return Err(ChainMatchError::Same {
-                    chain: (*name).to_owned(),
-                    as_chain: as_chain.to_owned(),
-                });
-            }
-            let partial = |name: &String| {
-                let rest = name.strip_prefix("*.").unwrap_or(name);
-                rest.contains('*')
-            };
-            if criteria.server_names.iter().any(partial) {
-                return Err(ChainMatchError::PartialWildcard);
-            }
+    pub fn new(chains: &[&FilterChainMatch]) -> Result<Self, ChainMatchError> {
+        let partial = |name: &String| name.strip_prefix("*.").unwrap_or(name).contains('*');
+        if chains
+            .iter()
+            .any(|chain| chain.server_names.iter().any(partial))
+        {
+            return Err(ChainMatchError::PartialWildcard);
         }
         let entries: Vec<Entry<'_>> = chains
             .iter()
             .enumerate()
-            .map(|(index, (_, criteria))| Entry { index, criteria })
+            .map(|(index, criteria)| Entry { index, criteria })
             .collect();
         let root = index::destination_ports(&entries)?;
         Ok(Self { root })

@@ -38,8 +38,7 @@ fn criteria(text: &str) -> FilterChainMatch {
 
 fn matcher(chains: &[&str]) -> Result<ChainMatcher, ChainMatchError> {
     let criteria: Vec<_> = chains.iter().map(|text| criteria(text)).collect();
-    let chains: Vec<_> = chains.iter().copied().zip(&criteria).collect();
-    ChainMatcher::new(&chains)
+    ChainMatcher::new(&criteria.iter().collect::<Vec<_>>())
 }
 
 /// `local=127.0.0.1:80 remote=… direct=… sni=… tp=… alpn=…`
@@ -182,7 +181,7 @@ fn chains_that_cannot_be_told_apart_are_refused() {
         (&["sni=a.test", "sni=b.test", "sni=*.test"], None),
         (
             &["sni=a.test", "sni=a.test"],
-            Some("filter chain 'sni=a.test' has the same matching rules defined as 'sni=a.test'"),
+            Some("multiple filter chains with overlapping matching rules are defined"),
         ),
         (
             &["sni=a.test,b.test", "sni=b.test"],

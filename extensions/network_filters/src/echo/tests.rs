@@ -1,14 +1,15 @@
 //! Bytes come back.
 
-use super::EchoFactory;
-use crate::testing::{read_some, serve};
+use super::{Echo, EchoFactory};
+use crate::testing::{parse, read_some, serve};
 use nuncio_stats::Store;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
 #[test]
 fn bytes_come_back() {
-    let served = serve(Store::default(), Arc::new(EchoFactory), 1 << 20, |_| {});
+    let factory = parse(&Echo, "{}").unwrap();
+    let served = serve(Store::default(), Arc::new(factory), 1 << 20, |_| {});
     let mut client = served.connect();
     for text in ["a", "hello"] {
         client.write_all(text.as_bytes()).unwrap();

@@ -1,113 +1,27 @@
 //! The filter: finds an upstream connection, and watches over the two.
 
+use super::factory::LocalTcpProxy;
 use super::flush::Flush;
 use super::relay::{Relay, Turn, UpstreamEnd};
-use super::spec::TcpProxySpec;
-use super::stats::TcpProxyStats;
 use nuncio_base::Buffer;
 use nuncio_codec::ResetReason;
-use nuncio_net::splice::Pipes;
 use nuncio_net::{
-    Close, ConnCx, ConnectionEvent, DrainDecision, FilterStatus, LocalNetworkFilterFactory,
-    NetworkFilter, NetworkFilterFactory, NewConnection,
+    Close, ConnCx, ConnectionEvent, DrainDecision, FilterStatus, NetworkFilter, NewConnection,
 };
-use nuncio_observe::access_log::AccessLog;
-use nuncio_observe::{AccessLogType, FormatCx};
-use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Timings};
+use nuncio_observe::AccessLogType;
+use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Summary, Timings};
 use nuncio_upstream::lb::AnyRequest;
 use nuncio_upstream::resource::Resource;
 use nuncio_upstream::{
-    Choice, ClusterManager, Host, LocalCluster, PoolFailure, Priority, TcpConnection, TcpRequest,
+    Choice, Host, LocalCluster, PoolFailure, Priority, TcpConnection, TcpRequest,
 };
-use nuncio_worker::{Timer, Worker};
+use nuncio_worker::Timer;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
-
-/// Makes TCP proxies.
-pub struct TcpProxyFactory {
-    spec: Arc<TcpProxySpec>,
-}
-
-impl TcpProxyFactory {
-    /// Makes TCP proxies as `spec` says.
-    pub fn new(spec: TcpProxySpec) -> Self {
-        Self {
-            spec: Arc::new(spec),
-        }
-    }
-}
-
-impl NetworkFilterFactory for TcpProxyFactory {
-    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalNetworkFilterFactory> {
-        let logs = self.spec.access_logs.iter();
-        Rc::new(LocalFactory(Rc::new(LocalTcpProxy {
-            worker: Rc::clone(worker),
-            clusters: ClusterManager::of(worker),
-            stats: self.spec.stats.local(),
-            logs: logs.map(|log| log.localize(worker)).collect(),
-            pipes: worker.services().get_or_default(),
-            spec: Arc::clone(&self.spec),
-        })))
-    }
-}
-
-struct LocalFactory(Rc<LocalTcpProxy>);
-
-impl LocalNetworkFilterFactory for LocalFactory {
-    fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter> {
-        Box::new(TcpProxy::new(&self.0, connection))
-    }
-}
-
-/// A TCP proxy on one worker.
-pub(super) struct LocalTcpProxy {
-    pub spec: Arc<TcpProxySpec>,
-    pub worker: Rc<Worker>,
-    pub stats: TcpProxyStats,
-    pub pipes: Rc<Pipes>,
-    clusters: Rc<ClusterManager>,
-    logs: Vec<AccessLog>,
-}
-
-impl LocalTcpProxy {
-    /// Counts bytes from the client.
-    pub fn count_received(&self, info: &mut StreamInfo, bytes: u64) {
-        self.stats.downstream_cx_rx_bytes_total().add(bytes);
-        info.bytes_received += bytes;
-        info.downstream_bytes.wire_received += bytes;
-    }
-
-    /// Counts bytes to the client.
-    pub fn count_sent(&self, info: &mut StreamInfo, bytes: u64) {
-        self.stats.downstream_cx_tx_bytes_total().add(bytes);
-        info.bytes_sent += bytes;
-        info.downstream_bytes.wire_sent += bytes;
-    }
-
-    fn log(&self, info: &StreamInfo, log_type: AccessLogType) {
-        if self.logs.is_empty() {
-            return;
-        }
-        let flags = self.worker.flags();
-        let cx = FormatCx {
-            info,
-            request_headers: None,
-            response_headers: None,
-            response_trailers: None,
-            local_reply_body: "",
-            log_type,
-            now: self.worker.now(),
-            wall: self.worker.wall(),
-            random: &|| self.worker.random(),
-            flags: &flags,
-        };
-        self.logs.iter().for_each(|log| log.log(&cx));
-    }
-}
 
 /// Why there is no upstream connection, by Envoy's numbers.
 #[derive(Clone, Copy)]
@@ -141,7 +55,8 @@ enum State {
     Idle,
 }
 
-struct TcpProxy {
+/// The filter of one connection.
+pub(super) struct TcpProxy {
     local: Rc<LocalTcpProxy>,
     info: Box<StreamInfo>,
     drain: Option<Rc<DrainDecision>>,
@@ -156,7 +71,7 @@ struct TcpProxy {
 }
 
 impl TcpProxy {
-    fn new(local: &Rc<LocalTcpProxy>, connection: &NewConnection<'_>) -> Self {
+    pub fn new(local: &Rc<LocalTcpProxy>, connection: &NewConnection<'_>) -> Self {
         let (worker, spec) = (&local.worker, &local.spec);
         let info = Rc::clone(connection.info);
         let timings = Timings::new(info.start_time, info.start);
@@ -437,6 +352,12 @@ impl NetworkFilter for TcpProxy {
             }
         }
         self.local.log(&self.info, AccessLogType::TcpConnectionEnd);
+        let connection = Rc::clone(&self.info.connection);
+        if matches!(connection.summary.take(), Summary::Wanted) {
+            let empty = StreamInfo::new(Rc::clone(&connection), self.info.timings.clone());
+            let info = std::mem::replace(&mut *self.info, empty);
+            connection.summary.set(Summary::Given(Box::new(info)));
+        }
     }
 
     fn half_close(&self) -> bool {

@@ -3,7 +3,7 @@
 //! What the upstream sends is thrown away, and its end is waited for a moment: a socket that is
 //! closed with something unread is reset, and what it had still to send is lost.
 
-use super::filter::LocalTcpProxy;
+use super::factory::LocalTcpProxy;
 use super::relay::Rest;
 use nuncio_net::splice::Moved;
 use nuncio_upstream::TcpConnection;

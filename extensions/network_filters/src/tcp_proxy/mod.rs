@@ -4,7 +4,9 @@
 //! being read; nothing is kept here but what one read brought. Bulk between plain sockets is moved
 //! by `splice`. Envoy's pages: "TCP proxy" (configuration reference) and its API docs.
 
+mod config;
 mod direction;
+mod factory;
 mod filter;
 mod flush;
 mod relay;
@@ -14,5 +16,6 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use filter::TcpProxyFactory;
+pub use config::TcpProxy;
+pub use factory::TcpProxyFactory;
 pub use spec::{ClusterChoice, TcpProxySpec, WeightedCluster};

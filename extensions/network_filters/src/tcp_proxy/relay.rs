@@ -1,7 +1,7 @@
 //! Carries bytes both ways once the upstream connection is there.
 
 use super::direction::Direction;
-use super::filter::LocalTcpProxy;
+use super::factory::LocalTcpProxy;
 use nuncio_base::Buffer;
 use nuncio_net::splice::{Moved, Splice, Spliced};
 use nuncio_net::{Close, ConnCx};

@@ -1,7 +1,7 @@
 //! Proxied connections on real sockets.
 
 use super::*;
-use crate::testing::{Served, read_all, read_some, serve, wait_until};
+use crate::testing::{Served, parse, read_all, read_some, serve, wait_until};
 use nuncio_base::random::Random;
 use nuncio_observe::FormatCx;
 use nuncio_observe::access_log::{AccessLogSpec, AccessLogger, AccessLoggerSpec};
@@ -494,4 +494,117 @@ fn clusters_are_chosen_by_weight() {
         .collect();
     assert_eq!(chosen, "abbbabbb");
     assert_eq!(&**ClusterChoice::One("x".into()).choose(9), "x");
+}
+
+#[test]
+fn configurations_are_converted() {
+    let shown = |yaml: &str| {
+        let factory = parse(&TcpProxy, &format!("stat_prefix: t\n{yaml}")).unwrap();
+        let spec = factory.spec();
+        let millis = |duration: Option<Duration>| duration.map(|d| d.as_millis());
+        (
+            format!("{:?}", spec.cluster),
+            [
+                millis(spec.idle_timeout),
+                millis(spec.max_downstream_connection_duration),
+                millis(spec.access_log_flush_interval),
+            ],
+            spec.max_connect_attempts,
+            [
+                spec.check_drain_close,
+                spec.flush_access_log_on_start,
+                spec.flush_access_log_on_connected,
+            ],
+        )
+    };
+    assert_eq!(
+        shown("cluster: c"),
+        (
+            "One(\"c\")".to_owned(),
+            [Some(3_600_000), None, None],
+            1,
+            [false; 3]
+        )
+    );
+    let all = "weighted_clusters: {clusters: [{name: a, weight: 1}, {name: b, weight: 3}]}
+idle_timeout: 0s
+max_connect_attempts: 4
+max_downstream_connection_duration: 2s
+max_downstream_connection_duration_jitter_percentage: {value: 50}
+check_drain_close: true
+access_log_options: {access_log_flush_interval: 1s, flush_access_log_on_start: true, \
+flush_access_log_on_connected: true}";
+    let clusters = "Weighted([WeightedCluster { name: \"a\", weight: 1 }, \
+                    WeightedCluster { name: \"b\", weight: 3 }])";
+    assert_eq!(
+        shown(&all.replace("\\\n", "")),
+        (
+            clusters.to_owned(),
+            [None, Some(2000), Some(1000)],
+            4,
+            [true; 3]
+        )
+    );
+    let old = "cluster: c\naccess_log_flush_interval: 2s\nflush_access_log_on_connected: true";
+    assert_eq!(shown(old).1[2], Some(2000));
+    assert_eq!(shown(old).3, [false, false, true]);
+}
+
+#[test]
+fn what_is_wrong_or_not_built_is_refused_by_its_name() {
+    for (yaml, part) in [
+        ("", "cluster_specifier"),
+        (
+            "weighted_clusters: {clusters: [{name: a, weight: 1, metadata_match: {}}]}",
+            "weighted_clusters.clusters[0].metadata_match",
+        ),
+        ("{cluster: c, on_demand: {}}", "on_demand"),
+        ("{cluster: c, metadata_match: {}}", "metadata_match"),
+        (
+            "{cluster: c, backoff_options: {base_interval: 1s}}",
+            "backoff_options",
+        ),
+        (
+            "{cluster: c, hash_policy: [{source_ip: {}}]}",
+            "hash_policy",
+        ),
+        (
+            "{cluster: c, tunneling_config: {hostname: a}}",
+            "tunneling_config",
+        ),
+        (
+            "{cluster: c, proxy_protocol_tlvs: [{type: 1, value: AQ==}]}",
+            "proxy_protocol_tlvs",
+        ),
+        (
+            "{cluster: c, max_early_data_bytes: 1}",
+            "max_early_data_bytes",
+        ),
+        (
+            "{cluster: c, upstream_connect_mode: ON_DOWNSTREAM_DATA}",
+            "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE",
+        ),
+        (
+            "{cluster: c, upstream_connect_mode: ON_DOWNSTREAM_DATA, max_early_data_bytes: 1}",
+            "upstream_connect_mode",
+        ),
+        (
+            "{cluster: c, access_log_options: {}, access_log_flush_interval: 1s}",
+            "Only one of access_log_flush_interval or access_log_options can be specified.",
+        ),
+        (
+            "{cluster: c, max_connect_attempts: 0}",
+            "MaxConnectAttempts",
+        ),
+    ] {
+        let yaml = yaml
+            .strip_prefix('{')
+            .map_or(yaml.to_owned(), |rest| format!(", {rest}"));
+        let yaml = match yaml.strip_prefix(", ") {
+            Some(rest) => format!("{{stat_prefix: t, {rest}"),
+            None => format!("stat_prefix: t\n{yaml}"),
+        };
+        let error = parse(&TcpProxy, &yaml).err().unwrap_or_default();
+        assert!(error.contains(part), "{yaml}: {error}");
+    }
 }

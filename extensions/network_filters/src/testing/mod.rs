@@ -1,5 +1,9 @@
 //! Runs a network filter behind a listener, on a worker of its own, for blocking clients.
 
+mod config;
+
+pub(crate) use config::parse;
+
 use nuncio_listener::{
     FilterChainSpec, FilterChains, GlobalConnections, ListenAddress, ListenSockets, Listener,
     ListenerContext, ListenerSpec,
@@ -44,6 +48,7 @@ pub(crate) fn serve(
     };
     let chain = FilterChainSpec {
         name: "chain".into(),
+        metadata: None,
         criteria: Default::default(),
         transport_socket: None,
         transport_socket_connect_timeout: None,

@@ -1,0 +1,381 @@
+//! `envoy.config.listener.v3.Listener`.
+
+use crate::access_log::access_logs;
+use crate::address::{ParsedAddress, address};
+use crate::common::metadata;
+use crate::duration;
+use crate::filter_chain::filter_chain;
+use crate::socket_option::{ConvertedOption, SocketState, keepalive, stream_options};
+use crate::unknown_extension::unknown_extension;
+use nuncio_base::address::Address;
+use nuncio_extension::network_filter::NetworkFilterCx;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_listener::{
+    ConnectionBalance, DrainType, FilterChainSpec, FilterChains, ListenAddress,
+    ListenSocketOptions, ListenerSpec, TrafficDirection,
+};
+use nuncio_net::SocketOption;
+use nuncio_proto::envoy::config::core::v3 as core_proto;
+use nuncio_proto::envoy::config::listener::v3 as proto;
+use nuncio_proto::google::protobuf::Any;
+use nuncio_proto::{Message, Name, json, reflect};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A listener's default `per_connection_buffer_limit_bytes`.
+const DEFAULT_BUFFER_LIMIT: u32 = 1024 * 1024;
+
+/// A filter chain as it was configured and as it was converted: an update that has it unchanged
+/// keeps it, and its connections.
+pub type ConvertedChain = (proto::FilterChain, Arc<FilterChainSpec>);
+
+/// A listener, converted.
+pub struct ConvertedListener {
+    /// What is run.
+    pub spec: ListenerSpec,
+    /// Its chains; the default one, if there is one, is the last.
+    pub chains: Vec<ConvertedChain>,
+}
+
+/// Converts a listener. Of its filter chains those that are among `known` are taken from there.
+///
+/// # Errors
+/// Recorded in `cx`: what is malformed, contradictory, or not built.
+pub fn listener(
+    cx: &mut ParseCx,
+    proto: proto::Listener,
+    known: &[ConvertedChain],
+) -> Parsed<ConvertedListener> {
+    let refused = refuse_not_built(cx, &proto);
+    let addresses = addresses(cx, &proto);
+    let filters = listener_filters(cx, &proto);
+    let balance = connection_balance(cx, proto.connection_balance_config.as_ref());
+    let timeout = duration::limit(
+        cx,
+        "listener_filters_timeout",
+        proto.listener_filters_timeout,
+        Some(Duration::from_secs(15)),
+    );
+    let access_logs = access_logs(cx, "access_log", proto.access_log.clone());
+    let addresses = addresses?;
+    let (spec_chains, chains) = filter_chains(cx, &proto, &addresses, known)?;
+    refused?;
+    filters?;
+    let mut spec = ListenerSpec::new(&proto.name, addresses, spec_chains);
+    let bound_by_v1 = proto.deprecated_v1.and_then(|v1| v1.bind_to_port);
+    spec.drain_type = match proto.drain_type() {
+        proto::listener::DrainType::Default => DrainType::Default,
+        proto::listener::DrainType::ModifyOnly => DrainType::ModifyOnly,
+    };
+    spec.traffic_direction = traffic_direction(&proto);
+    spec.metadata = proto.metadata.map(|data| metadata(Some(data)));
+    spec.stat_prefix = proto.stat_prefix;
+    spec.listener_filters_timeout = timeout?;
+    spec.continue_on_listener_filters_timeout = proto.continue_on_listener_filters_timeout;
+    spec.per_connection_buffer_limit = buffer_limit(proto.per_connection_buffer_limit_bytes);
+    spec.backlog = proto.tcp_backlog_size.map(|size| size.value);
+    spec.reuse_port = proto.enable_reuse_port.is_none_or(|value| value.value);
+    spec.bind_to_port = proto
+        .bind_to_port
+        .or(bound_by_v1)
+        .is_none_or(|value| value.value);
+    spec.connection_balance = balance?;
+    spec.max_connections_to_accept_per_socket_event = proto
+        .max_connections_to_accept_per_socket_event
+        .map(|value| value.value);
+    spec.ignore_global_conn_limit = proto.ignore_global_conn_limit;
+    spec.access_logs = access_logs?;
+    Ok(ConvertedListener { spec, chains })
+}
+
+fn buffer_limit(proto: Option<nuncio_proto::google::protobuf::UInt32Value>) -> usize {
+    proto.map_or(DEFAULT_BUFFER_LIMIT, |value| value.value) as usize
+}
+
+fn traffic_direction(proto: &proto::Listener) -> TrafficDirection {
+    match proto.traffic_direction() {
+        core_proto::TrafficDirection::Unspecified => TrafficDirection::Unspecified,
+        core_proto::TrafficDirection::Inbound => TrafficDirection::Inbound,
+        core_proto::TrafficDirection::Outbound => TrafficDirection::Outbound,
+    }
+}
+
+/// `bypass_overload_manager` is not among these: no overload action is built that it could bypass.
+fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
+    let is_true = |value: &Option<nuncio_proto::google::protobuf::BoolValue>| {
+        value.is_some_and(|value| value.value)
+    };
+    let watermark = proto.per_connection_buffer_high_watermark_timeout;
+    let checks = [
+        ("stats_matcher", proto.stats_matcher.is_some()),
+        ("fcds_config", proto.fcds_config.is_some()),
+        ("filter_chain_matcher", proto.filter_chain_matcher.is_some()),
+        ("use_original_dst", is_true(&proto.use_original_dst)),
+        (
+            "per_connection_buffer_high_watermark_timeout",
+            watermark.is_some_and(|time| time.seconds != 0 || time.nanos != 0),
+        ),
+        ("udp_listener_config", proto.udp_listener_config.is_some()),
+        ("api_listener", proto.api_listener.is_some()),
+        ("internal_listener", proto.listener_specifier.is_some()),
+        ("enable_mptcp", proto.enable_mptcp),
+    ];
+    let mut result = Ok(());
+    for (field, used) in checks {
+        result = result.and(cx.refuse(field, used));
+    }
+    result
+}
+
+/// Where the listener listens, with all socket options.
+fn addresses(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<Vec<ListenAddress>> {
+    let named = |what: &str| format!("error adding listener named '{}': {what}", proto.name);
+    let Some(first) = proto.address.clone() else {
+        return Err(cx.error_at("address", named("address is necessary")));
+    };
+    let first = cx.field("address", |cx| address(cx, first));
+    let options = stream_options(cx, "socket_options", proto.socket_options.clone());
+    let keep = proto.tcp_keepalive.map(keepalive);
+    let additional = cx.list(
+        "additional_addresses",
+        proto.additional_addresses.clone(),
+        |cx, additional| {
+            let proto::AdditionalAddress {
+                address: at,
+                socket_options,
+                tcp_keepalive,
+            } = additional;
+            let at = cx.required("address", at, address)?;
+            let own = cx.optional("socket_options", socket_options, |cx, options| {
+                stream_options(cx, "socket_options", options.socket_options)
+            })?;
+            Ok((at, own, tcp_keepalive.map(keepalive)))
+        },
+    );
+    let (first, options, additional) = (first?, options?, additional?);
+    let mut all = vec![listen_address(proto, first, &options, keep)];
+    for (at, own, own_keep) in additional {
+        // An additional address's own options take the place of the listener's.
+        let options = own.as_ref().unwrap_or(&options);
+        all.push(listen_address(proto, at, options, own_keep.or(keep)));
+    }
+    for parsed in &all {
+        if let Address::Internal { .. } = parsed.address {
+            let message =
+                named("use internal_listener field instead of address for internal listeners");
+            return Err(cx.error_at("address", message));
+        }
+    }
+    if let Some(core_proto::Address {
+        address: Some(core_proto::address::Address::SocketAddress(socket)),
+    }) = &proto.address
+        && socket.protocol() == core_proto::socket_address::Protocol::Udp
+    {
+        return Err(cx.field("address", |cx| {
+            cx.field("socket_address", |cx| cx.not_built("protocol"))
+        }));
+    }
+    Ok(all)
+}
+
+/// Options by number, as Linux has them.
+mod number {
+    /// `SOL_IP`, and `IP_TRANSPARENT`, `IP_FREEBIND` of it.
+    pub const IP: [i32; 3] = [0, 19, 15];
+    /// `SOL_IPV6`, and `IPV6_TRANSPARENT`, `IPV6_FREEBIND` of it.
+    pub const IPV6: [i32; 3] = [41, 75, 78];
+    /// `IPPROTO_TCP` and `TCP_FASTOPEN`.
+    pub const FAST_OPEN: [i32; 2] = [6, 23];
+}
+
+fn listen_address(
+    proto: &proto::Listener,
+    parsed: ParsedAddress,
+    options: &[ConvertedOption],
+    keepalive: Option<nuncio_net::Keepalive>,
+) -> ListenAddress {
+    let v6 = parsed.address.ip().map(|address| address.is_ipv6());
+    let of = |state: SocketState| -> Vec<SocketOption> {
+        let chosen = options.iter();
+        let chosen = chosen.filter(|option| option.state == state && option.is_for(v6));
+        chosen.map(|option| option.option.clone()).collect()
+    };
+    let mut options = ListenSocketOptions {
+        prebind: of(SocketState::StatePrebind),
+        bound: of(SocketState::StateBound),
+        listening: of(SocketState::StateListening),
+    };
+    let option = |level: i32, name: i32, value: i32| SocketOption {
+        level,
+        name,
+        value: value.to_ne_bytes().to_vec(),
+    };
+    if let Some(v6) = v6 {
+        let [level, transparent, freebind] = if v6 { number::IPV6 } else { number::IP };
+        for (name, value) in [(transparent, proto.transparent), (freebind, proto.freebind)] {
+            let value = value.map(|value| option(level, name, i32::from(value.value)));
+            options.prebind.extend(value);
+        }
+        let [level, name] = number::FAST_OPEN;
+        let length = proto.tcp_fast_open_queue_length;
+        let length = length.map(|value| i32::try_from(value.value).unwrap_or(i32::MAX));
+        options
+            .listening
+            .extend(length.map(|length| option(level, name, length)));
+    }
+    ListenAddress {
+        address: parsed.address,
+        ipv4_compat: parsed.ipv4_compat,
+        mode: parsed.mode,
+        options,
+        keepalive,
+    }
+}
+
+/// No listener filter is built.
+fn listener_filters(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
+    use proto::listener_filter::ConfigType;
+    let refused = cx.list(
+        "listener_filters",
+        proto.listener_filters.clone(),
+        |cx, filter| {
+            let config = match filter.config_type {
+                Some(ConfigType::TypedConfig(config)) => config,
+                Some(ConfigType::ConfigDiscovery(_)) => {
+                    return Err(cx.not_built("config_discovery"));
+                }
+                None => Any::default(),
+            };
+            Err::<(), _>(unknown_extension(cx, &filter.name, &config))
+        },
+    );
+    refused.map(|_| ())
+}
+
+fn connection_balance(
+    cx: &mut ParseCx,
+    proto: Option<&proto::listener::ConnectionBalanceConfig>,
+) -> Parsed<ConnectionBalance> {
+    use proto::listener::connection_balance_config::BalanceType;
+    let Some(config) = proto else {
+        return Ok(ConnectionBalance::None);
+    };
+    cx.field("connection_balance_config", |cx| {
+        match &config.balance_type {
+            Some(BalanceType::ExactBalance(_)) => Ok(ConnectionBalance::Exact),
+            Some(BalanceType::ExtendBalance(_)) => Err(cx.not_built("extend_balance")),
+            Some(BalanceType::CpuLocalityBalance(_)) => Err(cx.not_built("cpu_locality_balance")),
+            None => Err(cx.error("field: 'balance_type', reason: is required")),
+        }
+    })
+}
+
+/// The chains with their index, and each as it was configured.
+fn filter_chains(
+    cx: &mut ParseCx,
+    proto: &proto::Listener,
+    addresses: &[ListenAddress],
+    known: &[ConvertedChain],
+) -> Parsed<(Arc<FilterChains>, Vec<ConvertedChain>)> {
+    let shown: Vec<_> = addresses.iter().map(|at| at.address.to_string()).collect();
+    let adding = |what: &str| format!("error adding listener '{}': {what}", shown.join(","));
+    if proto.filter_chains.is_empty() && proto.default_filter_chain.is_none() {
+        return Err(cx.error_at("filter_chains", adding("no filter chains specified")));
+    }
+    let stat_name = match (proto.stat_prefix.as_str(), shown.first()) {
+        ("", Some(first)) => first,
+        (prefix, _) => prefix,
+    };
+    let filter_cx = NetworkFilterCx {
+        listener: proto.name.clone(),
+        listener_stat_prefix: format!("listener.{stat_name}."),
+        buffer_limit: buffer_limit(proto.per_connection_buffer_limit_bytes),
+        inbound: traffic_direction(proto) == TrafficDirection::Inbound,
+    };
+    let convert = |cx: &mut ParseCx, chain: proto::FilterChain| -> Parsed<ConvertedChain> {
+        if let Some((_, spec)) = known.iter().find(|(proto, _)| *proto == chain) {
+            return Ok((chain, Arc::clone(spec)));
+        }
+        let spec = filter_chain(cx, chain.clone(), &filter_cx)?;
+        Ok((chain, spec))
+    };
+    let duplicates = refuse_duplicates(cx, proto, &adding);
+    let inspected = refuse_uninspected(cx, proto);
+    let chains = cx.list("filter_chains", proto.filter_chains.clone(), convert);
+    let default = cx.optional(
+        "default_filter_chain",
+        proto.default_filter_chain.clone(),
+        convert,
+    );
+    let (mut chains, default) = (chains?, default?);
+    duplicates.and(inspected)?;
+    let specs = chains.iter().map(|(_, spec)| Arc::clone(spec)).collect();
+    let default_spec = default.as_ref().map(|(_, spec)| Arc::clone(spec));
+    let index = FilterChains::new(specs, default_spec)
+        .map_err(|error| cx.error_at("filter_chains", adding(&error.to_string())))?;
+    chains.extend(default);
+    Ok((Arc::new(index), chains))
+}
+
+/// Two chains with one match: Envoy names the chains and shows the match.
+fn refuse_duplicates(
+    cx: &mut ParseCx,
+    proto: &proto::Listener,
+    adding: &dyn Fn(&str) -> String,
+) -> Parsed<()> {
+    let mut result = Ok(());
+    let chains = &proto.filter_chains;
+    for (index, chain) in chains.iter().enumerate() {
+        let criteria = chain.filter_chain_match.clone().unwrap_or_default();
+        let mut earlier = chains[..index].iter();
+        let same =
+            earlier.find(|other| other.filter_chain_match.clone().unwrap_or_default() == criteria);
+        let Some(same) = same else {
+            continue;
+        };
+        let options = json::Options {
+            compact: true,
+            ..json::Options::default()
+        };
+        let shown = reflect::message(&proto::FilterChainMatch::full_name())
+            .map(|message| json::print(&criteria.encode_to_vec(), message, &options));
+        let message = adding(&format!(
+            "filter chain '{}' has the same matching rules defined as '{}'. duplicate matcher \
+             is: {}",
+            chain.name,
+            same.name,
+            shown.unwrap_or_default()
+        ));
+        result = cx.field("filter_chains", |cx| {
+            cx.index(index, |cx| Err(cx.error_at("filter_chain_match", message)))
+        });
+    }
+    result
+}
+
+/// Chains that can be chosen only with what the TLS inspector finds out: Envoy puts one in where
+/// none is configured.
+fn refuse_uninspected(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
+    let mut result = Ok(());
+    for (index, chain) in proto.filter_chains.iter().enumerate() {
+        let Some(criteria) = &chain.filter_chain_match else {
+            continue;
+        };
+        let field = match criteria.transport_protocol.as_str() {
+            "tls" => "transport_protocol",
+            "" if !criteria.server_names.is_empty() => "server_names",
+            "" if !criteria.application_protocols.is_empty() => "application_protocols",
+            _ => continue,
+        };
+        result = cx.field("filter_chains", |cx| {
+            cx.index(index, |cx| {
+                cx.field("filter_chain_match", |cx| Err(cx.not_built(field)))
+            })
+        });
+    }
+    result
+}
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

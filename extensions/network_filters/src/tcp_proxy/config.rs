@@ -1,0 +1,150 @@
+//! The configuration.
+
+use super::factory::TcpProxyFactory;
+use super::spec::{ClusterChoice, TcpProxySpec, WeightedCluster};
+use nuncio_config::access_log::access_logs;
+use nuncio_config::duration;
+use nuncio_extension::network_filter::NetworkFilterCx;
+use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
+use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3 as proto;
+use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy as Proto;
+use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::{
+    ClusterSpecifier, TcpAccessLogOptions, WeightedCluster as WeightedProto,
+};
+use std::time::Duration;
+
+/// The extension.
+pub struct TcpProxy;
+
+impl NetworkFilterExtension for TcpProxy {
+    const NAME: &'static str = "envoy.filters.network.tcp_proxy";
+    const TERMINAL: bool = true;
+    type Proto = Proto;
+    type Spec = TcpProxyFactory;
+
+    fn parse(
+        &self,
+        proto: Proto,
+        _listener: &NetworkFilterCx,
+        cx: &mut ParseCx,
+    ) -> Parsed<TcpProxyFactory> {
+        let refused = refuse_not_built(cx, &proto);
+        let logs = log_options(cx, &proto);
+        let hour = Some(Duration::from_secs(3600));
+        let idle_timeout = duration::limit(cx, "idle_timeout", proto.idle_timeout, hour);
+        let max_duration = duration::limit(
+            cx,
+            "max_downstream_connection_duration",
+            proto.max_downstream_connection_duration,
+            None,
+        );
+        let access_logs = access_logs(cx, "access_log", proto.access_log);
+        let cluster = cluster(cx, proto.cluster_specifier);
+        refused?;
+        let scope = cx.env().scope();
+        let mut spec = TcpProxySpec::new(&proto.stat_prefix, cluster?, &scope);
+        spec.idle_timeout = idle_timeout?;
+        spec.max_connect_attempts = proto.max_connect_attempts.map_or(1, |value| value.value);
+        spec.max_downstream_connection_duration = max_duration?;
+        spec.max_duration_jitter_percent = proto
+            .max_downstream_connection_duration_jitter_percentage
+            .map_or(0.0, |percent| percent.value);
+        spec.check_drain_close = proto.check_drain_close.is_some_and(|value| value.value);
+        spec.access_logs = access_logs?;
+        let logs = logs?;
+        spec.access_log_flush_interval = logs.interval;
+        spec.flush_access_log_on_start = logs.on_start;
+        spec.flush_access_log_on_connected = logs.on_connected;
+        Ok(TcpProxyFactory::new(spec))
+    }
+}
+
+/// `downstream_idle_timeout` and `upstream_idle_timeout` are not among these: Envoy too has no use
+/// for them; nor is `proxy_protocol_tlv_merge_policy`, which says how to merge what is refused.
+fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
+    let immediate = proto.upstream_connect_mode() == proto::UpstreamConnectMode::Immediate;
+    if !immediate && proto.max_early_data_bytes.is_none() {
+        return Err(cx.error(
+            "max_early_data_bytes must be set when upstream_connect_mode is not IMMEDIATE",
+        ));
+    }
+    let checks = [
+        ("on_demand", proto.on_demand.is_some()),
+        ("metadata_match", proto.metadata_match.is_some()),
+        ("backoff_options", proto.backoff_options.is_some()),
+        ("hash_policy", !proto.hash_policy.is_empty()),
+        ("tunneling_config", proto.tunneling_config.is_some()),
+        ("proxy_protocol_tlvs", !proto.proxy_protocol_tlvs.is_empty()),
+        ("upstream_connect_mode", !immediate),
+        ("max_early_data_bytes", proto.max_early_data_bytes.is_some()),
+    ];
+    let mut result = Ok(());
+    for (field, used) in checks {
+        result = result.and(cx.refuse(field, used));
+    }
+    result
+}
+
+struct LogOptions {
+    interval: Option<Duration>,
+    on_start: bool,
+    on_connected: bool,
+}
+
+/// When connections are logged: by `access_log_options`, or by the fields it replaces.
+fn log_options(cx: &mut ParseCx, proto: &Proto) -> Parsed<LogOptions> {
+    let old_interval = proto.access_log_flush_interval;
+    let old_on_connected = proto.flush_access_log_on_connected;
+    let Some(options) = proto.access_log_options else {
+        return Ok(LogOptions {
+            interval: duration::optional(cx, "access_log_flush_interval", old_interval)?,
+            on_start: false,
+            on_connected: old_on_connected,
+        });
+    };
+    if old_interval.is_some() {
+        return Err(cx.error(
+            "Only one of access_log_flush_interval or access_log_options can be specified.",
+        ));
+    }
+    if old_on_connected {
+        return Err(cx.error(
+            "Only one of flush_access_log_on_connected or access_log_options can be specified.",
+        ));
+    }
+    let TcpAccessLogOptions {
+        access_log_flush_interval,
+        flush_access_log_on_connected,
+        flush_access_log_on_start,
+    } = options;
+    let interval = cx.field("access_log_options", |cx| {
+        duration::optional(cx, "access_log_flush_interval", access_log_flush_interval)
+    })?;
+    Ok(LogOptions {
+        interval,
+        on_start: flush_access_log_on_start,
+        on_connected: flush_access_log_on_connected,
+    })
+}
+
+fn cluster(cx: &mut ParseCx, proto: Option<ClusterSpecifier>) -> Parsed<ClusterChoice> {
+    match proto {
+        Some(ClusterSpecifier::Cluster(name)) => Ok(ClusterChoice::One(name.into())),
+        Some(ClusterSpecifier::WeightedClusters(WeightedProto { clusters })) => {
+            cx.field("weighted_clusters", |cx| {
+                let clusters = cx.list("clusters", clusters, |cx, cluster| {
+                    cx.refuse("metadata_match", cluster.metadata_match.is_some())?;
+                    Ok(WeightedCluster {
+                        name: cluster.name.into(),
+                        weight: cluster.weight,
+                    })
+                })?;
+                if clusters.iter().all(|cluster| cluster.weight == 0) {
+                    return Err(cx.error_at("clusters", "value must contain at least 1 item(s)"));
+                }
+                Ok(ClusterChoice::Weighted(clusters))
+            })
+        }
+        None => Err(cx.error("field: \"cluster_specifier\", reason: is required")),
+    }
+}
