@@ -150,22 +150,27 @@ impl Listener {
         &self.drain
     }
 
-    /// Runs it on a worker: from now on the worker accepts connections from `sockets`. Resolves
-    /// once it does.
+    /// Runs listeners on a worker: from now on the worker accepts connections from their sockets.
+    /// Resolves once it does, with an answer for each.
     ///
     /// # Errors
     /// Where the worker has ended, or can't watch the sockets.
-    pub async fn start(
-        self: &Arc<Self>,
+    pub async fn start_all(
         worker: &WorkerHandle,
-        sockets: Vec<WorkerSocket>,
-    ) -> io::Result<()> {
-        let listener = Arc::clone(self);
-        let started =
-            worker.ask(move |worker| WorkerListeners::of(worker).add(worker, listener, sockets));
-        started
-            .await
-            .unwrap_or_else(|| Err(io::Error::other("the worker has ended")))
+        listeners: Vec<(Arc<Self>, Vec<WorkerSocket>)>,
+    ) -> Vec<io::Result<()>> {
+        let count = listeners.len();
+        let started = worker.ask(move |worker| {
+            let all = WorkerListeners::of(worker);
+            let listeners = listeners.into_iter();
+            listeners
+                .map(|(listener, sockets)| all.add(worker, listener, sockets))
+                .collect()
+        });
+        started.await.unwrap_or_else(|| {
+            let ended = || Err(io::Error::other("the worker has ended"));
+            std::iter::repeat_with(ended).take(count).collect()
+        })
     }
 
     /// Replaces, on all workers, the listener that this one was made from by
@@ -183,9 +188,13 @@ impl Listener {
         self.on_workers(|listeners, number| listeners.stop_accepting(number));
     }
 
-    /// Closes the connections on chains that updates in place have left out until now.
-    pub fn close_drained_chains(&self) {
-        self.on_workers(|listeners, number| listeners.close_drained_chains(number));
+    /// Closes the connections on these chains, which updates in place have left out.
+    pub fn close_chains(&self, chains: &[Arc<FilterChainSpec>]) {
+        let number = self.number();
+        for worker in &self.context.workers {
+            let chains = chains.to_vec();
+            worker.post(move |worker| WorkerListeners::of(worker).close_chains(number, &chains));
+        }
     }
 
     /// Ends it with all its connections.

@@ -177,18 +177,22 @@ impl LocalListener {
     }
 
     /// Closes the connections on chains that updates have left out.
-    pub fn close_drained_chains(&self) {
-        for chain in self.drained.take() {
-            chain.connections.close();
-        }
+    pub fn close_chains(&self, chains: &[Arc<FilterChainSpec>]) {
+        self.drained.borrow_mut().retain(|drained| {
+            let closed = chains.iter().any(|spec| Arc::ptr_eq(spec, &drained.spec));
+            if closed {
+                drained.connections.close();
+            }
+            !closed
+        });
     }
 
     /// Ends everything.
     pub fn close(&self) {
         self.acceptors.close();
         self.inspected.close();
-        self.close_drained_chains();
-        for chain in &self.config.borrow().chains {
+        let (config, drained) = (self.config(), self.drained.take());
+        for chain in config.chains.iter().chain(&drained) {
             chain.connections.close();
         }
     }

@@ -54,7 +54,7 @@ impl fmt::Display for BindError {
             Self::Socket { address, error } => {
                 write!(
                     f,
-                    "{address}: Setting socket options failed: {}",
+                    "ListenSocket: Setting socket options failed ({address}: {})",
                     reason(error)
                 )
             }

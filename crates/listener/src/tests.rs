@@ -117,7 +117,8 @@ async fn start(listener: &Arc<Listener>, context: &ListenerContext) -> (ListenSo
     sockets.listen(listener.spec()).unwrap();
     for (index, worker) in context.workers.iter().enumerate() {
         let own = sockets.of_worker(index).unwrap();
-        listener.start(worker, own).await.unwrap();
+        let started = Listener::start_all(worker, vec![(Arc::clone(listener), own)]);
+        assert!(started.await.iter().all(Result::is_ok));
     }
     let address = sockets.local_addresses().next().unwrap().clone();
     (sockets, address)
@@ -329,7 +330,7 @@ fn an_update_in_place_keeps_connections_on_chains_that_stay() {
         for stream in [&mut on_stays, &mut on_goes] {
             assert_ne!(ask(stream, "c").await, "");
         }
-        updated.close_drained_chains();
+        updated.close_chains(&[goes]);
         assert_eq!(ask(&mut on_goes, "").await, "");
         assert!(ask(&mut on_stays, "d").await.starts_with("stays"));
         assert_eq!(updated.open_connections(), 2);

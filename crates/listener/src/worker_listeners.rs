@@ -3,6 +3,7 @@
 use crate::listener::{Admission, Listener};
 use crate::local::{Incoming, LocalListener};
 use crate::sockets::WorkerSocket;
+use crate::spec::FilterChainSpec;
 use nuncio_base::address::Address;
 use nuncio_net::DetachedSocket;
 use nuncio_worker::Worker;
@@ -48,9 +49,9 @@ impl WorkerListeners {
         }
     }
 
-    pub(crate) fn close_drained_chains(&self, number: u64) {
+    pub(crate) fn close_chains(&self, number: u64, chains: &[Arc<FilterChainSpec>]) {
         if let Some(local) = self.find(number) {
-            local.close_drained_chains();
+            local.close_chains(chains);
         }
     }
 

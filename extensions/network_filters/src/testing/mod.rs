@@ -65,9 +65,9 @@ pub(crate) fn serve(
     let listener = Listener::new(spec, &context, true);
     let own = sockets.of_worker(0).unwrap();
     let handle = worker.handle().clone();
-    run_main(|_| async move { listener.start(&handle, own).await })
-        .unwrap()
-        .unwrap();
+    let started =
+        run_main(|_| async move { Listener::start_all(&handle, vec![(listener, own)]).await });
+    assert!(started.unwrap().iter().all(Result::is_ok));
     let address = sockets.local_addresses().next().unwrap().ip().unwrap();
     Served {
         address,

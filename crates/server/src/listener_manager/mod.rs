@@ -1,0 +1,472 @@
+//! The listeners of the process: takes additions, changes and removals, binds sockets, and has the
+//! workers run what is configured (Envoy's `ListenerManager`). The static config is but the first
+//! update.
+
+mod entry;
+mod stats;
+
+#[cfg(test)]
+mod tests;
+
+pub use entry::{ListenerState, ListenerStatus, Origin};
+
+use entry::{Entry, Source};
+use nuncio_base::log;
+use nuncio_base::log::{Level, logger};
+use nuncio_config::listener::ConvertedChain;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_listener::{
+    FilterChainSpec, ListenSockets, Listener, ListenerContext, ListenerSpec, TrafficDirection,
+    WorkerSocket,
+};
+use nuncio_net::DrainScope;
+use nuncio_proto::any;
+use nuncio_proto::envoy::config::listener::v3 as proto;
+use nuncio_stats::Group;
+use nuncio_worker::timer::sleep_until;
+use nuncio_worker::{Worker, WorkerHandle};
+use stats::ListenerManagerStats;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The listener manager; lives on the main thread.
+pub struct ListenerManager {
+    worker: Rc<Worker>,
+    context: ListenerContext,
+    /// Keeps the stats shown.
+    _group: Group<ListenerManagerStats>,
+    stats: ListenerManagerStats,
+    active: RefCell<Vec<Entry>>,
+    draining: RefCell<Vec<Entry>>,
+    /// Whether workers run what is added.
+    started: Cell<bool>,
+    /// Which listeners were stopped for good.
+    stopped: Cell<Option<DrainScope>>,
+}
+
+/// What happens to an entry that exists already.
+enum Change {
+    Same,
+    /// Only filter chains differ.
+    InPlace,
+    Full,
+}
+
+impl ListenerManager {
+    /// A manager without listeners. `worker` is main.
+    pub fn new(worker: &Rc<Worker>, context: ListenerContext) -> Rc<Self> {
+        let group = context.store.scope("listener_manager").group();
+        let stats: ListenerManagerStats = group.local();
+        stats.workers_started().set(0);
+        Rc::new(Self {
+            worker: Rc::clone(worker),
+            context,
+            stats,
+            _group: group,
+            active: RefCell::default(),
+            draining: RefCell::default(),
+            started: Cell::new(false),
+            stopped: Cell::new(None),
+        })
+    }
+
+    /// Adds a listener, or changes the one of its name; whether anything changed. Until
+    /// [`start_workers`](Self::start_workers) listeners are only noted; after it they are bound
+    /// here, and run soon.
+    ///
+    /// # Errors
+    /// What is wrong with its configuration; an address that is taken.
+    pub fn add_or_update(
+        self: &Rc<Self>,
+        cx: &mut ParseCx,
+        mut config: proto::Listener,
+        origin: Origin,
+    ) -> Parsed<bool> {
+        let source = Source {
+            config: any::pack(&config),
+            origin,
+            last_updated: self.worker.wall(),
+        };
+        if config.name.is_empty() {
+            let uuid = self.worker.with_random(|random| random.uuid());
+            config.name = String::from_utf8_lossy(&uuid).into_owned();
+        }
+        let position = self.position(&config.name);
+        let (change, known) = match position {
+            Some(at) => self.compare(at, &config),
+            None => (Change::Full, Vec::new()),
+        };
+        if matches!(change, Change::Same) || self.is_stopped(&config) {
+            return Ok(false);
+        }
+        let converted = nuncio_config::listener::listener(cx, config, &known)?;
+        self.refuse_taken(cx, &converted.spec)?;
+        match (position, change) {
+            (Some(at), Change::InPlace) => self.update_in_place(at, source, converted.spec),
+            (Some(at), _) => self.replace(cx, at, source, converted.spec)?,
+            (None, _) => self.add(cx, source, converted.spec)?,
+        }
+        self.show_counts();
+        Ok(true)
+    }
+
+    /// Removes a listener that did not come from the static config: it drains. Whether there was
+    /// one.
+    pub fn remove(self: &Rc<Self>, name: &str) -> bool {
+        let Some(at) = self.position(name) else {
+            return false;
+        };
+        if self.active.borrow()[at].source.origin == Origin::Static {
+            return false;
+        }
+        let entry = self.active.borrow_mut().remove(at);
+        self.stats.listener_removed().inc();
+        self.drain(entry);
+        self.show_counts();
+        true
+    }
+
+    /// Binds the sockets of all listeners: at the start, before anything runs.
+    ///
+    /// # Errors
+    /// The first address that can't be had.
+    pub fn bind(&self) -> Result<(), String> {
+        let mut active = self.active.borrow_mut();
+        active
+            .iter_mut()
+            .try_for_each(|entry| self.bind_entry(entry))
+    }
+
+    /// Has the workers run all listeners. Resolves once they do.
+    pub async fn start_workers(self: &Rc<Self>) {
+        self.started.set(true);
+        let mut ready = Vec::new();
+        self.active.borrow_mut().retain(|entry| {
+            let listens = self.listen(entry);
+            if listens {
+                ready.push((Arc::clone(entry.listener()), entry.sockets()));
+            }
+            listens
+        });
+        self.show_counts();
+        self.run(ready).await;
+        self.stats.workers_started().set(1);
+    }
+
+    /// Stops accepting connections for good (`/drain_listeners`); those that are open go on.
+    pub fn stop_listeners(self: &Rc<Self>, scope: DrainScope) {
+        self.stopped.set(self.stopped.get().max(Some(scope)));
+        for entry in self.active.borrow_mut().iter_mut() {
+            let inbound = entry.listener().spec().traffic_direction == TrafficDirection::Inbound;
+            if entry.is_stopped() || (scope == DrainScope::InboundOnly && !inbound) {
+                continue;
+            }
+            entry.listener().stop_accepting();
+            let sockets = entry.stop();
+            let this = Rc::clone(self);
+            self.worker.spawn(async move {
+                // Mailboxes keep their order: once they answer this, they have stopped.
+                for worker in &this.context.workers {
+                    worker.ask(|_| ()).await;
+                }
+                drop(sockets);
+                this.stats.listener_stopped().inc();
+            });
+        }
+    }
+
+    /// What the admin shows of all listeners, draining ones last.
+    pub fn listeners(&self) -> Vec<ListenerStatus> {
+        let active = self.active.borrow();
+        let draining = self.draining.borrow();
+        let of = |entries: &[Entry], state: ListenerState| -> Vec<ListenerStatus> {
+            entries.iter().map(|entry| entry.status(state)).collect()
+        };
+        let mut all = of(&active, ListenerState::Active);
+        all.extend(of(&draining, ListenerState::Draining));
+        all
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.active
+            .borrow()
+            .iter()
+            .position(|entry| entry.name() == name)
+    }
+
+    /// What differs from the listener at `at`, and its chains as they were configured.
+    fn compare(&self, at: usize, config: &proto::Listener) -> (Change, Vec<ConvertedChain>) {
+        let active = self.active.borrow();
+        if active[at].source.origin == Origin::Static {
+            // As in Envoy a static listener stays; of two of one name the first stands.
+            return (Change::Same, Vec::new());
+        }
+        let Ok(mut before) = any::unpack::<proto::Listener>(&active[at].source.config) else {
+            return (Change::Full, Vec::new());
+        };
+        before.name.clone_from(&config.name);
+        if before == *config {
+            return (Change::Same, Vec::new());
+        }
+        let chains = before
+            .filter_chains
+            .iter()
+            .chain(&before.default_filter_chain);
+        let specs = active[at].listener().spec().filter_chains.chains();
+        let known = chains.cloned().zip(specs.iter().cloned()).collect();
+        let without_chains = |mut config: proto::Listener| {
+            config.filter_chains.clear();
+            config.default_filter_chain = None;
+            config
+        };
+        if without_chains(before) == without_chains(config.clone()) {
+            (Change::InPlace, known)
+        } else {
+            // The chains' filters may have been told of what has changed.
+            (Change::Full, Vec::new())
+        }
+    }
+
+    /// Whether listeners like this one were stopped.
+    fn is_stopped(&self, config: &proto::Listener) -> bool {
+        let inbound = config.traffic_direction()
+            == nuncio_proto::envoy::config::core::v3::TrafficDirection::Inbound;
+        match self.stopped.get() {
+            None => false,
+            Some(DrainScope::All) => true,
+            Some(DrainScope::InboundOnly) => inbound,
+        }
+    }
+
+    fn refuse_taken(&self, cx: &mut ParseCx, spec: &ListenerSpec) -> Parsed<()> {
+        let active = self.active.borrow();
+        let taken = active
+            .iter()
+            .any(|entry| entry.name() != &*spec.name && entry.shares_address(&spec.addresses));
+        if !taken {
+            return Ok(());
+        }
+        let addresses = spec.addresses.iter();
+        let addresses: Vec<_> = addresses.map(|at| at.address.to_string()).collect();
+        Err(cx.error_at(
+            "address",
+            format!(
+                "error adding listener: '{}' has duplicate address '{}' as existing listener, to \
+                 check if the listener has duplicated addresses with other listeners or \
+                 'enable_reuse_port' is set to 'false' for the listener",
+                spec.name,
+                addresses.join(",")
+            ),
+        ))
+    }
+
+    fn add(self: &Rc<Self>, cx: &mut ParseCx, source: Source, spec: ListenerSpec) -> Parsed<()> {
+        let listener = Listener::new(spec, &self.context, true);
+        let mut entry = Entry::new(source, listener, None);
+        self.run_if_started(cx, &mut entry)?;
+        self.stats.listener_added().inc();
+        self.active.borrow_mut().push(entry);
+        Ok(())
+    }
+
+    /// Puts a listener in the place of another, which drains. Where both listen at the same
+    /// addresses they share the sockets, so that no connection is lost between them.
+    fn replace(
+        self: &Rc<Self>,
+        cx: &mut ParseCx,
+        at: usize,
+        source: Source,
+        spec: ListenerSpec,
+    ) -> Parsed<()> {
+        let listener = Listener::new(spec, &self.context, true);
+        let sockets = self.active.borrow()[at].sockets_for(listener.spec());
+        let mut entry = Entry::new(source, listener, sockets);
+        self.run_if_started(cx, &mut entry)?;
+        self.stats.listener_modified().inc();
+        let old = std::mem::replace(&mut self.active.borrow_mut()[at], entry);
+        if self.started.get() {
+            self.drain(old);
+        }
+        Ok(())
+    }
+
+    fn run_if_started(self: &Rc<Self>, cx: &mut ParseCx, entry: &mut Entry) -> Parsed<()> {
+        if self.started.get() {
+            self.bind_entry(entry).map_err(|error| cx.error(error))?;
+            self.run_soon(entry);
+        }
+        Ok(())
+    }
+
+    /// Gives a listener other filter chains; what is on chains that it keeps does not notice.
+    fn update_in_place(self: &Rc<Self>, at: usize, source: Source, spec: ListenerSpec) {
+        let mut active = self.active.borrow_mut();
+        let old = &mut active[at];
+        let updated = old.listener().with_filter_chains(spec);
+        let kept = updated.spec().filter_chains.chains();
+        let before = old.listener().spec().filter_chains.chains().iter();
+        let left: Vec<Arc<FilterChainSpec>> = before
+            .filter(|chain| !kept.iter().any(|other| Arc::ptr_eq(chain, other)))
+            .cloned()
+            .collect();
+        updated.update_in_place();
+        *old = Entry::new(source, Arc::clone(&updated), old.sockets());
+        self.stats.listener_modified().inc();
+        self.stats.listener_in_place_updated().inc();
+        self.drain_chains(updated, left);
+    }
+
+    fn drain_chains(self: &Rc<Self>, listener: Arc<Listener>, chains: Vec<Arc<FilterChainSpec>>) {
+        if chains.is_empty() {
+            return;
+        }
+        for chain in &chains {
+            chain.draining.store(true, Ordering::Relaxed);
+        }
+        let count = chains.len() as u64;
+        self.stats.total_filter_chains_draining().add(count);
+        let this = Rc::clone(self);
+        let until = self.worker.now() + self.context.drain_settings.time;
+        self.worker.spawn(async move {
+            sleep_until(&this.worker, until).await;
+            listener.close_chains(&chains);
+            this.stats.total_filter_chains_draining().sub(count);
+        });
+    }
+
+    /// Lets a listener's connections end: it takes no more, asks them to close, and closes them
+    /// after the drain time.
+    fn drain(self: &Rc<Self>, mut entry: Entry) {
+        let listener = Arc::clone(entry.listener());
+        listener.stop_accepting();
+        listener.drain().start(self.worker.now());
+        entry.stop();
+        self.draining.borrow_mut().push(entry);
+        let this = Rc::clone(self);
+        let until = self.worker.now() + self.context.drain_settings.time;
+        self.worker.spawn(async move {
+            sleep_until(&this.worker, until).await;
+            listener.remove();
+            let same = |entry: &Entry| Arc::ptr_eq(entry.listener(), &listener);
+            this.draining.borrow_mut().retain(|entry| !same(entry));
+            this.show_counts();
+        });
+    }
+
+    fn bind_entry(&self, entry: &mut Entry) -> Result<(), String> {
+        let spec = entry.listener().spec();
+        if entry.sockets().is_some() || !spec.bind_to_port {
+            return Ok(());
+        }
+        let sockets = ListenSockets::bind(spec, self.context.workers.len()).map_err(|error| {
+            self.stats.listener_create_failure().inc();
+            log!(
+                logger::CONFIG,
+                Level::Error,
+                "listener '{}' failed to bind or apply socket options: {error}",
+                entry.name()
+            );
+            error.to_string()
+        })?;
+        entry.set_sockets(sockets);
+        Ok(())
+    }
+
+    /// Begins to queue connections; whether that went well.
+    fn listen(&self, entry: &Entry) -> bool {
+        let spec = entry.listener().spec();
+        let sockets = entry.sockets();
+        let Some(Err(error)) = sockets.as_ref().map(|sockets| sockets.listen(spec)) else {
+            return true;
+        };
+        self.stats.listener_create_failure().inc();
+        log!(
+            logger::CONFIG,
+            Level::Error,
+            "final pre-worker listener init for listener '{}' failed: {error}",
+            entry.name()
+        );
+        false
+    }
+
+    fn run_soon(self: &Rc<Self>, entry: &Entry) {
+        if self.listen(entry) {
+            let ready = vec![(Arc::clone(entry.listener()), entry.sockets())];
+            let this = Rc::clone(self);
+            self.worker.spawn(async move { this.run(ready).await });
+        }
+    }
+
+    /// Runs listeners on all workers, which start at the same time.
+    async fn run(self: &Rc<Self>, listeners: Vec<(Arc<Listener>, Option<Rc<ListenSockets>>)>) {
+        let mut running = Vec::new();
+        for (index, worker) in self.context.workers.iter().enumerate() {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            running.push(receiver);
+            let (this, worker, own) = (Rc::clone(self), worker.clone(), listeners.clone());
+            self.worker.spawn(async move {
+                this.run_on(&worker, index, own).await;
+                // Main may be ending.
+                let _ = sender.send(());
+            });
+        }
+        for receiver in running {
+            // An error means that main is ending.
+            let _ = receiver.await;
+        }
+    }
+
+    async fn run_on(
+        &self,
+        worker: &WorkerHandle,
+        index: usize,
+        listeners: Vec<(Arc<Listener>, Option<Rc<ListenSockets>>)>,
+    ) {
+        let mut batch = Vec::with_capacity(listeners.len());
+        for (listener, sockets) in listeners {
+            let own: io::Result<Vec<WorkerSocket>> = match &sockets {
+                Some(sockets) => sockets.of_worker(index),
+                None => Ok(Vec::new()),
+            };
+            match own {
+                Ok(own) => batch.push((listener, own)),
+                Err(error) => self.count_start(&listener, Err(error)),
+            }
+        }
+        let names: Vec<_> = batch
+            .iter()
+            .map(|(listener, _)| Arc::clone(listener))
+            .collect();
+        let results = Listener::start_all(worker, batch).await;
+        for (listener, result) in names.iter().zip(results) {
+            self.count_start(listener, result);
+        }
+    }
+
+    fn count_start(&self, listener: &Listener, result: io::Result<()>) {
+        match result {
+            Ok(()) => self.stats.listener_create_success().inc(),
+            Err(error) => {
+                self.stats.listener_create_failure().inc();
+                let name = &listener.spec().name;
+                log!(
+                    logger::CONFIG,
+                    Level::Critical,
+                    "listener '{name}' does not run on a worker: {error}"
+                );
+            }
+        }
+    }
+
+    fn show_counts(&self) {
+        let count = |entries: &RefCell<Vec<Entry>>| entries.borrow().len() as u64;
+        self.stats.total_listeners_active().set(count(&self.active));
+        self.stats
+            .total_listeners_draining()
+            .set(count(&self.draining));
+        self.stats.total_listeners_warming().set(0);
+    }
+}
