@@ -1,8 +1,8 @@
 //! Runs a network filter behind a listener, on a worker of its own, for blocking clients.
 
-mod config;
+mod fixture;
 
-pub(crate) use config::parse;
+pub(crate) use fixture::parse;
 
 use nuncio_listener::{
     FilterChainSpec, FilterChains, GlobalConnections, ListenAddress, ListenSockets, Listener,
