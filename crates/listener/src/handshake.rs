@@ -1,6 +1,7 @@
 //! Waits for a connection's transport socket before its filters are made.
 
-use crate::local::{Active, LocalChain, LocalListener};
+use crate::active::Active;
+use crate::local::{LocalChain, LocalListener};
 use nuncio_net::Transport;
 use nuncio_stream_info::ConnectionInfo;
 use nuncio_worker::Timer;

@@ -5,6 +5,7 @@
 //! of its own (Envoy's "Listeners" and "Connection handling").
 
 mod accept;
+mod active;
 mod balance;
 pub mod chain_match;
 mod connections;

@@ -1,6 +1,7 @@
 //! A listener on one worker: from an accepted socket to a running connection.
 
 use crate::accept::Acceptor;
+use crate::active::Active;
 use crate::connections::Connections;
 use crate::handshake::Handshake;
 use crate::inspect::inspect;
@@ -13,12 +14,11 @@ use crate::stats::{ListenerStats, WorkerListenerStats};
 use crate::worker_listeners::WorkerListeners;
 use nuncio_base::address::Address;
 use nuncio_base::log::{Level, logger};
-use nuncio_base::time::millis;
 use nuncio_net::{
     Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
     LocalTransportSocketFactory, NewConnection, Socket, Transport, next_connection_id,
 };
-use nuncio_stream_info::{ConnectionInfo, FilterState, Summary};
+use nuncio_stream_info::{ConnectionInfo, FilterState};
 use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -98,7 +98,7 @@ pub(crate) struct LocalListener {
     worker: Rc<Worker>,
     config: RefCell<Rc<LocalConfig>>,
     pub stats: ListenerStats,
-    worker_stats: Option<WorkerListenerStats>,
+    pub worker_stats: Option<WorkerListenerStats>,
     acceptors: Rc<Connections>,
     inspected: Rc<Connections>,
     next_complaint: Cell<Option<Instant>>,
@@ -340,63 +340,5 @@ impl LocalListener {
         let worker = Rc::clone(&self.worker);
         let connection = Connection::new(transport, filters, worker, info, &chain.settings, None);
         self.worker.spawn(chain.connections.add(connection, active));
-    }
-}
-
-/// A connection that has a filter chain, as stats and logs count it.
-pub(crate) struct Active {
-    listener: Rc<LocalListener>,
-    start: Instant,
-    logs: Logs,
-    /// For the logs.
-    info: Option<Rc<ConnectionInfo>>,
-    _admission: Admission,
-}
-
-impl Active {
-    fn new(
-        listener: &Rc<LocalListener>,
-        admission: Admission,
-        info: &ConnectionInfo,
-        logs: &Logs,
-    ) -> Self {
-        listener.stats.downstream_cx_total().inc();
-        listener.stats.downstream_cx_active().inc();
-        if let Some(stats) = &listener.worker_stats {
-            stats.downstream_cx_total().inc();
-            stats.downstream_cx_active().inc();
-        }
-        Self {
-            listener: Rc::clone(listener),
-            start: info.start,
-            logs: logs.clone(),
-            info: None,
-            _admission: admission,
-        }
-    }
-
-    /// The connection's facts are complete.
-    fn begin(&mut self, info: &Rc<ConnectionInfo>) {
-        if !self.logs.is_empty() {
-            info.summary.set(Summary::Wanted);
-            self.info = Some(Rc::clone(info));
-        }
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        let stats = &self.listener.stats;
-        stats.downstream_cx_active().dec();
-        stats.downstream_cx_destroy().inc();
-        if let Some(stats) = &self.listener.worker_stats {
-            stats.downstream_cx_active().dec();
-        }
-        let worker = &self.listener.worker;
-        let length = worker.now().saturating_duration_since(self.start);
-        stats.downstream_cx_length_ms().record(millis(length));
-        if let Some(info) = self.info.take() {
-            self.logs.end(worker, info);
-        }
     }
 }

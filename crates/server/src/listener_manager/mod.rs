@@ -3,6 +3,7 @@
 //! update.
 
 mod entry;
+mod running;
 mod stats;
 
 #[cfg(test)]
@@ -11,23 +12,17 @@ mod tests;
 pub use entry::{ListenerState, ListenerStatus, Origin};
 
 use entry::{Entry, Source};
-use nuncio_base::log;
-use nuncio_base::log::{Level, logger};
 use nuncio_config::listener::ConvertedChain;
 use nuncio_extension::{ParseCx, Parsed};
-use nuncio_listener::{
-    FilterChainSpec, ListenSockets, Listener, ListenerContext, ListenerSpec, TrafficDirection,
-    WorkerSocket,
-};
+use nuncio_listener::{FilterChainSpec, Listener, ListenerContext, ListenerSpec, TrafficDirection};
 use nuncio_net::DrainScope;
 use nuncio_proto::any;
 use nuncio_proto::envoy::config::listener::v3 as proto;
 use nuncio_stats::Group;
+use nuncio_worker::Worker;
 use nuncio_worker::timer::sleep_until;
-use nuncio_worker::{Worker, WorkerHandle};
 use stats::ListenerManagerStats;
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -354,111 +349,6 @@ impl ListenerManager {
             this.draining.borrow_mut().retain(|entry| !same(entry));
             this.show_counts();
         });
-    }
-
-    fn bind_entry(&self, entry: &mut Entry) -> Result<(), String> {
-        let spec = entry.listener().spec();
-        if entry.sockets().is_some() || !spec.bind_to_port {
-            return Ok(());
-        }
-        let sockets = ListenSockets::bind(spec, self.context.workers.len()).map_err(|error| {
-            self.stats.listener_create_failure().inc();
-            log!(
-                logger::CONFIG,
-                Level::Error,
-                "listener '{}' failed to bind or apply socket options: {error}",
-                entry.name()
-            );
-            error.to_string()
-        })?;
-        entry.set_sockets(sockets);
-        Ok(())
-    }
-
-    /// Begins to queue connections; whether that went well.
-    fn listen(&self, entry: &Entry) -> bool {
-        let spec = entry.listener().spec();
-        let sockets = entry.sockets();
-        let Some(Err(error)) = sockets.as_ref().map(|sockets| sockets.listen(spec)) else {
-            return true;
-        };
-        self.stats.listener_create_failure().inc();
-        log!(
-            logger::CONFIG,
-            Level::Error,
-            "final pre-worker listener init for listener '{}' failed: {error}",
-            entry.name()
-        );
-        false
-    }
-
-    fn run_soon(self: &Rc<Self>, entry: &Entry) {
-        if self.listen(entry) {
-            let ready = vec![(Arc::clone(entry.listener()), entry.sockets())];
-            let this = Rc::clone(self);
-            self.worker.spawn(async move { this.run(ready).await });
-        }
-    }
-
-    /// Runs listeners on all workers, which start at the same time.
-    async fn run(self: &Rc<Self>, listeners: Vec<(Arc<Listener>, Option<Rc<ListenSockets>>)>) {
-        let mut running = Vec::new();
-        for (index, worker) in self.context.workers.iter().enumerate() {
-            let (sender, receiver) = tokio::sync::oneshot::channel();
-            running.push(receiver);
-            let (this, worker, own) = (Rc::clone(self), worker.clone(), listeners.clone());
-            self.worker.spawn(async move {
-                this.run_on(&worker, index, own).await;
-                // Main may be ending.
-                let _ = sender.send(());
-            });
-        }
-        for receiver in running {
-            // An error means that main is ending.
-            let _ = receiver.await;
-        }
-    }
-
-    async fn run_on(
-        &self,
-        worker: &WorkerHandle,
-        index: usize,
-        listeners: Vec<(Arc<Listener>, Option<Rc<ListenSockets>>)>,
-    ) {
-        let mut batch = Vec::with_capacity(listeners.len());
-        for (listener, sockets) in listeners {
-            let own: io::Result<Vec<WorkerSocket>> = match &sockets {
-                Some(sockets) => sockets.of_worker(index),
-                None => Ok(Vec::new()),
-            };
-            match own {
-                Ok(own) => batch.push((listener, own)),
-                Err(error) => self.count_start(&listener, Err(error)),
-            }
-        }
-        let names: Vec<_> = batch
-            .iter()
-            .map(|(listener, _)| Arc::clone(listener))
-            .collect();
-        let results = Listener::start_all(worker, batch).await;
-        for (listener, result) in names.iter().zip(results) {
-            self.count_start(listener, result);
-        }
-    }
-
-    fn count_start(&self, listener: &Listener, result: io::Result<()>) {
-        match result {
-            Ok(()) => self.stats.listener_create_success().inc(),
-            Err(error) => {
-                self.stats.listener_create_failure().inc();
-                let name = &listener.spec().name;
-                log!(
-                    logger::CONFIG,
-                    Level::Critical,
-                    "listener '{name}' does not run on a worker: {error}"
-                );
-            }
-        }
     }
 
     fn show_counts(&self) {
