@@ -228,6 +228,9 @@ pub struct Record<'a> {
     pub message: fmt::Arguments<'a>,
 }
 
+/// The pattern of lines where nothing else is asked for, in spdlog's language.
+pub const DEFAULT_FORMAT: &str = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v";
+
 /// Where lines go.
 pub trait Sink: Send + Sync {
     /// Writes a line, quickly: workers call it.

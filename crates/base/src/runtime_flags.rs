@@ -2,7 +2,7 @@
 //!
 //! "Runtime" is Envoy's word for these flags (its `operations/runtime`); threads are workers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One value as a layer gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +102,15 @@ impl RuntimeFlags {
             None => default,
         }
     }
+}
+
+/// The layers as `/runtime` shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeView {
+    /// The layers' names, lowest first.
+    pub layers: Vec<String>,
+    /// Per key the text in each layer, empty where a layer does not set it.
+    pub entries: BTreeMap<String, Vec<String>>,
 }
 
 /// The whole part of what is, or reads as, a number that is not negative.

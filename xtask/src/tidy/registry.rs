@@ -1,7 +1,8 @@
-//! The lists of extensions: sorted, without repetition, and with every extension that has a folder.
+//! The lists of extensions: sorted, without repetition, and with everything that extends.
 
 use crate::lexer::{Kind, Token};
 use crate::tree::{File, Finding, Tree, texts};
+use std::collections::BTreeMap;
 
 /// The lists.
 const LISTS: &str = "crates/nuncio/src/extensions.rs";
@@ -24,11 +25,22 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    for extension in tree.rust().filter_map(module) {
-        let named = (0..code.len()).any(|at| texts(&code[at..], &extension.tokens()));
-        if !named {
-            let message = format!("not listed in {LISTS}: {}", extension.modules.join("::"));
-            findings.push(Finding::new(&extension.path, 0, message));
+    let mut listed = BTreeMap::<String, usize>::new();
+    for (entry, _) in lists(&code).into_iter().flatten() {
+        let name = entry.rsplit([':', '&']).next().unwrap_or_default();
+        *listed.entry(name.to_owned()).or_default() += 1;
+    }
+    let ours = tree
+        .rust()
+        .filter(|file| file.path.starts_with("extensions/"));
+    for extension in ours.flat_map(extensions) {
+        // Some names occur in several folders; each takes one of the entries.
+        match listed.get_mut(&extension.name) {
+            Some(left @ 1..) => *left -= 1,
+            _ => {
+                let message = format!("`{}` is in no list of {LISTS}", extension.name);
+                findings.push(Finding::new(&extension.path, extension.line, message));
+            }
         }
     }
     findings
@@ -60,49 +72,41 @@ fn lists<'a>(code: &[Token<'a>]) -> Vec<Vec<(String, usize)>> {
     lists
 }
 
-/// An extension: a folder with a `config.rs`.
+/// A type that extends.
 struct Extension {
     path: String,
-    /// Below the crate's root: `cors`, or `clusters` and `strict_dns`.
-    modules: Vec<String>,
+    line: usize,
+    name: String,
 }
 
-impl Extension {
-    /// How the lists name it.
-    fn tokens(&self) -> Vec<&str> {
-        let mut tokens = Vec::new();
-        for module in &self.modules {
-            if !tokens.is_empty() {
-                tokens.extend([":", ":"]);
-            }
-            tokens.push(module.as_str());
-        }
-        tokens
-    }
-}
-
-fn module(file: &File) -> Option<Extension> {
-    let inside = file
-        .path
-        .strip_prefix("extensions/")?
-        .strip_suffix("/config.rs")?;
-    let (_, modules) = inside.split_once("/src/")?;
-    // What only other extensions use is no extension.
-    let registered = file.shipped().iter().any(|token| {
-        token.kind == Kind::Word && (token.text.ends_with("Extension") || token.text == "NAME")
+/// The types of a file with an `impl SomethingExtension for`.
+fn extensions(file: &File) -> Vec<Extension> {
+    let code = if file.is_test() {
+        Vec::new()
+    } else {
+        file.shipped()
+    };
+    let extending = code.windows(4).filter(|tokens| {
+        let [keyword, extension, preposition, name] = tokens else {
+            return false;
+        };
+        keyword.text == "impl"
+            && extension.text.ends_with("Extension")
+            && preposition.text == "for"
+            && name.kind == Kind::Word
     });
-    registered.then(|| Extension {
+    let extension = |tokens: &[Token<'_>]| Extension {
         path: file.path.clone(),
-        modules: modules.split('/').map(str::to_owned).collect(),
-    })
+        line: tokens[3].line,
+        name: tokens[3].text.to_owned(),
+    };
+    extending.map(extension).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::tidy::samples::found;
-
-    const CONFIG: &str = "impl HttpFilterExtension for X {}";
 
     #[test]
     fn lists_are_sorted_and_unique() {
@@ -128,24 +132,43 @@ mod tests {
 
     #[test]
     fn lists_are_complete() {
-        let listed = "static X: &[&dyn F] = &[&http_filters::cors::Cors];";
-        for (path, text, good) in [
-            ("extensions/http_filters/src/cors/config.rs", CONFIG, true),
-            ("extensions/http_filters/src/fault/config.rs", CONFIG, false),
+        let listed = "static X: &[&dyn F] = &[&http::Cors, &lb::random::Policy];";
+        let cors = "impl HttpFilterExtension for Cors {}";
+        let policy = "impl LoadBalancerExtension for Policy {}";
+        for (files, good) in [
+            (&[("extensions/a/src/cors/config.rs", cors)][..], true),
+            (&[("extensions/a/src/random/config.rs", policy)], true),
             (
-                "extensions/http_filters/src/fault/config.rs",
-                "fn helper() {}",
+                &[(
+                    "extensions/a/src/x.rs",
+                    "impl HttpFilterExtension for Fault {}",
+                )],
+                false,
+            ),
+            (
+                &[("extensions/a/src/x.rs", "impl Other for Fault {}")],
                 true,
             ),
-            ("extensions/http_filters/src/fault/filter.rs", CONFIG, true),
             (
-                "extensions/upstream/src/clusters/dns/config.rs",
-                CONFIG,
+                &[(
+                    "extensions/a/src/tests.rs",
+                    "impl HttpFilterExtension for Fault {}",
+                )],
+                true,
+            ),
+            // Two of one name, and one is listed.
+            (
+                &[
+                    ("extensions/a/src/b.rs", policy),
+                    ("extensions/a/src/c.rs", policy),
+                ],
                 false,
             ),
         ] {
-            let found = found(check, &[(LISTS, listed), (path, text)]);
-            assert_eq!(found.is_empty(), good, "{path}: {found:?}");
+            let mut all = vec![(LISTS, listed)];
+            all.extend(files);
+            let found = found(check, &all);
+            assert_eq!(found.is_empty(), good, "{files:?}: {found:?}");
         }
     }
 }

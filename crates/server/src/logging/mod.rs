@@ -20,7 +20,7 @@ use nuncio_base::options::Options;
 use nuncio_base::time::wall;
 
 use local_time::LocalClock;
-use pattern::{DEFAULT_PATTERN, Line, Pattern, write_c_escaped};
+use pattern::{Line, Pattern, write_c_escaped};
 
 /// `application_log_config.log_format` of the bootstrap.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl Sink for ApplicationLog {
 
 impl State {
     fn new(options: &Options) -> Self {
-        let pattern = options.log_format.as_deref().unwrap_or(DEFAULT_PATTERN);
+        let pattern = options.log_format.as_deref().unwrap_or(log::DEFAULT_FORMAT);
         Self {
             pattern: Pattern::parse(pattern),
             chosen: options.log_format.is_some(),

@@ -7,9 +7,6 @@ use nuncio_base::log::Record;
 
 use super::local_time::LocalTime;
 
-/// Envoy's pattern where nothing else is asked for.
-pub const DEFAULT_PATTERN: &str = "[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v";
-
 /// spdlog's own bound on a field's width.
 const MAX_WIDTH: usize = 64;
 

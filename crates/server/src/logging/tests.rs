@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use nuncio_base::log::{Level, Record, Sink, logger};
+use nuncio_base::log::{DEFAULT_FORMAT, Level, Record, Sink, logger};
 use nuncio_base::options::Options;
 
 use super::local_time::LocalTime;
-use super::pattern::{DEFAULT_PATTERN, Line, Pattern};
+use super::pattern::{Line, Pattern};
 use super::{ApplicationLog, ApplicationLogFormat, Output, State};
 
 fn record(message: std::fmt::Arguments<'_>) -> Record<'_> {
@@ -40,8 +40,9 @@ fn formatted(pattern: &str, message: &str, offset: i64) -> String {
 fn patterns() {
     for (pattern, expected) in [
         (
-            DEFAULT_PATTERN,
-            "[2026-11-21 08:30:27.579][10928][critical][main] [source/server/server.cc:449] a\n\"b\"",
+            DEFAULT_FORMAT,
+            "[2026-11-21 08:30:27.579][10928][critical][main] [source/server/server.cc:449] \
+             a\n\"b\"",
         ),
         ("%L %_", "C a\\n\"b\""),
         ("%j", "a\\n\\\"b\\\""),

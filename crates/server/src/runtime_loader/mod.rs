@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
-use nuncio_base::runtime_flags::{FlagValue, RuntimeFlags};
+use nuncio_base::runtime_flags::{FlagValue, RuntimeFlags, RuntimeView};
 use nuncio_stats::{Scope, SharedCounter, SharedGauge};
 use nuncio_worker::WorkerHandle;
 
@@ -37,18 +37,17 @@ pub enum LayerKind {
     Admin,
 }
 
-/// What `/runtime` shows.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct RuntimeView {
-    /// The layers' names, lowest first.
-    pub layers: Vec<String>,
-    /// Per key the text in each layer, empty where a layer does not set it.
-    pub entries: BTreeMap<String, Vec<String>>,
-}
-
 /// `/runtime_modify` without an admin layer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NoAdminLayer;
+
+impl std::fmt::Display for NoAdminLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("No admin layer specified")
+    }
+}
+
+impl std::error::Error for NoAdminLayer {}
 
 struct Layer {
     name: String,
