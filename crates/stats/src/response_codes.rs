@@ -53,6 +53,8 @@ struct Block {
 struct Core {
     key: Key,
     store: Arc<StoreCore>,
+    /// Whether `upstream_rq_completed` is shown; else its owner counts it.
+    shows_completed: bool,
     merged: Mutex<Merged>,
 }
 
@@ -63,11 +65,12 @@ struct Merged {
 }
 
 impl ResponseCodes {
-    pub(crate) fn new(store: &Arc<StoreCore>, prefix: &Arc<str>) -> Self {
+    pub(crate) fn new(store: &Arc<StoreCore>, prefix: &Arc<str>, shows_completed: bool) -> Self {
         let key = Key::response_codes(prefix);
         let core = store.get_or_insert(&key, || Core {
             key: key.clone(),
             store: store.clone(),
+            shows_completed,
             merged: Mutex::new(Merged {
                 blocks: Vec::new(),
                 reset_at: None,
@@ -190,7 +193,8 @@ impl Source for Core {
                 .for_each(|code| show(code, Kind::Counter));
         }
         for index in [UNKNOWN, COMPLETED] {
-            if merged.counter(index) > 0 {
+            let is_shown = index != COMPLETED || self.shows_completed;
+            if is_shown && merged.counter(index) > 0 {
                 show(index, Kind::Counter);
             }
         }

@@ -54,7 +54,13 @@ impl Scope {
     /// Responses by status code: `upstream_rq_200`, `upstream_rq_2xx`, `upstream_rq_completed`
     /// and `upstream_rq_time`, shown once there are any.
     pub fn response_codes(&self) -> ResponseCodes {
-        ResponseCodes::new(&self.store, &self.prefix)
+        ResponseCodes::new(&self.store, &self.prefix, true)
+    }
+
+    /// As [`response_codes`](Self::response_codes), without `upstream_rq_completed`: for whom that
+    /// is a counter of a group, shown from the beginning.
+    pub fn response_codes_without_total(&self) -> ResponseCodes {
+        ResponseCodes::new(&self.store, &self.prefix, false)
     }
 
     /// A counter that any thread may write.

@@ -137,6 +137,7 @@ impl LocalCluster {
     /// Counts a response under `cluster.NAME.`, and again by where its request came from and
     /// whether a canary answered.
     pub fn count_response(&self, status: u16, internal: bool, canary: bool) {
+        self.stats().upstream_rq_completed().inc();
         self.codes(internal, canary)
             .for_each(|codes| codes.count(status));
     }
@@ -151,7 +152,9 @@ impl LocalCluster {
         let scope = &self.core.info.scope;
         let below = |name: &str| scope.scope(name).response_codes().local();
         let codes = &self.codes;
-        let all = codes.all.get_or_init(|| scope.response_codes().local());
+        let all = codes
+            .all
+            .get_or_init(|| scope.response_codes_without_total().local());
         let origin = if internal {
             codes.internal.get_or_init(|| below("internal"))
         } else {

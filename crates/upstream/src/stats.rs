@@ -46,6 +46,7 @@ stat_group! {
             upstream_rq_0rtt,
             upstream_rq_active_overflow,
             upstream_rq_cancelled,
+            upstream_rq_completed,
             upstream_rq_maintenance_mode,
             upstream_rq_max_duration_reached,
             upstream_rq_pending_failure_eject,

@@ -1,7 +1,7 @@
 //! Makes a connection to a host: over all its addresses, within the cluster's time.
 
 use super::PoolFailure;
-use super::counted::CountedConnection;
+use super::counted::{Cause, CountedConnection};
 use nuncio_base::address::Address;
 use nuncio_codec::ResetReason;
 use nuncio_net::{Socket, SocketOptions, Transport};
@@ -29,7 +29,7 @@ pub(crate) async fn connect(counted: &mut CountedConnection) -> Result<Connected
     let core = Rc::clone(&counted.core);
     let attempts = Attempts {
         worker: Rc::clone(&core.worker),
-        untried: counted.host.addresses().to_vec().into_iter(),
+        untried: interleave(&counted.host.addresses()).into_iter(),
         options: Rc::new(core.spec().socket_options.clone()),
         running: Vec::new(),
         next_at: core.worker.now(),
@@ -43,17 +43,41 @@ pub(crate) async fn connect(counted: &mut CountedConnection) -> Result<Connected
             Ok(connected)
         }
         Err(Some((error, address))) => {
-            counted.connect_failed(false);
-            Err(failure(&error, &address))
+            let bound = core.spec().socket_options.source.is_some();
+            let unbound = bound && error.kind() == io::ErrorKind::AddrNotAvailable;
+            if unbound {
+                core.stats.bind_errors().inc();
+            }
+            let ours = unbound || is_exhaustion(&error);
+            counted.connect_failed(if ours { Cause::Local } else { Cause::Remote });
+            Err(failure(&error, &address, ours))
         }
         Err(None) => {
-            counted.connect_failed(true);
+            counted.connect_failed(Cause::Timeout);
             Err(PoolFailure {
                 reason: ResetReason::ConnectionTimeout,
                 transport_failure_reason: "".into(),
             })
         }
     }
+}
+
+/// Addresses in the order in which they are tried: the families take turns, beginning with that of
+/// the first (RFC 8305 section 4).
+fn interleave(addresses: &[Address]) -> Vec<Address> {
+    let is_v4 = |address: &&Address| address.ip().is_some_and(|at| at.is_ipv4());
+    let first_is_v4 = addresses.first().is_some_and(|first| is_v4(&first));
+    let (mut first, mut other): (Vec<_>, Vec<_>) = addresses
+        .iter()
+        .partition(|address| is_v4(address) == first_is_v4);
+    first.reverse();
+    other.reverse();
+    let mut order = Vec::with_capacity(addresses.len());
+    while !first.is_empty() || !other.is_empty() {
+        order.extend(first.pop().cloned());
+        order.extend(other.pop().cloned());
+    }
+    order
 }
 
 type Attempt = (Address, Pin<Box<dyn Future<Output = io::Result<Socket>>>>);
@@ -154,8 +178,16 @@ fn no_address() -> (io::Error, Address) {
     (error, Address::Pipe("".into()))
 }
 
+/// Whether this process, or this machine, has no more of something.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let exhausted = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error
+        .raw_os_error()
+        .is_some_and(|code| exhausted.contains(&code))
+}
+
 /// As Envoy words it: what the system says at once is told from what it says later.
-fn failure(error: &io::Error, address: &Address) -> PoolFailure {
+fn failure(error: &io::Error, address: &Address, ours: bool) -> PoolFailure {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, TimedOut};
     let later = matches!(
         error.kind(),
@@ -168,7 +200,34 @@ fn failure(error: &io::Error, address: &Address) -> PoolFailure {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     PoolFailure {
-        reason: ResetReason::RemoteConnectionFailure,
+        reason: if ours {
+            ResetReason::LocalConnectionFailure
+        } else {
+            ResetReason::RemoteConnectionFailure
+        },
         transport_failure_reason: format!("{when} connect error: {text}").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let v4 = |last: u8| Address::Ip(([127, 0, 0, last], 1).into());
+        let v6 = |last: u16| Address::Ip(([0, 0, 0, 0, 0, 0, 0, last], 1).into());
+        let cases = [
+            (vec![v4(1), v4(2)], vec![v4(1), v4(2)]),
+            (vec![v4(1), v4(2), v6(1)], vec![v4(1), v6(1), v4(2)]),
+            (
+                vec![v6(1), v6(2), v4(1), v4(2)],
+                vec![v6(1), v4(1), v6(2), v4(2)],
+            ),
+            (vec![], vec![]),
+        ];
+        for (addresses, order) in cases {
+            assert_eq!(interleave(&addresses), order);
+        }
     }
 }

@@ -19,6 +19,17 @@ pub(crate) enum MayConnect {
     No,
 }
 
+/// Why a connection could not be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The peer, or the network.
+    Remote,
+    /// This machine.
+    Local,
+    /// Nobody answered in time.
+    Timeout,
+}
+
 /// Counts a connection from its making until it is dropped.
 pub(crate) struct CountedConnection {
     pub core: Rc<ClusterCore>,
@@ -92,13 +103,13 @@ impl CountedConnection {
     }
 
     /// It could not be connected.
-    pub fn connect_failed(&mut self, by_timeout: bool) {
+    pub fn connect_failed(&mut self, cause: Cause) {
         self.core.stats.upstream_cx_connect_fail().inc();
         self.host.stats().cx_connect_fail.inc();
-        if by_timeout {
-            self.core.stats.upstream_cx_connect_timeout().inc();
-        } else {
-            self.remote_closed = true;
+        match cause {
+            Cause::Timeout => self.core.stats.upstream_cx_connect_timeout().inc(),
+            Cause::Remote => self.remote_closed = true,
+            Cause::Local => {}
         }
     }
 }

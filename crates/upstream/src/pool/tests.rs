@@ -699,3 +699,43 @@ fn tcp_connections_are_counted() {
         },
     );
 }
+
+#[test]
+fn a_source_that_is_not_ours_is_our_failure() {
+    let foreign = |spec: &mut ClusterSpec| {
+        spec.socket_options.source = Some("192.0.2.1:0".parse().unwrap());
+    };
+    with_server(serve, foreign, |f| async move {
+        let failure = f.stream().await.err().unwrap();
+        assert_eq!(failure.reason, ResetReason::LocalConnectionFailure);
+        f.check(&[("bind_errors", 1), ("upstream_cx_destroy_local", 1)]);
+    });
+}
+
+#[test]
+fn responses_are_counted_by_code_and_origin() {
+    with_server(
+        serve,
+        |_| {},
+        |f| async move {
+            f.check(&[("upstream_rq_completed", 0)]);
+            f.cluster.count_response(200, false, false);
+            f.cluster.count_response(503, true, true);
+            f.check(&[
+                ("upstream_rq_completed", 2),
+                ("upstream_rq_200", 1),
+                ("upstream_rq_5xx", 1),
+                ("external.upstream_rq_200", 1),
+                ("external.upstream_rq_completed", 1),
+                ("internal.upstream_rq_503", 1),
+                ("canary.upstream_rq_503", 1),
+            ]);
+            let mut names = Vec::new();
+            f.store.each(&mut |stat| names.push(stat.name.to_owned()));
+            let completed = names
+                .iter()
+                .filter(|name| *name == "cluster.c.upstream_rq_completed");
+            assert_eq!(completed.count(), 1);
+        },
+    );
+}

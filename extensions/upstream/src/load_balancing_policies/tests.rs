@@ -1,6 +1,6 @@
 //! Which hosts the policies choose, on a worker.
 
-use super::least_request::{Compare, LeastRequest};
+use super::least_request::{Compare, LeastRequest, RequestBias};
 use super::random::Random;
 use super::round_robin::RoundRobin;
 use nuncio_base::address::Address;
@@ -127,7 +127,10 @@ fn busy_hosts_get_less_of_least_request() {
     let weighted = [("a", 4, 0, 0, 1), ("a", 3, 0, 0, 0)];
     check(&LeastRequest::default(), &weighted, &[40, 60], 0);
     let unbiased = LeastRequest {
-        active_request_bias: 0.0,
+        active_request_bias: RequestBias {
+            value: 0.0,
+            runtime_key: "".into(),
+        },
         ..LeastRequest::default()
     };
     check(&unbiased, &weighted, &[57, 43], 0);

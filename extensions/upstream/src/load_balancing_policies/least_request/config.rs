@@ -3,7 +3,7 @@
 // Envoy still reads its deprecated fields; so does this.
 #![allow(deprecated)]
 
-use super::{Compare, LeastRequest};
+use super::{Compare, LeastRequest, RequestBias};
 use crate::load_balancing_policies::locality;
 use nuncio_extension::{LoadBalancerExtension, ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::load_balancing_policies::least_request::v3 as proto;
@@ -21,15 +21,11 @@ impl LoadBalancerExtension for Policy {
 
     fn parse(&self, proto: proto::LeastRequest, cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
         cx.refuse("slow_start_config", proto.slow_start_config.is_some())?;
-        let bias = proto
-            .active_request_bias
-            .as_ref()
-            .map_or(1.0, |bias| bias.default_value);
-        let keyed = proto
-            .active_request_bias
-            .as_ref()
-            .is_some_and(|b| !b.runtime_key.is_empty());
-        cx.field("active_request_bias", |cx| cx.refuse("runtime_key", keyed))?;
+        let bias = proto.active_request_bias.as_ref();
+        let bias = bias.map_or_else(RequestBias::default, |bias| RequestBias {
+            value: bias.default_value,
+            runtime_key: bias.runtime_key.as_str().into(),
+        });
         let all = proto
             .enable_full_scan
             .as_ref()

@@ -32,22 +32,31 @@ impl Default for Compare {
 }
 
 /// The policy as configured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct LeastRequest {
     /// How localities count.
     pub locality: LocalitySettings,
     /// Which hosts are compared where weights are equal.
     pub compare: Compare,
-    /// How much requests lower a host's weight: `weight / (requests + 1) ^ bias`.
-    pub active_request_bias: f64,
+    /// How much requests lower a host's weight.
+    pub active_request_bias: RequestBias,
 }
 
-impl Default for LeastRequest {
+/// The exponent in a host's weight: `weight / (requests + 1) ^ bias`.
+#[derive(Debug, Clone)]
+pub struct RequestBias {
+    /// The configured value.
+    pub value: f64,
+    /// The runtime flag that overrides it; empty for none. A worker reads it when it begins to use
+    /// the cluster.
+    pub runtime_key: Arc<str>,
+}
+
+impl Default for RequestBias {
     fn default() -> Self {
         Self {
-            locality: LocalitySettings::default(),
-            compare: Compare::default(),
-            active_request_bias: 1.0,
+            value: 1.0,
+            runtime_key: "".into(),
         }
     }
 }
@@ -59,12 +68,19 @@ impl LbSpec for LeastRequest {
 
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
         let seed = worker.random();
-        let least = Box::new(Least(self.clone()));
+        let RequestBias { value, runtime_key } = &self.active_request_bias;
+        let least = Box::new(Least {
+            compare: self.compare,
+            bias: worker.flags().number(runtime_key, *value),
+        });
         Box::new(WeightedBalancer::new(least, self.locality, seed))
     }
 }
 
-struct Least(LeastRequest);
+struct Least {
+    compare: Compare,
+    bias: f64,
+}
 
 fn active(host: &Host) -> u64 {
     host.stats().rq_active.value()
@@ -73,7 +89,7 @@ fn active(host: &Host) -> u64 {
 impl Pick for Least {
     fn weight(&self, host: &Host) -> f64 {
         let (weight, active) = (f64::from(host.weight()), active(host) as f64 + 1.0);
-        match self.0.active_request_bias {
+        match self.bias {
             0.0 => weight,
             1.0 => weight / active,
             bias => weight / active.powf(bias),
@@ -81,7 +97,7 @@ impl Pick for Least {
     }
 
     fn pick(&self, hosts: &[Arc<Host>], _turn: u64, random: &mut Random) -> usize {
-        match self.0.compare {
+        match self.compare {
             Compare::Choices(count) => (0..count.get())
                 .map(|_| random.below(hosts.len() as u64) as usize)
                 .min_by_key(|at| active(&hosts[*at]))
