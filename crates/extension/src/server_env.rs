@@ -1,12 +1,14 @@
 //! What configuration code may use of the server it is parsed for.
 
 use crate::registry::Registry;
+use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, Store};
 use nuncio_worker::WorkerHandle;
-use std::any::{Any, TypeId};
+use std::any::{Any as AnyValue, TypeId};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Weak;
 
 /// Who this proxy is (`envoy.config.core.v3.Node` and the command line).
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,13 @@ pub struct NodeInfo {
     pub cluster: String,
     /// `node.locality.zone`.
     pub zone: String,
+}
+
+/// A route configuration, for `config_dump`.
+struct RouteConfigSource {
+    name: String,
+    config: Any,
+    in_use: Weak<dyn AnyValue + Send + Sync>,
 }
 
 /// The server as configuration sees it; lives on the main thread.
@@ -32,7 +41,8 @@ pub struct ServerEnv {
     /// Whether nothing may be opened or connected (`--mode validate`).
     pub validate_only: bool,
     clusters: RefCell<HashSet<String>>,
-    services: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
+    route_configs: RefCell<Vec<RouteConfigSource>>,
+    services: RefCell<HashMap<TypeId, Rc<dyn AnyValue>>>,
 }
 
 impl ServerEnv {
@@ -45,6 +55,7 @@ impl ServerEnv {
         validate_only: bool,
     ) -> Rc<Self> {
         let (clusters, services) = (RefCell::default(), RefCell::default());
+        let route_configs = RefCell::default();
         Rc::new(Self {
             registry,
             store,
@@ -52,6 +63,7 @@ impl ServerEnv {
             node,
             validate_only,
             clusters,
+            route_configs,
             services,
         })
     }
@@ -76,6 +88,33 @@ impl ServerEnv {
         self.clusters.borrow().contains(name)
     }
 
+    /// Makes a route configuration known to the admin, for as long as `in_use` is.
+    pub fn add_route_config(
+        &self,
+        name: &str,
+        config: Any,
+        in_use: Weak<dyn AnyValue + Send + Sync>,
+    ) {
+        let mut configs = self.route_configs.borrow_mut();
+        configs.retain(|source| source.in_use.strong_count() > 0);
+        configs.push(RouteConfigSource {
+            name: name.to_owned(),
+            config,
+            in_use,
+        });
+    }
+
+    /// The route configurations in use, by name.
+    pub fn route_configs(&self) -> Vec<(String, Any)> {
+        let configs = self.route_configs.borrow();
+        let in_use = configs
+            .iter()
+            .filter(|source| source.in_use.strong_count() > 0);
+        in_use
+            .map(|source| (source.name.clone(), source.config.clone()))
+            .collect()
+    }
+
     /// A value that extensions of a kind share on main, such as the table of access log files;
     /// made on first use.
     pub fn shared<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
@@ -84,7 +123,7 @@ impl ServerEnv {
             return service;
         }
         let service = Rc::new(make());
-        let erased: Rc<dyn Any> = service.clone();
+        let erased: Rc<dyn AnyValue> = service.clone();
         self.services.borrow_mut().insert(TypeId::of::<T>(), erased);
         service
     }

@@ -1,11 +1,15 @@
 //! Nuncio: Envoy, written anew. Parses the command line, lists the extensions, starts.
 
 mod cli;
+mod extensions;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use cli::CommandLine;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os()
@@ -13,11 +17,16 @@ fn main() -> ExitCode {
         .collect();
     let exit = match cli::parse(&words) {
         CommandLine::Exit(exit) => exit,
-        CommandLine::Run(options) => cli::Exit {
-            stderr: format!("{:?}\n", options.mode),
-            code: 1,
-            ..cli::Exit::default()
-        },
+        CommandLine::Run(options) => {
+            match nuncio_server::server::run(*options, &extensions::REGISTRY) {
+                Ok(()) => cli::Exit::default(),
+                Err(text) => cli::Exit {
+                    stderr: format!("{text}\n"),
+                    code: 1,
+                    ..cli::Exit::default()
+                },
+            }
+        }
     };
     // A reader that has gone away is no reason to fail.
     let _ = std::io::stdout().write_all(exit.stdout.as_bytes());

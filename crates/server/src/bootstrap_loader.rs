@@ -5,7 +5,10 @@ use nuncio_proto::load::{self, Format};
 use nuncio_proto::{Loaded, UnknownFields};
 
 /// The embedded example's text, and its name in error messages.
-pub const DEMO: (&str, &str) = ("examples/demo.yaml", include_str!("../../../examples/demo.yaml"));
+pub const DEMO: (&str, &str) = (
+    "examples/demo.yaml",
+    include_str!("../../../examples/demo.yaml"),
+);
 
 /// Reads and checks the bootstrap.
 ///
@@ -21,14 +24,23 @@ pub fn load(options: &Options) -> Result<Loaded, String> {
     } else {
         UnknownFields::Reject
     };
-    let load_options = load::Options { unknown, ..load::Options::default() };
+    let load_options = load::Options {
+        unknown,
+        ..load::Options::default()
+    };
     let overlay = (!options.config_yaml.is_empty()).then(|| {
         let text = options.config_yaml.clone().into_bytes();
         load::read("--config-yaml", text, Format::Yaml, message, &load_options)
     });
     let base = if options.demo {
         let (name, text) = DEMO;
-        Some(load::read(name, text.into(), Format::Yaml, message, &load_options))
+        Some(load::read(
+            name,
+            text.into(),
+            Format::Yaml,
+            message,
+            &load_options,
+        ))
     } else if options.config_path.is_empty() {
         None
     } else {

@@ -6,7 +6,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The services' names and ports, as in `examples/demo.yaml`.
-const SERVICES: [(&str, u16); 4] = [("app1", 10001), ("app2", 10002), ("web-1", 10003), ("web-2", 10004)];
+const SERVICES: [(&str, u16); 4] = [
+    ("app1", 10001),
+    ("app2", 10002),
+    ("web-1", 10003),
+    ("web-2", 10004),
+];
 /// A request's head may be this long.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -31,9 +36,14 @@ The configuration is examples/demo.yaml; Ctrl-C ends it.
 /// Where a port is taken.
 pub async fn start() -> io::Result<()> {
     for (name, port) in SERVICES {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot bind 127.0.0.1:{port}: {error}"))
-        })?;
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot bind 127.0.0.1:{port}: {error}"),
+                )
+            })?;
         tokio::task::spawn_local(accept(name, listener));
     }
     Ok(())

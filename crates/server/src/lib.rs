@@ -1,7 +1,15 @@
 //! Owns it all on the main thread: managers, admin, lifecycle.
 
+pub mod admin_listener;
+pub mod admin_server;
+pub mod bootstrap_loader;
 pub mod cluster_manager;
+pub mod demo;
 pub mod listener_manager;
 pub mod logging;
+pub mod memory;
 pub mod runtime_loader;
+pub mod server;
+pub mod server_stats;
 pub mod signals;
+pub mod state;

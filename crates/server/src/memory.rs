@@ -16,7 +16,10 @@ pub fn read() -> Memory {
 
 fn parse(text: &str) -> Memory {
     // Sizes in pages: total, resident, shared, text, library, data.
-    let pages: Vec<u64> = text.split_whitespace().map(|n| n.parse().unwrap_or(0)).collect();
+    let pages: Vec<u64> = text
+        .split_whitespace()
+        .map(|n| n.parse().unwrap_or(0))
+        .collect();
     let page = rustix::param::page_size() as u64;
     match pages.as_slice() {
         [_, resident, shared, _, _, data, ..] => Memory {
@@ -34,7 +37,10 @@ mod tests {
     #[test]
     fn statm_is_read_in_pages() {
         let page = rustix::param::page_size() as u64;
-        let expected = Memory { resident: 20 * page, mapped: 50 * page };
+        let expected = Memory {
+            resident: 20 * page,
+            mapped: 50 * page,
+        };
         assert_eq!(parse("100 30 10 5 0 50 0\n"), expected);
         assert_eq!(parse("nonsense"), Memory::default());
         assert!(read().resident > 0);

@@ -61,7 +61,8 @@ impl ServerStats {
 
     /// Sets what changes, before stats are shown.
     pub fn update(&self, now: Instant, connections: u64) {
-        self.uptime.set(now.saturating_duration_since(self.started).as_secs());
+        self.uptime
+            .set(now.saturating_duration_since(self.started).as_secs());
         self.total_connections.set(connections);
         let memory = crate::memory::read();
         self.memory_allocated.set(memory.resident);

@@ -53,7 +53,12 @@ impl StateCell {
         let state = ServerState::PreInitializing;
         gauge.set(state.number());
         live.set(0);
-        Self { state: Cell::new(state), health_check_failed: Cell::new(false), gauge, live }
+        Self {
+            state: Cell::new(state),
+            health_check_failed: Cell::new(false),
+            gauge,
+            live,
+        }
     }
 
     /// Goes on to another state.
@@ -96,8 +101,14 @@ mod tests {
         cell.set(ServerState::Live);
         assert_eq!(store.gauge_value("server.live"), Some(1));
         cell.fail_health_check(true);
-        assert_eq!((cell.get(), store.gauge_value("server.state")), (ServerState::Draining, Some(1)));
+        assert_eq!(
+            (cell.get(), store.gauge_value("server.state")),
+            (ServerState::Draining, Some(1))
+        );
         cell.fail_health_check(false);
-        assert_eq!((cell.get(), store.gauge_value("server.state")), (ServerState::Live, Some(0)));
+        assert_eq!(
+            (cell.get(), store.gauge_value("server.state")),
+            (ServerState::Live, Some(0))
+        );
     }
 }

@@ -8,7 +8,10 @@ pub mod echo;
 pub mod http_connection_manager;
 pub mod tcp_proxy;
 
+pub use direct_response::DirectResponse;
+pub use echo::Echo;
 pub use http_connection_manager::HttpConnectionManager;
+pub use tcp_proxy::TcpProxy;
 
 #[cfg(test)]
 mod testing;

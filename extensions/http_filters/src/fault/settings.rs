@@ -68,7 +68,7 @@ pub struct Abort {
     /// The share of requests.
     pub share: Fraction,
     /// The body of the answer.
-    pub body: std::borrow::Cow<'static, str>,
+    pub body: bytes::Bytes,
 }
 
 /// The status that requests are aborted with.

@@ -14,6 +14,7 @@ use nuncio_http::conn_manager::{
 };
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
+use nuncio_proto::any;
 use nuncio_proto::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_proto::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
@@ -21,7 +22,7 @@ use nuncio_route::RouteTable;
 use nuncio_worker::{Published, Worker};
 use proto::http_connection_manager as nested;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// The extension.
@@ -322,7 +323,11 @@ fn routes(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Arc<
                     .check_clusters(|name| env.has_cluster(name))
                     .map_err(|error| cx.error(error.to_string()))?;
             }
-            Ok(Arc::new(table))
+            let table = Arc::new(table);
+            let in_use: Weak<RouteTable> = Arc::downgrade(&table);
+            cx.env()
+                .add_route_config(&config.name, any::pack(config), in_use);
+            Ok(table)
         }),
         Some(nested::RouteSpecifier::Rds(_)) => Err(cx.not_built("rds")),
         Some(nested::RouteSpecifier::ScopedRoutes(_)) => Err(cx.not_built("scoped_routes")),

@@ -1,0 +1,433 @@
+//! The server: all that main owns, and how it starts and ends.
+
+use crate::admin_listener;
+use crate::bootstrap_loader;
+use crate::cluster_manager::{ClusterManager, ClusterSource};
+use crate::listener_manager::{ListenerManager, Origin};
+use crate::logging::{ApplicationLog, ApplicationLogFormat};
+use crate::runtime_loader::{self, RuntimeLoader};
+use crate::server_stats::ServerStats;
+use crate::signals::{SignalEvent, Signals};
+use crate::state::{ServerState, StateCell};
+use nuncio_base::log;
+use nuncio_base::log::{Level, logger};
+use nuncio_base::options::{Mode, Options};
+use nuncio_config::bootstrap::{Bootstrap, bootstrap};
+use nuncio_extension::server_env::NodeInfo;
+use nuncio_extension::{ParseCx, Registry, ServerEnv};
+use nuncio_listener::{GlobalConnections, ListenSockets, Listener, ListenerContext};
+use nuncio_net::drain::{DrainSettings, DrainStrategy, ServerDrain};
+use nuncio_observe::AccessLogManager;
+use nuncio_observe::access_log::FlushSettings;
+use nuncio_proto::{Loaded, Message};
+use nuncio_stats::Store;
+use nuncio_upstream::discovery::ClusterConfig;
+use nuncio_worker::{Worker, WorkerThread, run_main};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Notify;
+
+/// How long access logs may take to be written when the server ends.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What main owns.
+pub struct Server {
+    pub(crate) options: Options,
+    pub(crate) env: Rc<ServerEnv>,
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) clusters: Rc<ClusterManager>,
+    pub(crate) listeners: Rc<ListenerManager>,
+    pub(crate) runtime: RefCell<RuntimeLoader>,
+    pub(crate) state: StateCell,
+    pub(crate) drain: Arc<ServerDrain>,
+    pub(crate) connections: Arc<GlobalConnections>,
+    pub(crate) access_logs: Rc<Arc<AccessLogManager>>,
+    pub(crate) application_log: ApplicationLog,
+    pub(crate) stats: ServerStats,
+    pub(crate) stats_flush_on_admin: bool,
+    /// The bootstrap's bytes, for `config_dump`.
+    pub(crate) bootstrap: Vec<u8>,
+    pub(crate) loaded_at: SystemTime,
+    pub(crate) started: Instant,
+    pub(crate) quit: Notify,
+    pub(crate) admin_listener: RefCell<Option<(Arc<Listener>, ListenSockets)>>,
+}
+
+/// Runs the process: serves until a signal or the admin ends it, or only validates.
+///
+/// # Errors
+/// What to print before ending with 1.
+pub fn run(options: Options, registry: &'static Registry) -> Result<(), String> {
+    let (application_log, opened) = ApplicationLog::install(&options);
+    opened?;
+    let name = config_name(&options);
+    let result = start(options, registry, application_log);
+    result.inspect_err(|text| {
+        // One line for log pipelines; all errors of the file follow on stderr.
+        let first = text.lines().next().unwrap_or_default();
+        log!(
+            logger::MAIN,
+            Level::Critical,
+            "error initializing config '{name}': {first}"
+        );
+    })
+}
+
+fn config_name(options: &Options) -> String {
+    match (options.demo, options.config_path.as_str()) {
+        (true, _) => bootstrap_loader::DEMO.0.to_owned(),
+        (false, "") => "--config-yaml".to_owned(),
+        (false, path) => path.to_owned(),
+    }
+}
+
+fn start(
+    options: Options,
+    registry: &'static Registry,
+    application_log: ApplicationLog,
+) -> Result<(), String> {
+    let loaded = bootstrap_loader::load(&options)?;
+    for warning in &loaded.warnings {
+        log!(logger::CONFIG, Level::Warning, "{warning}");
+    }
+    let served = run_main(|worker| async move {
+        let (parsed, layers) = take_apart(&loaded, &options, registry)?;
+        if let Some(format) = log_format(&parsed)? {
+            application_log.set_format(&format)?;
+        }
+        if options.mode == Mode::Validate {
+            return validate(&worker, &loaded, parsed, &options, registry);
+        }
+        serve(
+            worker,
+            loaded,
+            parsed,
+            layers,
+            options,
+            registry,
+            application_log,
+        )
+        .await
+    });
+    served.map_err(|error| format!("cannot start the event loop: {error}"))?
+}
+
+type Layers = Vec<runtime_loader::LayerSpec>;
+
+/// Takes the bootstrap apart; every error of it comes with its place.
+fn take_apart(
+    loaded: &Loaded,
+    options: &Options,
+    registry: &'static Registry,
+) -> Result<(Bootstrap, Layers), String> {
+    let proto = loaded.decode().map_err(|errors| errors.to_string())?;
+    let env = ServerEnv::new(
+        registry,
+        Store::default(),
+        Vec::new(),
+        NodeInfo::default(),
+        true,
+    );
+    let mut cx = ParseCx::new(env);
+    let parsed = bootstrap(&mut cx, proto, options);
+    let runtime = parsed
+        .as_ref()
+        .ok()
+        .and_then(|parsed| parsed.layered_runtime.as_ref());
+    let layers = runtime_loader::layers(runtime);
+    let layers = layers.unwrap_or_else(|errors| {
+        for error in errors {
+            cx.add(error);
+        }
+        Layers::new()
+    });
+    match parsed {
+        Ok(parsed) if cx.is_clean() => Ok((parsed, layers)),
+        Ok(_) | Err(_) => Err(failure(loaded, cx)),
+    }
+}
+
+/// The errors that a converter recorded, with their places in the file.
+fn failure(loaded: &Loaded, cx: ParseCx) -> String {
+    let (errors, _) = cx.finish();
+    loaded.locate(errors).to_string()
+}
+
+type Clusters = Vec<(ClusterConfig, ClusterSource)>;
+
+/// Converts the static resources: clusters are given back, listeners are noted by their manager.
+fn resources(
+    loaded: &Loaded,
+    env: &Rc<ServerEnv>,
+    manager: &Rc<ListenerManager>,
+    parsed: &mut Bootstrap,
+) -> Result<Clusters, String> {
+    let mut cx = ParseCx::new(Rc::clone(env));
+    let now = nuncio_base::time::wall();
+    let clusters = std::mem::take(&mut parsed.clusters);
+    let listeners = std::mem::take(&mut parsed.listeners);
+    let mut names = std::collections::HashSet::new();
+    let (clusters, listeners) = cx.field("static_resources", |cx| {
+        let clusters = cx.list("clusters", clusters, |cx, proto| {
+            if !names.insert(proto.name.clone()) {
+                let name = &proto.name;
+                return Err(cx.error(format!("cluster manager: duplicate cluster '{name}'")));
+            }
+            env.set_cluster(&proto.name, true);
+            let source = ClusterSource {
+                config: nuncio_proto::any::pack(&proto),
+                version_info: String::new(),
+                last_updated: now,
+            };
+            Ok((nuncio_config::cluster::cluster(cx, proto)?, source))
+        });
+        let listeners = cx.list("listeners", listeners, |cx, proto| {
+            manager.add_or_update(cx, proto, Origin::Static)
+        });
+        (clusters, listeners)
+    });
+    let clean = cx.is_clean();
+    match (clusters, listeners) {
+        (Ok(clusters), Ok(_)) if clean => {
+            let (_, warnings) = cx.finish();
+            for (path, warning) in warnings {
+                log!(logger::CONFIG, Level::Warning, "{path}: {warning}");
+            }
+            Ok(clusters)
+        }
+        _ => Err(failure(loaded, cx)),
+    }
+}
+
+/// `--mode validate`: everything is parsed, nothing is opened.
+fn validate(
+    worker: &Rc<Worker>,
+    loaded: &Loaded,
+    mut parsed: Bootstrap,
+    options: &Options,
+    registry: &'static Registry,
+) -> Result<(), String> {
+    let store = Store::new(std::mem::take(&mut parsed.stats));
+    let env = ServerEnv::new(registry, store, Vec::new(), parsed.node.clone(), true);
+    share_access_logs(&env, options);
+    let context = listener_context(&env, options);
+    let manager = ListenerManager::new(worker, context);
+    resources(loaded, &env, &manager, &mut parsed)?;
+    admin_listener::check(&env, loaded, &parsed)?;
+    println!("configuration '{}' OK", config_name(options));
+    Ok(())
+}
+
+fn share_access_logs(env: &ServerEnv, options: &Options) -> Rc<Arc<AccessLogManager>> {
+    env.shared(|| {
+        let settings = FlushSettings {
+            min_size: usize::try_from(options.file_flush_min_size).unwrap_or(usize::MAX),
+            interval: options.file_flush_interval,
+        };
+        AccessLogManager::new(settings, &env.store)
+    })
+}
+
+fn log_format(parsed: &Bootstrap) -> Result<Option<ApplicationLogFormat>, String> {
+    use nuncio_proto::envoy::config::bootstrap::v3::bootstrap::application_log_config::log_format::LogFormat;
+    let format = parsed
+        .application_log
+        .as_ref()
+        .and_then(|config| config.log_format.as_ref());
+    match format.and_then(|format| format.log_format.as_ref()) {
+        None => Ok(None),
+        Some(LogFormat::TextFormat(text)) => Ok(Some(ApplicationLogFormat::Text(text.clone()))),
+        Some(LogFormat::JsonFormat(json)) => {
+            let Some(message) = nuncio_proto::reflect::message("google.protobuf.Struct") else {
+                return Err("google.protobuf.Struct is missing from the tables".to_owned());
+            };
+            let options = nuncio_proto::json::Options {
+                compact: true,
+                ..Default::default()
+            };
+            let text = nuncio_proto::json::print(&json.encode_to_vec(), message, &options);
+            Ok(Some(ApplicationLogFormat::Json(text)))
+        }
+    }
+}
+
+async fn serve(
+    worker: Rc<Worker>,
+    loaded: Loaded,
+    mut parsed: Bootstrap,
+    layers: Layers,
+    options: Options,
+    registry: &'static Registry,
+    application_log: ApplicationLog,
+) -> Result<(), String> {
+    let started = worker.now();
+    let signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
+    let threads = start_workers(options.concurrency)?;
+    let handles: Vec<_> = threads
+        .iter()
+        .map(|thread| thread.handle().clone())
+        .collect();
+    let store = Store::new(std::mem::take(&mut parsed.stats));
+    let env = ServerEnv::new(
+        registry,
+        store.clone(),
+        handles.clone(),
+        parsed.node.clone(),
+        false,
+    );
+    let access_logs = share_access_logs(&env, &options);
+    let mut runtime = RuntimeLoader::new(layers, &store.root());
+    let mut all = handles.clone();
+    all.push(worker.handle().clone());
+    runtime.publish_to(all);
+    let context = listener_context(&env, &options);
+    let scope = store.scope("server");
+    let version = parsed.server_version.unwrap_or_default();
+    let server = Rc::new(Server {
+        clusters: ClusterManager::new(&worker, handles, &store.root()),
+        listeners: ListenerManager::new(&worker, context.clone()),
+        runtime: RefCell::new(runtime),
+        state: StateCell::new(scope.gauge("state"), scope.gauge("live")),
+        drain: Arc::clone(&context.drain),
+        connections: Arc::clone(&context.connections),
+        access_logs,
+        application_log,
+        stats: ServerStats::new(&store, options.concurrency, version, started),
+        stats_flush_on_admin: parsed.stats_flush_on_admin,
+        bootstrap: loaded.bytes.clone(),
+        loaded_at: worker.wall(),
+        started,
+        quit: Notify::new(),
+        admin_listener: RefCell::default(),
+        env: Rc::clone(&env),
+        worker,
+        options,
+    });
+    let clusters = resources(&loaded, &env, &server.listeners, &mut parsed)?;
+    server.listeners.bind()?;
+    admin_listener::start(&server, &context, &loaded, &parsed).await?;
+    // Paths are not needed any more: what they held is the file as text.
+    drop(loaded);
+    let mut signals = signals;
+    let result = server.initialize(clusters, &parsed, &mut signals).await;
+    drop(threads);
+    if !server.access_logs.shutdown(LOG_PATIENCE) {
+        log!(
+            logger::MAIN,
+            Level::Warning,
+            "access logs could not be written in time"
+        );
+    }
+    result
+}
+
+fn start_workers(concurrency: u32) -> Result<Vec<WorkerThread>, String> {
+    (0..concurrency)
+        .map(WorkerThread::start)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("cannot start a worker: {error}"))
+}
+
+fn listener_context(env: &ServerEnv, options: &Options) -> ListenerContext {
+    let settings = DrainSettings {
+        time: options.drain_time,
+        strategy: match options.drain_strategy {
+            nuncio_base::options::DrainStrategy::Gradual => DrainStrategy::Gradual,
+            nuncio_base::options::DrainStrategy::Immediate => DrainStrategy::Immediate,
+        },
+    };
+    ListenerContext {
+        store: env.store.clone(),
+        workers: env.workers.clone(),
+        connections: Arc::new(GlobalConnections::new(None)),
+        drain: Arc::new(ServerDrain::new(settings)),
+        drain_settings: settings,
+    }
+}
+
+impl Server {
+    /// Brings clusters up, then listeners, then serves until the end.
+    async fn initialize(
+        self: &Rc<Self>,
+        clusters: Clusters,
+        parsed: &Bootstrap,
+        signals: &mut Signals,
+    ) -> Result<(), String> {
+        for (config, source) in clusters {
+            self.clusters.set(config, source);
+        }
+        tokio::select! {
+            () = self.clusters.warmed() => {}
+            () = self.ended(signals) => return Ok(()),
+        }
+        log!(
+            logger::MAIN,
+            Level::Info,
+            "all clusters initialized. initializing init manager"
+        );
+        self.state.set(ServerState::Initializing);
+        log!(
+            logger::CONFIG,
+            Level::Info,
+            "all dependencies initialized. starting workers"
+        );
+        self.listeners.start_workers().await;
+        self.worker.tick();
+        let took = self.worker.now().saturating_duration_since(self.started);
+        let scope = self.env.store.scope("server");
+        let histogram = scope.histogram("initialization_time_ms", nuncio_stats::Unit::Milliseconds);
+        histogram.record(nuncio_base::time::millis(took));
+        self.state.set(ServerState::Live);
+        log!(logger::MAIN, Level::Info, "starting main dispatch loop");
+        if self.options.demo {
+            crate::demo::start()
+                .await
+                .map_err(|error| error.to_string())?;
+            print!("{}", crate::demo::HINT);
+        }
+        let flush = self.flush_stats(parsed.stats_flush_interval);
+        tokio::select! {
+            () = self.ended(signals) => {}
+            () = flush => {}
+        }
+        log!(logger::MAIN, Level::Info, "exiting");
+        Ok(())
+    }
+
+    /// Resolves when a signal or the admin ends the process; reopens logs meanwhile.
+    async fn ended(&self, signals: &mut Signals) {
+        loop {
+            tokio::select! {
+                event = signals.next() => match event {
+                    SignalEvent::Shutdown => return,
+                    SignalEvent::ReopenLogs => self.reopen_logs(),
+                },
+                () = self.quit.notified() => return,
+            }
+        }
+    }
+
+    pub(crate) fn reopen_logs(&self) {
+        self.access_logs.reopen();
+        self.application_log.reopen();
+    }
+
+    /// Merges what histograms have recorded, every so often.
+    async fn flush_stats(&self, interval: Duration) {
+        loop {
+            let next = self.worker.now() + interval;
+            nuncio_worker::timer::sleep_until(&self.worker, next).await;
+            self.env.store.merge_histograms();
+            self.update_stats();
+        }
+    }
+
+    /// Brings gauges that nobody sets by himself up to date.
+    pub(crate) fn update_stats(&self) {
+        self.worker.tick();
+        self.stats
+            .update(self.worker.now(), self.connections.open());
+    }
+}
