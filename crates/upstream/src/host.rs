@@ -1,5 +1,6 @@
 //! One endpoint of a cluster: its address, weight, health and counts, shared by all threads.
 
+use crate::health::{Health, HealthFlag};
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
 use std::fmt;
@@ -17,84 +18,6 @@ pub struct Locality {
     pub zone: String,
     /// What the zone is divided into.
     pub sub_zone: String,
-}
-
-/// What makes a host unhealthy, degraded or excluded; the order is that of `/clusters`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum HealthFlag {
-    /// Active health checks failed.
-    FailedActiveHc = 0x1,
-    /// Ejected by outlier detection.
-    FailedOutlierCheck = 0x2,
-    /// The control plane, or the static config, calls it unhealthy.
-    FailedEdsHealth = 0x4,
-    /// Active health checks call it degraded.
-    DegradedActiveHc = 0x8,
-    /// The control plane, or the static config, calls it degraded.
-    DegradedEdsHealth = 0x10,
-    /// No longer in the cluster, but still healthy: it goes once its health checks fail.
-    PendingDynamicRemoval = 0x20,
-    /// No active health check has finished yet.
-    PendingActiveHc = 0x40,
-    /// The host itself asked to be left out (`x-envoy-immediate-health-check-fail`).
-    ExcludedViaImmediateHcFail = 0x80,
-    /// The last active health check timed out.
-    ActiveHcTimeout = 0x100,
-    /// The control plane, or the static config, drains it.
-    EdsStatusDraining = 0x200,
-}
-
-impl HealthFlag {
-    /// Every flag, in the order of `/clusters`.
-    pub const ALL: [Self; 10] = [
-        Self::FailedActiveHc,
-        Self::FailedOutlierCheck,
-        Self::FailedEdsHealth,
-        Self::DegradedActiveHc,
-        Self::DegradedEdsHealth,
-        Self::PendingDynamicRemoval,
-        Self::PendingActiveHc,
-        Self::ExcludedViaImmediateHcFail,
-        Self::ActiveHcTimeout,
-        Self::EdsStatusDraining,
-    ];
-
-    /// As `/clusters` prints it, after a slash.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FailedActiveHc => "failed_active_hc",
-            Self::FailedOutlierCheck => "failed_outlier_check",
-            Self::FailedEdsHealth => "failed_eds_health",
-            Self::DegradedActiveHc => "degraded_active_hc",
-            Self::DegradedEdsHealth => "degraded_eds_health",
-            Self::PendingDynamicRemoval => "pending_dynamic_removal",
-            Self::PendingActiveHc => "pending_active_hc",
-            Self::ExcludedViaImmediateHcFail => "excluded_via_immediate_hc_fail",
-            Self::ActiveHcTimeout => "active_hc_timeout",
-            Self::EdsStatusDraining => "eds_status_draining",
-        }
-    }
-}
-
-const UNHEALTHY: u32 = HealthFlag::FailedActiveHc as u32
-    | HealthFlag::FailedOutlierCheck as u32
-    | HealthFlag::FailedEdsHealth as u32
-    | HealthFlag::EdsStatusDraining as u32;
-const DEGRADED: u32 = HealthFlag::DegradedActiveHc as u32 | HealthFlag::DegradedEdsHealth as u32;
-const EXCLUDED: u32 = HealthFlag::PendingActiveHc as u32
-    | HealthFlag::ExcludedViaImmediateHcFail as u32
-    | HealthFlag::EdsStatusDraining as u32;
-
-/// A host's health in three steps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
-pub enum Health {
-    /// Gets no traffic, except in panic.
-    Unhealthy,
-    /// Gets traffic when there are too few healthy hosts.
-    Degraded,
-    /// Gets traffic.
-    Healthy,
 }
 
 /// A count that all threads write.
@@ -333,16 +256,12 @@ impl Host {
 
     /// Its health.
     pub fn health(&self) -> Health {
-        match self.flags.load(Relaxed) {
-            flags if flags & UNHEALTHY != 0 => Health::Unhealthy,
-            flags if flags & DEGRADED != 0 => Health::Degraded,
-            _ => Health::Healthy,
-        }
+        Health::of(self.flags.load(Relaxed))
     }
 
     /// Whether it does not count when the share of healthy hosts is computed.
     pub fn excluded(&self) -> bool {
-        self.flags.load(Relaxed) & EXCLUDED != 0
+        Health::is_excluded(self.flags.load(Relaxed))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The hosts of one priority, sorted into healthy, degraded and excluded, over all and by locality.
 
-use crate::host::{Health, Host, Locality};
+use crate::health::Health;
+use crate::host::{Host, Locality};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

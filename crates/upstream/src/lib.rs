@@ -7,6 +7,7 @@
 
 pub mod cluster;
 pub mod discovery;
+pub mod health;
 pub mod host;
 pub mod host_set;
 pub mod lb;
@@ -18,7 +19,8 @@ pub mod resource;
 pub mod stats;
 
 pub use cluster::{ClusterInfo, ClusterSpec};
-pub use host::{Health, HealthFlag, Host, HostSpec, HostStats, Locality};
+pub use health::{Health, HealthFlag};
+pub use host::{Host, HostSpec, HostStats, Locality};
 pub use host_set::HostSet;
 pub use lb::{Choice, LbRequest, LbSpec, LoadBalancer};
 pub use local_cluster::LocalCluster;

@@ -1,7 +1,8 @@
 //! Loads of priorities as tables; the rows follow the examples of Envoy's "Priority levels" page.
 
 use super::*;
-use crate::host::{HealthFlag, HostSpec, Locality};
+use crate::health::HealthFlag;
+use crate::host::{HostSpec, Locality};
 use crate::host_set::Provisioning;
 use nuncio_base::address::Address;
 use std::collections::BTreeMap;
