@@ -75,6 +75,7 @@ impl FilterStream {
             if stop != Stop::Open {
                 gate.stop = stop;
                 gate.ended = end;
+                gate.data = has_added;
                 gate.seen = has_added;
                 gate.held = added;
                 return;
@@ -135,6 +136,7 @@ impl FilterStream {
                 DataStatus::Continue => {
                     let gate = self.gate(direction, index);
                     gate.held.append(&mut data);
+                    gate.data = true;
                     gate.seen = true;
                     gate.ended |= end;
                     return self.open_gate(direction, index);
@@ -147,6 +149,7 @@ impl FilterStream {
                 DataStatus::StopIterationNoBuffer => {
                     let gate = self.gate(direction, index);
                     gate.stop = Stop::Single;
+                    gate.data |= end;
                     gate.seen = true;
                     gate.ended |= end;
                     return;
@@ -186,6 +189,7 @@ impl FilterStream {
         let gate = &mut side.gates[index];
         gate.held.append(&mut data);
         gate.held.compact();
+        gate.data = true;
         gate.seen = seen;
         gate.ended |= end;
         if gate.held.len() <= limit || limit == 0 {
@@ -236,6 +240,7 @@ impl FilterStream {
             let has_added = !added.is_empty();
             let gate = self.gate(direction, index);
             gate.held.append(&mut added);
+            gate.data |= has_added;
             gate.seen |= has_added;
             match status {
                 TrailersStatus::Continue if stop == Stop::Open && !has_added => {}
@@ -274,12 +279,13 @@ impl FilterStream {
         let held = std::mem::take(&mut gate.held);
         let ended = std::mem::take(&mut gate.ended);
         let trailers = std::mem::take(&mut gate.trailers);
+        let data = std::mem::take(&mut gate.data);
         let seen = std::mem::take(&mut gate.seen);
         let first = !std::mem::replace(&mut gate.passed, true);
         if std::mem::take(&mut gate.pushing_back) {
             self.state.side_mut(direction).push_back(false);
         }
-        let headers_end = first && ended && held.is_empty();
+        let headers_end = first && ended && !data;
         if first {
             self.pass_headers(direction, position + 1, headers_end);
         }
@@ -290,7 +296,7 @@ impl FilterStream {
             position
         };
         let data_end = ended && !headers_end;
-        if !held.is_empty() || data_end {
+        if data || data_end {
             self.pass_data(
                 direction,
                 next,

@@ -15,6 +15,11 @@ impl FilterStream {
     pub(crate) fn settle(&mut self) -> bool {
         let mut moved = false;
         loop {
+            if self.is_over() {
+                // What was ordered meanwhile comes too late.
+                self.state.orders.clear();
+                return moved;
+            }
             if let Some(reason) = self.state.orders.reset.take() {
                 self.carry_out_reset(reason);
             } else if let Some(reply) = self.state.orders.local_reply.take() {

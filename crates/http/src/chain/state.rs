@@ -24,6 +24,8 @@ pub(crate) struct Gate {
     pub passed: bool,
     /// Body that waits here.
     pub held: Buffer,
+    /// Body has come here and waits, be it only its empty end: it goes on as body.
+    pub data: bool,
     /// The filter has seen what is held.
     pub seen: bool,
     /// The end of the message has come here with headers or data, and waits.

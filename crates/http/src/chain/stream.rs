@@ -87,7 +87,8 @@ impl FilterStream {
             self.settle();
         }
         for index in 0..self.slots.len() {
-            if !self.slots[index].off && self.slots[index].hooks.has(Hooks::POLL) {
+            if !self.is_over() && !self.slots[index].off && self.slots[index].hooks.has(Hooks::POLL)
+            {
                 let Self { state, slots, .. } = self;
                 slots[index].filter.poll(&mut Cx { state, index }, task);
                 moved |= self.settle();

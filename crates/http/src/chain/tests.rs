@@ -200,6 +200,47 @@ fn what_stops_everything_sees_the_body_when_it_goes_on() {
 }
 
 #[test]
+fn an_empty_end_reaches_what_had_stopped_everything() {
+    let (log, _) = run(
+        |log| {
+            let stops = Script {
+                headers: HeadersStatus::StopAllIterationAndBuffer,
+                ..script("a", log)
+            };
+            vec![stops, script("b", log)]
+        },
+        0,
+        |stream| {
+            stream.request_headers(End::No);
+            stream.request_data(Buffer::new(), End::Stream);
+            stream.state.orders.resumes.push((0, Direction::Request));
+            stream.settle();
+        },
+    );
+    assert_eq!(log, "a:H b:H a:D(). b:D().");
+}
+
+#[test]
+fn nothing_follows_a_reply_that_went_past_stopped_filters() {
+    let (_, out) = run(
+        |log| vec![script("a", log), script("b", log)],
+        0,
+        |stream| {
+            stream.request_headers(End::Stream);
+            // The response has come, and waits at a filter.
+            stream.state.response.started = true;
+            stream.state.response.gates[1].stop = crate::chain::state::Stop::Single;
+            stream.order(|cx| {
+                cx.local_reply(LocalReply::new(403, "no", "denied"));
+                cx.resume_response();
+            });
+            stream.order(|cx| cx.resume_response());
+        },
+    );
+    assert_eq!(out, ["H", "D(no)."]);
+}
+
+#[test]
 fn what_buffers_goes_on_with_all_of_it() {
     let (log, _) = run(
         |log| {
