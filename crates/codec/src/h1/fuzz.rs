@@ -258,9 +258,9 @@ pub(super) fn framed(message: &Message) -> Message {
     message
 }
 
-/// Whether the path can be written as a target: that of `http://a?b` cannot, and the connection
-/// manager refuses it.
+/// Whether the path can be written as a target: those of `http://a?b` and `http://a#b` cannot, and
+/// the connection manager refuses them.
 fn has_path(message: &Message) -> bool {
     let head = message.head.as_deref().unwrap_or_default();
-    !head.contains(":path=?")
+    !head.contains(":path=?") && !head.contains(":path=#")
 }

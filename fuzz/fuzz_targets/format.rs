@@ -1,0 +1,4 @@
+//! libFuzzer's way into the target `format`.
+#![no_main]
+
+nuncio_fuzz::entry!("format");

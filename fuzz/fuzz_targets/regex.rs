@@ -1,0 +1,4 @@
+//! libFuzzer's way into the target `regex`.
+#![no_main]
+
+nuncio_fuzz::entry!("regex");

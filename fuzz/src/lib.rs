@@ -1,0 +1,67 @@
+//! Fuzz targets: what must hold for any bytes, one function per parser.
+
+pub mod mutate;
+pub mod targets;
+
+/// A target: its name, which is that of its corpus, and what it does with an input.
+pub struct Target {
+    /// `h1_server`.
+    pub name: &'static str,
+    /// Panics when something does not hold.
+    pub run: fn(&[u8]),
+}
+
+/// All targets, sorted by name.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "chain",
+        run: targets::chain::run,
+    },
+    Target {
+        name: "config",
+        run: targets::config::run,
+    },
+    Target {
+        name: "format",
+        run: targets::format::run,
+    },
+    Target {
+        name: "h1_client",
+        run: nuncio_codec::h1::fuzz::check_client,
+    },
+    Target {
+        name: "h1_server",
+        run: nuncio_codec::h1::fuzz::check_server,
+    },
+    Target {
+        name: "path",
+        run: targets::path::run,
+    },
+    Target {
+        name: "regex",
+        run: targets::regex::run,
+    },
+    Target {
+        name: "route",
+        run: targets::route::run,
+    },
+    Target {
+        name: "stats_tags",
+        run: targets::stats_tags::run,
+    },
+];
+
+/// The target of a name.
+pub fn target(name: &str) -> &'static Target {
+    let found = TARGETS.iter().find(|target| target.name == name);
+    found.expect("entry points are named after targets")
+}
+
+/// An entry point of libFuzzer.
+#[cfg(feature = "libfuzzer")]
+#[macro_export]
+macro_rules! entry {
+    ($name:literal) => {
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| ($crate::target($name).run)(data));
+    };
+}
