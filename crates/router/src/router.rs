@@ -196,6 +196,10 @@ impl HttpFilter for Router {
     }
 
     fn poll(&mut self, cx: &mut Cx<'_>, task: &mut Context<'_>) {
+        // First what is due: an attempt that a back-off delayed begins now, and is polled below.
+        if !self.done {
+            self.poll_deadlines(cx);
+        }
         if self.done {
             return;
         }
@@ -216,7 +220,6 @@ impl HttpFilter for Router {
             }
         }
         self.adjust_request(cx);
-        self.poll_deadlines(cx);
         if !self.done
             && let Some(deadline) = self.deadline()
         {

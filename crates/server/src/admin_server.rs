@@ -329,6 +329,7 @@ fn host_view(host: &Arc<Host>) -> HostView {
         gauges: vec![
             ("cx_active", stats.cx_active.value()),
             ("rq_active", stats.rq_active.value()),
+            ("rq_pending_active", stats.rq_pending_active.value()),
         ],
         health_flags: host
             .flags()

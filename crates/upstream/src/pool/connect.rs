@@ -57,6 +57,7 @@ pub(crate) async fn connect(counted: &mut CountedConnection) -> Result<Connected
             Err(PoolFailure {
                 reason: ResetReason::ConnectionTimeout,
                 transport_failure_reason: "".into(),
+                at_host: true,
             })
         }
     }
@@ -206,6 +207,7 @@ fn failure(error: &io::Error, address: &Address, ours: bool) -> PoolFailure {
             ResetReason::RemoteConnectionFailure
         },
         transport_failure_reason: format!("{when} connect error: {text}").into(),
+        at_host: true,
     }
 }
 

@@ -193,7 +193,7 @@ impl Http1Pool {
         if !self.core.try_take(self.priority, Resource::Requests) {
             stats.upstream_rq_active_overflow().inc();
             self.offer(leased);
-            return Err(PoolFailure::overflow());
+            return Err(PoolFailure::overflow(true));
         }
         stats.upstream_rq_total().inc();
         stats.upstream_rq_active().inc();

@@ -31,13 +31,17 @@ pub struct PoolFailure {
     pub reason: ResetReason,
     /// What the transport says of it, as Envoy words it; empty where it says nothing.
     pub transport_failure_reason: Arc<str>,
+    /// Whether the host is named in logs and counts the failure; it does not where the request was
+    /// not even let into the queue.
+    pub at_host: bool,
 }
 
 impl PoolFailure {
-    pub(crate) fn overflow() -> Self {
+    pub(crate) fn overflow(at_host: bool) -> Self {
         Self {
             reason: ResetReason::Overflow,
             transport_failure_reason: "".into(),
+            at_host,
         }
     }
 }

@@ -463,7 +463,7 @@ fn max_requests_holds() {
     let one = |spec: &mut ClusterSpec| spec.thresholds[0].max_requests = 1;
     with_server(serve, one, |f| async move {
         let mut stream = f.stream().await.unwrap();
-        assert_eq!(f.stream().await.err(), Some(PoolFailure::overflow()));
+        assert_eq!(f.stream().await.err(), Some(PoolFailure::overflow(true)));
         f.check(&[
             ("upstream_rq_active_overflow", 1),
             ("upstream_rq_total", 1),

@@ -70,7 +70,7 @@ impl<T> Waiting<T> {
         let stats = &self.core.stats;
         if !self.core.try_take(self.priority, Resource::PendingRequests) {
             stats.upstream_rq_pending_overflow().inc();
-            return Err(PoolFailure::overflow());
+            return Err(PoolFailure::overflow(false));
         }
         stats.upstream_rq_pending_total().inc();
         stats.upstream_rq_pending_active().inc();
