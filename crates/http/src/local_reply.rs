@@ -26,11 +26,7 @@ pub struct LocalReply {
 
 impl LocalReply {
     /// A reply with a status, a body and details.
-    pub fn new(
-        status: u16,
-        body: impl Into<Bytes>,
-        details: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn new(status: u16, body: impl Into<Bytes>, details: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
             body: body.into(),
@@ -85,7 +81,10 @@ impl LocalReply {
                 headers.append(names::GRPC_STATUS, digits.format(grpc).as_bytes());
             }
             if !self.body.is_empty() && !is_head {
-                headers.append(names::GRPC_MESSAGE, &percent_encode(self.body.trim_ascii_end()));
+                headers.append(
+                    names::GRPC_MESSAGE,
+                    &percent_encode(self.body.trim_ascii_end()),
+                );
             }
             headers.remove(names::CONTENT_LENGTH);
             return Buffer::new();
@@ -99,7 +98,7 @@ impl LocalReply {
             names::CONTENT_LENGTH,
             digits.format(self.body.len()).as_bytes(),
         );
-        if self.status != 200 || !headers.contains(names::CONTENT_TYPE) {
+        if !headers.contains(names::CONTENT_TYPE) {
             headers.set(names::CONTENT_TYPE, b"text/plain");
         }
         if is_head {
@@ -170,6 +169,9 @@ mod tests {
 
     #[test]
     fn messages_are_percent_encoded() {
-        assert_eq!(percent_encode("a b%\n\u{e9}".as_bytes()), b"a b%25%0A%C3%A9");
+        assert_eq!(
+            percent_encode("a b%\n\u{e9}".as_bytes()),
+            b"a b%25%0A%C3%A9"
+        );
     }
 }
