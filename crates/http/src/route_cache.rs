@@ -49,7 +49,7 @@ impl RouteCache {
     }
 
     /// Resolves what the route says to each filter: the most specific level that has settings.
-    pub(crate) fn collect_configs(&mut self, filter_names: &[Arc<str>]) {
+    fn collect_configs(&mut self, filter_names: &[Arc<str>]) {
         if !self.has_filter_settings() {
             return;
         }
@@ -62,12 +62,13 @@ impl RouteCache {
         self.configs = configs;
     }
 
-    /// Finds the route, unless it was found before.
+    /// Finds the route, unless it was found before, and what it says to each filter.
     pub(crate) fn find(
         &mut self,
         headers: &HeaderMap,
         info: &mut StreamInfo,
         flags: &RuntimeFlags,
+        filter_names: &[Arc<str>],
     ) -> Lookup {
         if let Some(lookup) = self.lookup {
             return lookup;
@@ -89,6 +90,7 @@ impl RouteCache {
             info.virtual_host_name = Some(Arc::clone(&selected.virtual_host.name));
             info.route_metadata = Some(Arc::clone(&selected.route.metadata));
         }
+        self.collect_configs(filter_names);
         lookup
     }
 

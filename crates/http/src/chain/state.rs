@@ -209,10 +209,8 @@ impl StreamState {
             return lookup;
         }
         let flags = self.worker.flags();
-        let headers = &self.request.headers;
-        let lookup = self.route.find(headers, &mut self.info, &flags);
-        self.route.collect_configs(&self.filter_names);
-        lookup
+        let (headers, names) = (&self.request.headers, &self.filter_names);
+        self.route.find(headers, &mut self.info, &flags, names)
     }
 
     /// Orders the reply for a body that is too large to be buffered, and counts it.

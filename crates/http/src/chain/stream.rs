@@ -60,6 +60,17 @@ impl FilterStream {
         self.settle();
     }
 
+    /// Whether a filter before the terminal one looks at request bodies.
+    pub fn reads_request_bodies(&self) -> bool {
+        let filters = self
+            .slots
+            .split_last()
+            .map_or(&[][..], |(_, before)| before);
+        filters
+            .iter()
+            .any(|slot| !slot.off && slot.hooks.has(Hooks::REQUEST_DATA))
+    }
+
     /// A piece of the request's body came.
     pub fn request_data(&mut self, data: Buffer, end: End) {
         self.state.request.ended = end.is_end();

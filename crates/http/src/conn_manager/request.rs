@@ -18,10 +18,7 @@ pub(super) fn prepare(local: &HcmLocal, state: &mut StreamState) -> Result<bool,
     path::strip_host(&local.spec, &state.info.connection, headers);
     path::normalize(local, headers)?;
     let internal = mutate(local, state);
-    let flags = local.worker.flags();
-    state
-        .route
-        .find(&state.request.headers, &mut state.info, &flags);
+    state.find_route();
     check_upgrade(local, state)?;
     Ok(internal)
 }

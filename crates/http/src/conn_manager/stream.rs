@@ -114,7 +114,21 @@ impl ActiveStream {
         }
     }
 
+    /// A piece of the request's body is there. Filters that look at bodies are shown the end of one
+    /// by itself, as Envoy's codec does: a reply to the last piece comes before the end then, and
+    /// what is buffered is counted before a filter may go on.
     pub fn request_data(&mut self, data: Buffer, end: End) {
+        if end.is_end() && !data.is_empty() && self.filters().reads_request_bodies() {
+            self.request_piece(data, End::No);
+            if !self.filters().state.request_aborted {
+                self.request_piece(Buffer::new(), end);
+            }
+        } else {
+            self.request_piece(data, end);
+        }
+    }
+
+    fn request_piece(&mut self, data: Buffer, end: End) {
         self.moved_at = self.local.worker.now();
         let now = self.moved_at;
         self.request_complete |= end.is_end();
