@@ -83,6 +83,9 @@ impl TcpProxy {
             };
             duration.mul_f64(1.0 + jitter * share)
         });
+        let mut stream = StreamInfo::new(info, timings);
+        // Logs show its defaults where there is no upstream connection.
+        stream.upstream_mut();
         let drain = spec.check_drain_close.then(|| Rc::clone(connection.drain));
         Self {
             cluster: Arc::clone(spec.cluster.choose(worker.random())),
@@ -90,7 +93,7 @@ impl TcpProxy {
             log_at: spec
                 .access_log_flush_interval
                 .map(|every| worker.now() + every),
-            info: Box::new(StreamInfo::new(info, timings)),
+            info: Box::new(stream),
             drain,
             state: State::Idle,
             attempts: 0,

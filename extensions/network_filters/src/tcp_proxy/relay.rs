@@ -287,6 +287,10 @@ impl Relay {
             Poll::Pending => Ok(()),
             Poll::Ready(Ok(0)) => {
                 self.upstream_ended = true;
+                if self.upstream_write_ended {
+                    // Who ends last has closed the connection.
+                    self.closed_by_peer();
+                }
                 turn.cx.end_write();
                 Ok(())
             }
