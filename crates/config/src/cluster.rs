@@ -110,6 +110,10 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             proto.connection_pool_per_downstream_connection,
         ),
         ("queuing_policies", proto.queuing_policies.is_some()),
+        (
+            "upstream_http_protocol_options",
+            proto.upstream_http_protocol_options.is_some(),
+        ),
     ];
     let mut result = Ok(());
     for (field, used) in checks {

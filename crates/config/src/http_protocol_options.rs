@@ -5,6 +5,7 @@ use crate::{duration, h1};
 use nuncio_codec::h1::H1Settings;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
+use nuncio_proto::envoy::config::cluster::v3::cluster::ClusterProtocolSelection;
 use nuncio_proto::envoy::config::core::v3::{Http1ProtocolOptions, HttpProtocolOptions as Common};
 use nuncio_proto::envoy::extensions::upstreams::http::v3 as proto;
 use nuncio_upstream::cluster::HttpOptions;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const NAME: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+/// Says how long a pool keeps idle TCP connections; this build's pools keep none.
+const TCP_NAME: &str = "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions";
 
 /// Converts what a cluster says of HTTP.
 ///
@@ -29,7 +32,11 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
     for (key, any) in &cluster.typed_extension_protocol_options {
         cx.field("typed_extension_protocol_options", |cx| {
             cx.key(key, |cx| {
-                if nuncio_proto::any::type_name(any) != NAME {
+                let name = nuncio_proto::any::type_name(any);
+                if name == TCP_NAME {
+                    return Ok(());
+                }
+                if name != NAME {
                     return Err(cx.error(format!(
                         "Didn't find a registered network or http filter or protocol options \
                          implementation for name: '{key}'"
@@ -45,6 +52,7 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
             cx.key(&key, |cx| of_typed(cx, options, requests))
         }),
         None => {
+            check_http2(cx, cluster)?;
             let (common, http1) = (
                 cluster.common_http_protocol_options,
                 cluster.http_protocol_options.clone(),
@@ -52,6 +60,23 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
             options(cx, common, http1, requests)
         }
     }
+}
+
+/// The older fields: HTTP/2 where its options are there, unless the downstream's protocol counts,
+/// and that is HTTP/1.
+fn check_http2(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<()> {
+    let configured =
+        cluster.protocol_selection() == ClusterProtocolSelection::UseConfiguredProtocol;
+    if !configured || cluster.http2_protocol_options.is_none() {
+        return Ok(());
+    }
+    if cluster.http_protocol_options.is_some() {
+        return Err(cx.error(
+            "cluster: Both HTTP1 and HTTP2 options may only be configured with non-default \
+             'protocol_selection' values",
+        ));
+    }
+    Err(cx.not_built("http2_protocol_options"))
 }
 
 fn of_typed(

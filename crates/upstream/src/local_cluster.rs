@@ -142,7 +142,17 @@ impl LocalCluster {
             .for_each(|codes| codes.count(status));
     }
 
-    /// Records `upstream_rq_time`, likewise.
+    /// Counts a response, or a failure as the code it would have been answered with, that led to a
+    /// retry: under `retry.` alone.
+    pub fn count_retried(&self, status: u16) {
+        let scope = &self.core.info.scope;
+        let codes = &self.codes.retry;
+        codes
+            .get_or_init(|| scope.scope("retry").response_codes().local())
+            .count(status);
+    }
+
+    /// Records `upstream_rq_time`, as [`count_response`](Self::count_response) counts.
     pub fn record_response_time(&self, milliseconds: u64, internal: bool, canary: bool) {
         self.codes(internal, canary)
             .for_each(|codes| codes.record_time(milliseconds));
@@ -197,4 +207,5 @@ struct Codes {
     internal: OnceCell<LocalResponseCodes>,
     external: OnceCell<LocalResponseCodes>,
     canary: OnceCell<LocalResponseCodes>,
+    retry: OnceCell<LocalResponseCodes>,
 }

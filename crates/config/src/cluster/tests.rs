@@ -214,6 +214,7 @@ fn what_is_not_built_is_refused_by_name() {
         ("filters", "[{name: x}]"),
         ("lrs_server", "{ads: {}}"),
         ("outlier_detection", "{}"),
+        ("http2_protocol_options", "{}"),
         ("preconnect_policy", "{}"),
         ("track_cluster_stats", "{}"),
         ("connection_pool_per_downstream_connection", "true"),
@@ -225,6 +226,12 @@ fn what_is_not_built_is_refused_by_name() {
     let tls = "transport_socket: {name: foo}";
     let part = "Didn't find a registered implementation for 'foo' with type URL: ''";
     refused(&with_endpoints(tls, &[IP]), part);
+    let both = "http_protocol_options: {}, http2_protocol_options: {}";
+    let part = "cluster: Both HTTP1 and HTTP2 options may only be configured with non-default \
+                'protocol_selection' values";
+    refused(&with_endpoints(both, &[IP]), part);
+    let downstream = format!("protocol_selection: USE_DOWNSTREAM_PROTOCOL, {both}, {LB}");
+    assert!(parse(&with_endpoints(&downstream, &[IP])).is_ok());
     let per_host = "circuit_breakers: {per_host_thresholds: [{max_requests: 1}]}";
     refused(
         &with_endpoints(per_host, &[IP]),

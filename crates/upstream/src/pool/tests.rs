@@ -721,6 +721,7 @@ fn responses_are_counted_by_code_and_origin() {
             f.check(&[("upstream_rq_completed", 0)]);
             f.cluster.count_response(200, false, false);
             f.cluster.count_response(503, true, true);
+            f.cluster.count_retried(500);
             f.check(&[
                 ("upstream_rq_completed", 2),
                 ("upstream_rq_200", 1),
@@ -729,6 +730,8 @@ fn responses_are_counted_by_code_and_origin() {
                 ("external.upstream_rq_completed", 1),
                 ("internal.upstream_rq_503", 1),
                 ("canary.upstream_rq_503", 1),
+                ("retry.upstream_rq_500", 1),
+                ("retry.upstream_rq_completed", 1),
             ]);
             let mut names = Vec::new();
             f.store.each(&mut |stat| names.push(stat.name.to_owned()));
