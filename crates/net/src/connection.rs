@@ -71,6 +71,7 @@ impl Connection {
             read_disabled: 0,
             end_write: false,
             close: None,
+            settled: false,
             resume_from: None,
             calls: None,
         };
@@ -92,13 +93,15 @@ impl Connection {
     }
 
     fn turn(&mut self, task: &mut Context<'_>, input: &mut Buffer, out: &mut Buffer) -> Poll<()> {
-        let mut read = 0;
+        let mut moved = 0;
+        let mut first = true;
         loop {
             match self.phase {
                 Phase::Done => return Poll::Ready(()),
                 Phase::Lingering(until) => return self.linger(until, task),
                 Phase::New | Phase::Open => {}
             }
+            let waiting = out.len();
             let flushed = self.flush(task, out);
             if self.phase == Phase::Done || self.step_close(flushed, out) {
                 continue;
@@ -107,13 +110,24 @@ impl Connection {
                 return Poll::Pending;
             }
             self.end_write(flushed, task);
-            if read >= TURN_BYTES {
+            moved += waiting - out.len();
+            if moved >= TURN_BYTES {
                 task.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let waiting = out.len();
             let got = self.take_in(task, input, out);
-            read += got.unwrap_or(0);
+            moved += got.unwrap_or(0);
+            // Filters that wanted no second turn, and have nothing new to look at, get none.
+            let idle = self.shared.settled && flushed && got.is_none() && !first;
+            if self.phase == Phase::Done {
+                continue;
+            }
+            if idle {
+                return Poll::Pending;
+            }
+            first = false;
+            let waiting = out.len();
+            self.shared.settled = false;
             self.poll_filters(task, input, out);
             let ordered = self.shared.close.is_some()
                 || (self.shared.end_write && !self.write_ended && out.is_empty());

@@ -80,6 +80,8 @@ pub(crate) struct Shared {
     pub read_disabled: u16,
     pub end_write: bool,
     pub close: Option<Close>,
+    /// A terminal filter has nothing to do until it is woken, data comes or space is made.
+    pub settled: bool,
     /// The filter behind which reading goes on.
     pub resume_from: Option<usize>,
     pub calls: Option<Box<PendingCalls<ConnDone>>>,
@@ -147,6 +149,12 @@ impl ConnCx<'_> {
     /// Whether the connection is being closed.
     pub fn is_closing(&self) -> bool {
         self.shared.close.is_some()
+    }
+
+    /// Says, in a terminal filter's [`NetworkFilter::poll`], that everything was done and whatever
+    /// comes next wakes the task: writing what was made needs no second turn then.
+    pub fn settled(&mut self) {
+        self.shared.settled = true;
     }
 
     /// Goes on behind a filter that stopped the iteration.

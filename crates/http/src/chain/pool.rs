@@ -4,6 +4,7 @@ use crate::chain::state::StreamState;
 use crate::chain::stream::{FilterStream, Slot};
 use crate::config::StreamConfig;
 use crate::factory::{ChainSpec, LocalFilter};
+use nuncio_codec::HeaderPool;
 use nuncio_stream_info::StreamInfo;
 use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
@@ -25,6 +26,7 @@ pub struct LocalChain {
     pub(crate) entries: Vec<LocalEntry>,
     names: Rc<[Arc<str>]>,
     worker: Rc<Worker>,
+    pub(crate) header_pool: Rc<LocalSlot<HeaderPool>>,
     // Boxed, since streams are moved between the pool and their connection.
     #[allow(clippy::vec_box)]
     spare: LocalSlot<Vec<Box<FilterStream>>>,
@@ -46,6 +48,7 @@ impl LocalChain {
         Rc::new(Self {
             names: names.collect(),
             entries,
+            header_pool: worker.services().get_or_default(),
             worker: Rc::clone(worker),
             spare: LocalSlot::default(),
         })

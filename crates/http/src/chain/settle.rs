@@ -77,7 +77,8 @@ impl FilterStream {
         match respond {
             Respond::Informational(headers) => self.pass_1xx(headers),
             Respond::Headers(headers, end) => {
-                self.state.response.headers = headers;
+                let unused = std::mem::replace(&mut self.state.response.headers, headers);
+                self.chain.header_pool.with(|pool| pool.give(unused));
                 self.state.response.started = true;
                 self.state.note_status();
                 self.pass_headers(Direction::Response, 0, end.is_end());

@@ -385,16 +385,21 @@ impl NetworkFilter for HttpConnectionManager {
             return;
         }
         loop {
-            let mut moved = self.decode(cx);
-            if let Some(stream) = &mut self.stream {
-                moved |= stream.poll(task);
-            }
-            moved |= self.encode(cx);
+            self.decode(cx);
+            let mut moved = match &mut self.stream {
+                Some(stream) => stream.poll(task),
+                None => false,
+            };
+            self.encode(cx);
             moved |= self.finish_stream(cx);
             if !moved {
                 moved = self.poll_deadlines(cx, task);
             }
-            if !moved || cx.out().len() >= WRITE_SOON || cx.is_closing() {
+            if !moved {
+                cx.settled();
+                break;
+            }
+            if cx.out().len() >= WRITE_SOON || cx.is_closing() {
                 break;
             }
         }
