@@ -86,7 +86,10 @@ pub fn route_table(cx: &mut ParseCx, proto: proto::RouteConfiguration) -> Parsed
         validate_clusters: validate_clusters.map(|value| value.value),
         metadata: metadata(table_metadata),
     };
-    RouteTable::new(config).map_err(|error| cx.error_at("virtual_hosts", error.message()))
+    let mut table =
+        RouteTable::new(config).map_err(|error| cx.error_at("virtual_hosts", error.message()))?;
+    table.count_in(&cx.env().store.scope(""));
+    Ok(table)
 }
 
 /// No plugin is built; one that is optional, and that not even Envoy would know, may stand there

@@ -130,6 +130,24 @@ pub const fn grpc_status_of(status: u16) -> u32 {
     }
 }
 
+/// The HTTP status for a gRPC status (`Grpc::Utility::grpcToHttpStatus`).
+pub const fn http_status_of(status: u32) -> u16 {
+    match status {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}
+
 /// Percent-encodes what a `grpc-message` may not hold (gRPC's `PROTOCOL-HTTP2.md`).
 fn percent_encode(text: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(text.len());

@@ -27,6 +27,7 @@ pub mod rewrite;
 pub mod route;
 mod route_index;
 pub mod route_match;
+pub mod stats;
 pub mod table;
 mod trie;
 pub mod upgrade;

@@ -9,11 +9,13 @@ use crate::mirror::MirrorPolicy;
 use crate::mutation::HeaderMutations;
 use crate::request::RequestView;
 use crate::route::Route;
+use crate::stats::RouteStats;
 use crate::virtual_host::{VirtualHost, VirtualHostConfig};
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::{HeaderName, names};
 use nuncio_base::metadata::Metadata;
 use nuncio_matching::path::without_query;
+use nuncio_stats::Scope;
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -120,6 +122,13 @@ impl RouteTable {
             filter_names,
             config,
         })
+    }
+
+    /// Makes the stats of virtual clusters and routes below `root`, shown as long as the table is.
+    pub fn count_in(&mut self, root: &Scope) {
+        for host in &mut self.virtual_hosts {
+            host.count_in(root);
+        }
     }
 
     /// What holds for the whole table. `virtual_hosts` is empty here: see
@@ -237,6 +246,7 @@ impl RouteTable {
             virtual_host,
             route,
             weighted,
+            stats: virtual_host.route_stats(id.route),
         }
     }
 }
@@ -291,6 +301,8 @@ pub struct Selected<'a> {
     pub route: &'a Route,
     /// The cluster drawn, where the route has several.
     pub weighted: Option<&'a WeightedCluster>,
+    /// What the route counts, where it counts by itself.
+    pub stats: Option<&'a Arc<RouteStats>>,
 }
 
 impl<'a> Selected<'a> {

@@ -9,11 +9,13 @@ use crate::request::RequestView;
 use crate::retry_policy::{HedgePolicy, RetryPolicy};
 use crate::route::Route;
 use crate::route_index::RouteIndex;
+use crate::stats::RouteStats;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::names;
 use nuncio_base::metadata::Metadata;
 use nuncio_matching::HeaderMatcher;
 use nuncio_matching::header::all_match;
+use nuncio_stats::Scope;
 use std::sync::Arc;
 
 /// Whether plain requests are sent to https.
@@ -82,6 +84,10 @@ pub struct VirtualHostConfig {
 pub struct VirtualHost {
     config: VirtualHostConfig,
     index: RouteIndex,
+    /// The stats of the virtual clusters, and of the requests that are in none.
+    cluster_stats: Box<[Arc<RouteStats>]>,
+    /// The stats of routes that have some.
+    route_stats: Box<[Option<Arc<RouteStats>>]>,
 }
 
 impl std::ops::Deref for VirtualHost {
@@ -120,7 +126,49 @@ impl VirtualHost {
             }
         }
         let index = RouteIndex::new(config.routes.iter().map(|route| &route.matcher));
-        Self { config, index }
+        Self {
+            config,
+            index,
+            cluster_stats: Box::default(),
+            route_stats: Box::default(),
+        }
+    }
+
+    /// Makes the stats of virtual clusters and routes.
+    pub(crate) fn count_in(&mut self, root: &Scope) {
+        let config = &self.config;
+        let scope = root.scope("vhost").scope(&config.name);
+        if !config.virtual_clusters.is_empty() {
+            let scope = scope.scope("vcluster");
+            let names = config.virtual_clusters.iter().map(|cluster| &*cluster.name);
+            self.cluster_stats = names
+                .chain(["other"])
+                .map(|name| RouteStats::new(&scope.scope(name)))
+                .collect();
+        }
+        if config
+            .routes
+            .iter()
+            .any(|route| route.stat_prefix.is_some())
+        {
+            let scope = scope.scope("route");
+            let stats = |prefix: &Arc<str>| RouteStats::new(&scope.scope(prefix));
+            let routes = config.routes.iter();
+            self.route_stats = routes
+                .map(|route| route.stat_prefix.as_ref().map(stats))
+                .collect();
+        }
+    }
+
+    /// What a virtual cluster counts, by the number that
+    /// [`virtual_cluster`](Self::virtual_cluster) gives.
+    pub fn virtual_cluster_stats(&self, number: usize) -> Option<&Arc<RouteStats>> {
+        self.cluster_stats.get(number)
+    }
+
+    /// What a route counts, by its place.
+    pub(crate) fn route_stats(&self, route: u32) -> Option<&Arc<RouteStats>> {
+        self.route_stats.get(route as usize)?.as_ref()
     }
 
     /// Whether this request must be sent to https: by `x-forwarded-proto`, and `x-envoy-internal`
@@ -181,10 +229,10 @@ impl VirtualHost {
     /// The name of a virtual cluster by the number that [`virtual_cluster`] gives.
     ///
     /// [`virtual_cluster`]: Self::virtual_cluster
-    pub fn virtual_cluster_name(&self, number: usize) -> &str {
+    pub fn virtual_cluster_name(&self, number: usize) -> Arc<str> {
         self.config
             .virtual_clusters
             .get(number)
-            .map_or("other", |cluster| &cluster.name)
+            .map_or_else(|| "other".into(), |cluster| Arc::clone(&cluster.name))
     }
 }

@@ -2,6 +2,7 @@
 
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame, ResetReason};
+use nuncio_stream_info::BytesMeter;
 use nuncio_upstream::{ClientStream, Host, StreamRequest};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -37,8 +38,12 @@ pub(crate) struct Attempt {
     waiting: Buffer,
     waiting_end: Option<End>,
     waiting_trailers: Option<HeaderMap>,
+    /// Since when the limits of one try run: there is a connection, and the request is complete.
+    pub per_try_from: Option<Instant>,
     pub request_sent: bool,
     pub request_ended: bool,
+    /// The bytes on the wire, kept when the connection is given back.
+    bytes: BytesMeter,
 }
 
 impl Attempt {
@@ -51,8 +56,10 @@ impl Attempt {
             waiting: Buffer::new(),
             waiting_end: None,
             waiting_trailers: None,
+            per_try_from: None,
             request_sent: false,
             request_ended: false,
+            bytes: BytesMeter::default(),
         }
     }
 
@@ -67,6 +74,11 @@ impl Attempt {
             Phase::Open(stream) => Some(stream),
             Phase::Waiting(_) | Phase::Ended => None,
         }
+    }
+
+    /// The attempt's bytes on the wire so far.
+    pub fn bytes(&self) -> BytesMeter {
+        self.stream().map_or(self.bytes, ClientStream::bytes)
     }
 
     /// Sends the head, and what has waited for it.
@@ -158,12 +170,13 @@ impl Attempt {
     }
 
     fn reset(&mut self, reason: ResetReason) -> Poll<Step> {
-        self.phase = Phase::Ended;
+        self.end();
         Poll::Ready(Step::Reset(reason, None))
     }
 
     /// Ends the attempt; a connection that is not done is closed by this.
     pub fn end(&mut self) {
+        self.bytes = self.bytes();
         self.phase = Phase::Ended;
     }
 }

@@ -121,7 +121,10 @@ pub(crate) fn direct_response(
             let text = String::from_utf8_lossy(&direct.body);
             let mut body = Vec::new();
             with_headers(&worker, info, Some(headers), None, |cx| {
-                let cx = FormatCx { local_reply_body: &text, ..*cx };
+                let cx = FormatCx {
+                    local_reply_body: &text,
+                    ..*cx
+                };
                 format.formatter.append(&cx, &mut body);
             });
             LocalReply::new(direct.status, body, "direct_response")

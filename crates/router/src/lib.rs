@@ -2,11 +2,13 @@
 //! timeouts, retries.
 
 mod attempt;
+mod counts;
 mod headers;
 mod local;
 mod reply;
 mod response;
 mod retry;
+mod retrying;
 mod router;
 mod start;
 mod timeouts;

@@ -1,5 +1,6 @@
 //! The router's configuration, and its part of one worker.
 
+use crate::counts::RouteCounts;
 use crate::router::Router;
 use nuncio_http::conn_manager::HcmStats;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
@@ -35,6 +36,7 @@ impl HttpFilterSpec for RouterSpec {
             strict_check_headers: self.strict_check_headers.clone(),
             respect_expected_timeout: self.respect_expected_rq_timeout,
             scratch: LocalSlot::default(),
+            counts: LocalSlot::default(),
         })))
     }
 }
@@ -48,6 +50,7 @@ pub struct RouterLocal {
     pub(crate) strict_check_headers: Vec<String>,
     pub(crate) respect_expected_timeout: bool,
     pub(crate) scratch: LocalSlot<Scratch>,
+    pub(crate) counts: LocalSlot<RouteCounts>,
 }
 
 impl HttpFilterFactory for RouterLocal {

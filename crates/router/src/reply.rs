@@ -19,17 +19,47 @@ pub(crate) fn no_healthy_upstream() -> LocalReply {
 }
 
 pub(crate) fn response_timeout(status: u16) -> LocalReply {
-    LocalReply::new(status, "upstream request timeout", "response_timeout")
+    LocalReply::new(status, timeout_body(status), "response_timeout")
         .flag(ResponseFlag::UpstreamRequestTimeout)
 }
 
-pub(crate) fn per_try_timeout(status: u16) -> LocalReply {
-    LocalReply::new(
-        status,
-        "upstream request timeout",
-        "upstream_per_try_timeout",
+/// A status that the client asked for instead of 504 stands alone.
+const fn timeout_body(status: u16) -> &'static str {
+    if status == 504 {
+        "upstream request timeout"
+    } else {
+        ""
+    }
+}
+
+/// `idle`: the attempt was silent, and not only slow.
+pub(crate) fn per_try_timeout(status: u16, idle: bool) -> LocalReply {
+    let details = if idle {
+        "upstream_per_try_idle_timeout"
+    } else {
+        "upstream_per_try_timeout"
+    };
+    LocalReply::new(status, timeout_body(status), details)
+        .flag(ResponseFlag::UpstreamRequestTimeout)
+}
+
+pub(crate) fn max_stream_duration() -> LocalReply {
+    let mut reply = LocalReply::new(
+        408,
+        "upstream max stream duration reached",
+        "upstream_max_stream_duration_reached",
     )
-    .flag(ResponseFlag::UpstreamRequestTimeout)
+    .flag(ResponseFlag::UpstreamMaxStreamDurationReached);
+    reply.grpc_status = Some(4);
+    reply
+}
+
+pub(crate) fn retry_buffer_exceeded() -> LocalReply {
+    LocalReply::new(
+        507,
+        "exceeded request buffer limit while retrying upstream",
+        "request_payload_exceeded_retry_buffer_limit",
+    )
 }
 
 /// The flag that goes with a reset of the upstream.

@@ -3,13 +3,12 @@
 use crate::attempt::Step;
 use crate::headers;
 use crate::reply;
-use crate::retry::Decision;
 use crate::router::Router;
 use nuncio_base::time::millis;
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_http::{Cx, LocalReply};
-use nuncio_stream_info::ResponseFlag;
+use nuncio_stream_info::CloseType;
 use std::sync::Arc;
 
 impl Router {
@@ -24,12 +23,16 @@ impl Router {
             Step::Frame(Frame::Informational(headers)) => cx.respond_1xx(headers),
             Step::Frame(Frame::Headers(headers, end)) => self.on_headers(cx, headers, end),
             Step::Frame(Frame::Data(data, end)) => {
+                let timings = &mut cx.info().timings;
+                timings.first_upstream_rx_body.get_or_insert(now);
                 if end.is_end() {
+                    self.charge_grpc_end(None);
                     self.complete(cx);
                 }
                 cx.respond_data(data, end);
             }
             Step::Frame(Frame::Trailers(trailers)) => {
+                self.charge_grpc_end(Some(&trailers));
                 self.complete(cx);
                 cx.respond_trailers(trailers);
             }
@@ -39,35 +42,24 @@ impl Router {
 
     fn on_headers(&mut self, cx: &mut Cx<'_>, mut headers: HeaderMap, end: End) {
         let now = cx.worker().now();
-        let Some(cluster) = self.cluster.clone() else {
-            return;
-        };
         cx.info().timings.first_upstream_rx = Some(now);
         let status = headers
             .get_str(names::STATUS)
             .and_then(|s| s.parse().ok())
             .unwrap_or(0);
-        let canary = headers.get(names::X_ENVOY_UPSTREAM_CANARY) == Some(b"true")
-            || self
-                .attempt
-                .as_ref()
-                .is_some_and(|attempt| attempt.host.canary());
-        self.charge(status, canary);
-        let random = cx.worker().random();
-        if let Some(retry) = &mut self.retry {
-            match retry.on_headers(&headers, random) {
-                Decision::Yes(after) if self.may_retry(cx, after) => return,
-                Decision::LimitExceeded => {
-                    cluster.stats().upstream_rq_retry_limit_exceeded().inc();
-                    cx.info().set_flag(ResponseFlag::UpstreamRetryLimitExceeded);
-                }
-                Decision::No | Decision::Yes(_) => self.count_retry_success(),
-            }
+        if self.retry_headers(cx, &headers, status) {
+            return;
         }
         self.retry = None;
         self.replay = None;
         self.retry_permit = None;
         self.response_started = true;
+        self.is_canary = headers.get(names::X_ENVOY_UPSTREAM_CANARY) == Some(b"true")
+            || self
+                .attempt
+                .as_ref()
+                .is_some_and(|attempt| attempt.host.canary());
+        self.charge(status, &headers, end);
         self.finish_head(cx, &mut headers, now);
         if end.is_end() {
             self.complete(cx);
@@ -76,13 +68,30 @@ impl Router {
         cx.respond_headers(headers, end);
     }
 
+    /// Whether the response is a reason for another attempt.
+    fn retry_headers(&mut self, cx: &mut Cx<'_>, headers: &HeaderMap, status: u16) -> bool {
+        let random = cx.worker().random();
+        let wall = cx.worker().wall();
+        let Some(retry) = &mut self.retry else {
+            return false;
+        };
+        let decision = retry.on_headers(headers, random, wall);
+        let again = self.may_retry(cx, decision);
+        if again && let Some(cluster) = &self.cluster {
+            cluster.count_retried(status);
+            self.is_timeout_retry = false;
+        }
+        again
+    }
+
     /// Headers that the router adds to a response.
     fn finish_head(&mut self, cx: &mut Cx<'_>, headers: &mut HeaderMap, now: std::time::Instant) {
-        let started = cx.info().timings.last_downstream_rx;
-        let waited = now.saturating_duration_since(started.unwrap_or(now));
         let mut digits = itoa::Buffer::new();
-        if !self.local.suppress_envoy_headers {
-            let text = digits.format(millis(waited));
+        // A response that comes before the whole request says nothing of the service's time.
+        if let Some(from) = self.request_ended_at
+            && !self.local.suppress_envoy_headers
+        {
+            let text = digits.format(millis(now.saturating_duration_since(from)));
             headers.set(names::X_ENVOY_UPSTREAM_SERVICE_TIME, text.as_bytes());
         }
         let attempts = cx.info().attempt_count;
@@ -98,77 +107,59 @@ impl Router {
     }
 
     /// Charges cluster and host with a response's code.
-    fn charge(&self, status: u16, canary: bool) {
-        let Some(cluster) = &self.cluster else { return };
-        if !(self.is_grpc && self.local.suppress_grpc_codes) {
-            cluster.count_response(status, self.is_internal, canary);
+    fn charge(&mut self, status: u16, headers: &HeaderMap, end: End) {
+        self.count_code(status, self.is_canary);
+        if status >= 500 {
+            return self.charge_host(false);
         }
-        if let Some(attempt) = &self.attempt {
-            let stats = attempt.host.stats();
-            if status >= 500 {
-                stats.rq_error.inc()
-            } else {
-                stats.rq_success.inc()
-            }
+        // What a gRPC response is worth stands in its grpc-status.
+        let grpc = headers.get(names::GRPC_STATUS);
+        match (self.is_grpc, end.is_end()) {
+            (false, _) => self.charge_host(true),
+            (true, true) => self.charge_host(grpc.is_some_and(is_grpc_success)),
+            (true, false) => self.grpc_success_pending = true,
         }
     }
 
-    fn count_retry_success(&self) {
-        if let Some(cluster) = &self.cluster
-            && self.tried.len() > 1
-        {
-            cluster.stats().upstream_rq_retry_success().inc();
+    fn charge_host(&self, success: bool) {
+        if let Some(attempt) = &self.attempt {
+            let stats = attempt.host.stats();
+            let counter = if success {
+                &stats.rq_success
+            } else {
+                &stats.rq_error
+            };
+            counter.inc();
+        }
+    }
+
+    /// The end of a gRPC response says what it was worth; none means nothing.
+    fn charge_grpc_end(&mut self, trailers: Option<&HeaderMap>) {
+        if std::mem::take(&mut self.grpc_success_pending) {
+            let status = trailers.and_then(|trailers| trailers.get(names::GRPC_STATUS));
+            self.charge_host(status.is_some_and(is_grpc_success));
         }
     }
 
     /// The response is complete.
     fn complete(&mut self, cx: &mut Cx<'_>) {
         let now = cx.worker().now();
-        let info = cx.info();
-        info.timings.last_upstream_rx = Some(now);
-        let started = info.timings.last_downstream_rx.unwrap_or(now);
-        if let Some(cluster) = &self.cluster {
-            let waited = millis(now.saturating_duration_since(started));
-            let canary = self
-                .attempt
-                .as_ref()
-                .is_some_and(|attempt| attempt.host.canary());
-            cluster.record_response_time(waited, self.is_internal, canary);
+        cx.info().timings.last_upstream_rx = Some(now);
+        if let Some(from) = self.request_ended_at {
+            let waited = millis(now.saturating_duration_since(from));
+            self.record_time(waited, self.is_canary);
         }
         self.done = true;
         self.response_due = None;
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.end();
-        }
+        self.end_attempt(cx);
     }
 
-    /// Prepares another attempt, if the circuit breaker lets it.
-    fn may_retry(&mut self, cx: &mut Cx<'_>, after: std::time::Duration) -> bool {
-        let Some(cluster) = self.cluster.clone() else {
-            return false;
-        };
-        // A body that is still coming can be sent again only while it is kept.
-        if self.replay.is_none() {
-            return false;
+    /// Ends the attempt and records what it was.
+    pub(crate) fn end_attempt(&mut self, cx: &mut Cx<'_>) {
+        if let Some(mut attempt) = self.attempt.take() {
+            attempt.end();
+            cx.info().upstream_mut().bytes = attempt.bytes();
         }
-        let priority = cx.state().route.action().map_or(
-            nuncio_upstream::Priority::Default,
-            crate::start::priority_of,
-        );
-        let Some(permit) = cluster.try_retry(priority) else {
-            cluster.stats().upstream_rq_retry_overflow().inc();
-            return false;
-        };
-        cluster.stats().upstream_rq_retry().inc();
-        cluster
-            .stats()
-            .upstream_rq_retry_backoff_exponential()
-            .inc();
-        self.retry_permit = Some(permit);
-        self.attempt = None;
-        self.back_off_until = Some(cx.worker().now() + after);
-        cx.wake_at(cx.worker().now() + after);
-        true
     }
 
     /// The attempt failed.
@@ -178,63 +169,72 @@ impl Router {
         reason: ResetReason,
         transport: Option<Arc<str>>,
     ) {
-        let Some(cluster) = self.cluster.clone() else {
-            return;
-        };
+        let transport = transport.filter(|failure| !failure.is_empty());
+        let upstream = cx.info().upstream_mut();
         if let Some(failure) = &transport {
-            cx.info().upstream_mut().transport_failure_reason = Some(Arc::clone(failure));
+            upstream.transport_failure_reason = Some(Arc::clone(failure));
         }
-        let started = self
-            .attempt
-            .as_ref()
-            .is_some_and(|attempt| attempt.request_sent);
-        if let Some(attempt) = &self.attempt {
-            attempt.host.stats().rq_error.inc();
+        if reason == ResetReason::ConnectionTermination {
+            upstream.close_type = CloseType::Normal;
         }
+        let started = self.request_started
+            || self
+                .attempt
+                .as_ref()
+                .is_some_and(|attempt| attempt.request_sent);
         if self.response_started {
-            Self::flag(cx, reply::flag_of(reason));
+            return self.on_late_reset(cx, reason);
+        }
+        let random = cx.worker().random();
+        if let Some(retry) = &mut self.retry {
+            let decision = retry.on_reset(reason, started, random);
+            if self.may_retry(cx, decision) {
+                self.is_timeout_retry = false;
+                return;
+            }
+        }
+        let reply = reply::reset(reason, transport.as_deref(), self.is_retry);
+        self.charge_abort(reply.status);
+        self.fail(cx, reply);
+    }
+
+    /// The attempt failed in the middle of the response.
+    fn on_late_reset(&mut self, cx: &mut Cx<'_>, reason: ResetReason) {
+        Self::flag(cx, reply::flag_of(reason));
+        self.charge_late_abort();
+        let details = format!(
+            "upstream_reset_after_response_started{{{}}}",
+            reason.as_str()
+        );
+        cx.info().response_code_details = Some(details.replace(' ', "_").into());
+        self.done = true;
+        self.end_attempt(cx);
+        cx.reset(reason);
+    }
+
+    fn charge_late_abort(&mut self) {
+        if std::mem::take(&mut self.grpc_success_pending) {
+            self.charge_host(false);
             self.local
                 .stats
                 .rq_reset_after_downstream_response_started()
                 .inc();
-            let details = format!(
-                "upstream_reset_after_response_started{{{}}}",
-                reason.as_str()
-            );
-            cx.info().response_code_details = Some(details.replace(' ', "_").into());
-            self.done = true;
-            self.attempt = None;
-            return cx.reset(reason);
         }
-        let random = cx.worker().random();
-        if let Some(retry) = &mut self.retry {
-            match retry.on_reset(reason, started, random) {
-                Decision::Yes(after) if self.may_retry(cx, after) => return,
-                Decision::LimitExceeded => {
-                    cluster.stats().upstream_rq_retry_limit_exceeded().inc();
-                    cx.info().set_flag(ResponseFlag::UpstreamRetryLimitExceeded);
-                }
-                Decision::No | Decision::Yes(_) => {}
-            }
-        }
-        let retried = cx.info().attempt_count > 1;
-        let reply = reply::reset(reason, transport.as_deref(), retried);
-        if reason != ResetReason::Overflow {
-            self.charge_local(reply.status);
-        }
-        self.fail(cx, reply);
     }
 
-    /// Charges the cluster with a code that this proxy made for it.
-    fn charge_local(&self, status: u16) {
-        if let Some(cluster) = &self.cluster {
-            cluster.count_response(status, self.is_internal, false);
-        }
+    /// Charges cluster and host with a code that this proxy made for them.
+    fn charge_abort(&self, status: u16) {
+        let canary = self
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.host.canary());
+        self.count_code(status, canary);
+        self.charge_host(false);
     }
 
     fn fail(&mut self, cx: &mut Cx<'_>, reply: LocalReply) {
-        self.attempt = None;
-        self.answer(cx, reply);
+        self.end_attempt(cx);
+        self.answer_with_attempts(cx, reply);
     }
 
     pub(crate) fn on_response_timeout(&mut self, cx: &mut Cx<'_>) {
@@ -242,18 +242,28 @@ impl Router {
         if let Some(cluster) = &self.cluster {
             cluster.stats().upstream_rq_timeout().inc();
         }
+        self.count_route(|stats| stats.upstream_rq_timeout().inc());
         if let Some(attempt) = &self.attempt {
             attempt.host.stats().rq_timeout.inc();
+            if !self.response_started {
+                self.charge_abort(self.timeout_status);
+            }
         }
-        if self.response_started {
-            cx.info().set_flag(ResponseFlag::UpstreamRequestTimeout);
-            cx.info().response_code_details = Some("response_timeout".into());
-            self.done = true;
-            self.attempt = None;
-            return cx.reset(ResetReason::LocalReset);
+        let reply = reply::response_timeout(self.timeout_status);
+        self.time_out(cx, reply);
+    }
+
+    /// Answers with a timeout, or resets a response that has begun.
+    fn time_out(&mut self, cx: &mut Cx<'_>, reply: LocalReply) {
+        if !self.response_started {
+            return self.fail(cx, reply);
         }
-        self.charge_local(self.timeout_status);
-        self.fail(cx, reply::response_timeout(self.timeout_status));
+        let info = cx.info();
+        reply.flags.iter().for_each(|flag| info.set_flag(flag));
+        info.response_code_details = Some(reply.details);
+        self.done = true;
+        self.end_attempt(cx);
+        cx.reset(ResetReason::LocalReset);
     }
 
     pub(crate) fn on_per_try_timeout(&mut self, cx: &mut Cx<'_>, idle: bool) {
@@ -269,22 +279,38 @@ impl Router {
             attempt.host.stats().rq_timeout.inc();
             attempt.end();
         }
-        if self.response_started {
-            self.done = true;
-            return cx.reset(ResetReason::LocalReset);
-        }
         let random = cx.worker().random();
         if let Some(retry) = &mut self.retry {
-            match retry.on_per_try_timeout(random) {
-                Decision::Yes(after) if self.may_retry(cx, after) => return,
-                Decision::LimitExceeded => {
-                    cluster.stats().upstream_rq_retry_limit_exceeded().inc();
-                    cx.info().set_flag(ResponseFlag::UpstreamRetryLimitExceeded);
-                }
-                Decision::No | Decision::Yes(_) => {}
+            let decision = retry.on_reset(ResetReason::LocalReset, true, random);
+            if self.may_retry(cx, decision) {
+                self.is_timeout_retry = true;
+                return;
             }
         }
-        self.charge_local(self.timeout_status);
-        self.fail(cx, reply::per_try_timeout(self.timeout_status));
+        if self.response_started {
+            self.charge_late_abort();
+        } else {
+            self.charge_abort(self.timeout_status);
+        }
+        self.time_out(cx, reply::per_try_timeout(self.timeout_status, idle));
     }
+
+    /// The stream has lasted as long as the cluster lets it.
+    pub(crate) fn on_max_stream_duration(&mut self, cx: &mut Cx<'_>) {
+        self.stream_due = None;
+        if let Some(cluster) = &self.cluster {
+            cluster.stats().upstream_rq_max_duration_reached().inc();
+        }
+        if self.response_started {
+            self.charge_late_abort();
+        }
+        self.time_out(cx, reply::max_stream_duration());
+    }
+}
+
+/// Whether a `grpc-status` is none of those that stand for a failure of the server.
+fn is_grpc_success(status: &[u8]) -> bool {
+    let status = std::str::from_utf8(status).ok();
+    let status: Option<u32> = status.and_then(|text| text.parse().ok());
+    status.is_some_and(|status| nuncio_http::local_reply::http_status_of(status) < 500)
 }

@@ -3,9 +3,9 @@
 
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::ResetReason;
-use nuncio_route::retry_policy::RetryHostPredicate;
+use nuncio_route::retry_policy::{ResetHeader, ResetHeaderFormat};
 use nuncio_route::{RetryOn, RetryPolicy, RouteAction};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Back-off where the policy says nothing: Envoy's `upstream.base_retry_backoff_ms`.
 const BASE_INTERVAL: Duration = Duration::from_millis(25);
@@ -17,8 +17,13 @@ pub enum Decision {
     No,
     /// It would be tried again, had it any tries left.
     LimitExceeded,
-    /// Try again after this time.
-    Yes(Duration),
+    /// Try again.
+    Yes {
+        /// After this time.
+        after: Duration,
+        /// Whether the response asked for that time.
+        rate_limited: bool,
+    },
 }
 
 /// A request's retries.
@@ -95,25 +100,34 @@ impl RetryState {
         &self.policy
     }
 
-    /// Whether hosts that were tried are passed over.
-    pub fn refuses_tried_hosts(&self) -> bool {
-        self.policy
-            .host_predicates
-            .contains(&RetryHostPredicate::PreviousHosts)
-    }
-
-    /// How often another host is chosen when one is refused.
-    pub fn host_attempts(&self) -> u32 {
-        self.policy.host_selection_max_attempts
+    /// Whether there was a retry already.
+    pub fn has_retried(&self) -> bool {
+        self.tried > 0
     }
 
     /// What to do about a response's headers. `random` is drawn for the back-off.
-    pub fn on_headers(&mut self, headers: &HeaderMap, random: u64) -> Decision {
-        if self.headers_are_retriable(headers) {
-            self.again(random)
-        } else {
-            Decision::No
+    pub fn on_headers(&mut self, headers: &HeaderMap, random: u64, now: SystemTime) -> Decision {
+        if !self.headers_are_retriable(headers) {
+            return Decision::No;
         }
+        match (self.again(random), self.asked_back_off(headers, now)) {
+            (Decision::Yes { .. }, Some(asked)) => Decision::Yes {
+                after: lower_bound_jitter(asked, random),
+                rate_limited: true,
+            },
+            (decision, _) => decision,
+        }
+    }
+
+    /// How long the response asks to wait.
+    fn asked_back_off(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+        let back_off = self.policy.rate_limited_back_off.as_ref()?;
+        back_off
+            .reset_headers
+            .iter()
+            .filter_map(|header| reset_interval(header, headers, now))
+            .find(|interval| *interval <= back_off.max_interval)
+            .filter(|interval| *interval > Duration::from_millis(1))
     }
 
     /// What to do about a reset before the response began. `request_started`: some of the request
@@ -155,7 +169,10 @@ impl RetryState {
             .map_or(u32::MAX, |power| power - 1);
         let most = self.base.saturating_mul(factor).min(self.max);
         let millis = nuncio_base::time::millis(most).max(1);
-        Decision::Yes(Duration::from_millis(random % millis))
+        Decision::Yes {
+            after: Duration::from_millis(random % millis),
+            rate_limited: false,
+        }
     }
 
     fn headers_are_retriable(&self, headers: &HeaderMap) -> bool {
@@ -220,3 +237,27 @@ impl RetryState {
             || (on(RetryOn::RESET_BEFORE_REQUEST) && !request_started)
     }
 }
+
+/// What a header of a response says of when to try again.
+fn reset_interval(header: &ResetHeader, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(&header.name)?;
+    let seconds: u64 = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
+    let time = Duration::from_secs(seconds);
+    match header.format {
+        ResetHeaderFormat::Seconds => Some(time),
+        ResetHeaderFormat::UnixTimestamp => {
+            let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            time.checked_sub(now)
+        }
+    }
+}
+
+/// At least `interval`, and up to half of it more.
+fn lower_bound_jitter(interval: Duration, random: u64) -> Duration {
+    let half = (nuncio_base::time::millis(interval) / 2).max(1);
+    interval.saturating_add(Duration::from_millis(random % half))
+}
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

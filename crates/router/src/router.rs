@@ -1,6 +1,7 @@
 //! The router filter: what it holds of a request, and its callbacks.
 
 use crate::attempt::{Attempt, Step};
+use crate::counts::RequestCounts;
 use crate::local::RouterLocal;
 use crate::retry::RetryState;
 use crate::timeouts::Timeouts;
@@ -39,8 +40,18 @@ pub struct Router {
     /// Hosts that were tried, for predicates that refuse them.
     pub(crate) tried: Vec<u64>,
     pub(crate) timeout_status: u16,
+    /// When the stream must be over, by the cluster's `max_stream_duration`.
+    pub(crate) stream_due: Option<Instant>,
+    pub(crate) request_ended_at: Option<Instant>,
+    pub(crate) counts: Option<Box<RequestCounts>>,
     pub(crate) is_internal: bool,
     pub(crate) is_grpc: bool,
+    pub(crate) is_canary: bool,
+    pub(crate) is_retry: bool,
+    pub(crate) is_timeout_retry: bool,
+    /// An attempt that failed had sent some of the request.
+    pub(crate) request_started: bool,
+    pub(crate) grpc_success_pending: bool,
     pub(crate) request_ended: bool,
     pub(crate) response_started: bool,
     pub(crate) done: bool,
@@ -62,8 +73,16 @@ impl Router {
             replay: None,
             tried: Vec::new(),
             timeout_status: 504,
+            stream_due: None,
+            request_ended_at: None,
+            counts: None,
             is_internal: false,
             is_grpc: false,
+            is_canary: false,
+            is_retry: false,
+            is_timeout_retry: false,
+            request_started: false,
+            grpc_success_pending: false,
             request_ended: false,
             response_started: false,
             done: false,
@@ -75,23 +94,23 @@ impl Router {
     fn request_complete(&mut self, cx: &Cx<'_>) {
         self.request_ended = true;
         let now = cx.worker().now();
+        self.request_ended_at = Some(now);
         self.response_due = self.timeouts.global.map(|limit| now + limit);
+        if let Some(attempt) = &mut self.attempt
+            && attempt.stream().is_some()
+        {
+            attempt.per_try_from = Some(now);
+        }
     }
 
     /// Keeps a piece of body for another attempt, as long as it may be buffered.
-    fn keep_for_replay(&mut self, cx: &Cx<'_>, data: &Buffer) {
+    fn keep_for_replay(&mut self, cx: &mut Cx<'_>, data: &Buffer) {
         let Some(replay) = &mut self.replay else {
             return;
         };
         let limit = cx.buffer_limit();
         if limit > 0 && replay.body.len() + data.len() > limit {
-            // Too large to be sent twice: this attempt is the last.
-            self.replay = None;
-            self.retry = None;
-            if let Some(cluster) = &self.cluster {
-                cluster.stats().retry_or_shadow_abandoned().inc();
-            }
-            return;
+            return self.give_up_retries(cx);
         }
         let mut copy = data.clone();
         copy.compact();
@@ -115,13 +134,28 @@ impl Router {
     /// The soonest of the limits that are running.
     fn deadline(&self) -> Option<Instant> {
         let attempt = self.attempt.as_ref();
-        let per_try = attempt.and_then(|attempt| Some(attempt.started + self.timeouts.per_try?));
-        let idle = attempt.and_then(|attempt| Some(attempt.moved_at + self.timeouts.per_try_idle?));
-        let per_try = per_try.filter(|_| !self.response_started);
-        [self.response_due, per_try, idle, self.back_off_until]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.response_due,
+            self.stream_due,
+            attempt.and_then(|attempt| self.per_try_due(attempt)),
+            attempt.and_then(|attempt| self.idle_due(attempt)),
+            self.back_off_until,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// When the attempt must have brought a response.
+    fn per_try_due(&self, attempt: &Attempt) -> Option<Instant> {
+        let limit = self.timeouts.per_try.filter(|_| !self.response_started)?;
+        Some(attempt.per_try_from? + limit)
+    }
+
+    /// When the attempt must have brought something more.
+    fn idle_due(&self, attempt: &Attempt) -> Option<Instant> {
+        let limit = self.timeouts.per_try_idle?;
+        Some(attempt.per_try_from?.max(attempt.moved_at) + limit)
     }
 
     fn poll_deadlines(&mut self, cx: &mut Cx<'_>) {
@@ -129,16 +163,14 @@ impl Router {
         if self.response_due.is_some_and(|due| due <= now) {
             return self.on_response_timeout(cx);
         }
+        if self.stream_due.is_some_and(|due| due <= now) {
+            return self.on_max_stream_duration(cx);
+        }
         if let Some(attempt) = &self.attempt {
-            let tried = self.timeouts.per_try.filter(|_| !self.response_started);
-            if tried.is_some_and(|limit| attempt.started + limit <= now) {
+            if self.per_try_due(attempt).is_some_and(|due| due <= now) {
                 return self.on_per_try_timeout(cx, false);
             }
-            if self
-                .timeouts
-                .per_try_idle
-                .is_some_and(|limit| attempt.moved_at + limit <= now)
-            {
+            if self.idle_due(attempt).is_some_and(|due| due <= now) {
                 return self.on_per_try_timeout(cx, true);
             }
         }
@@ -168,6 +200,10 @@ impl HttpFilter for Router {
             return DataStatus::StopIterationNoBuffer;
         }
         self.keep_for_replay(cx, data);
+        if self.done {
+            data.clear();
+            return DataStatus::StopIterationNoBuffer;
+        }
         if let Some(attempt) = &mut self.attempt {
             attempt.send_data(std::mem::take(data), end);
         }

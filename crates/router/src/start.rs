@@ -5,20 +5,24 @@ use crate::headers;
 use crate::reply;
 use crate::retry::RetryState;
 use crate::router::Router;
-use crate::timeouts::{TimeoutInputs, Timeouts};
+use crate::timeouts::{self, TimeoutInputs, Timeouts};
+use nuncio_base::metadata::{Metadata, Value};
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::End;
 use nuncio_http::local_reply::is_grpc;
 use nuncio_http::{Cx, LocalReply};
-use nuncio_route::{Action, Lookup, RetryOn, RouteAction};
+use nuncio_route::retry_policy::RetryHostPredicate;
+use nuncio_route::{Action, Lookup, RetryOn, RetryPolicy, RouteAction, Selected};
 use nuncio_stream_info::ResponseFlag;
-use nuncio_upstream::{Choice, Host, LbRequest, Priority};
+use nuncio_upstream::{Choice, Host, LbRequest, LocalCluster, Priority};
 use std::sync::Arc;
+use std::time::Duration;
 
 struct HostRequest<'a> {
     headers: &'a HeaderMap,
+    /// What a retry asks of hosts; `None` for the first attempt.
+    retry: Option<&'a RetryPolicy>,
     tried: &'a [u64],
-    attempts: u32,
 }
 
 impl LbRequest for HostRequest<'_> {
@@ -27,11 +31,38 @@ impl LbRequest for HostRequest<'_> {
     }
 
     fn refuses(&self, host: &Host) -> bool {
-        self.tried.contains(&host.id())
+        let Some(retry) = self.retry else {
+            return false;
+        };
+        retry
+            .host_predicates
+            .iter()
+            .any(|predicate| match predicate {
+                RetryHostPredicate::PreviousHosts => self.tried.contains(&host.id()),
+                RetryHostPredicate::OmitCanaryHosts => host.canary(),
+                RetryHostPredicate::OmitHostMetadata(wanted) => has_metadata(host, wanted),
+            })
     }
 
     fn host_selection_retries(&self) -> u32 {
-        self.attempts
+        self.retry
+            .map_or(1, |retry| retry.host_selection_max_attempts)
+    }
+}
+
+/// Whether a host has all of the `envoy.lb` metadata; nothing asked for is had by no host.
+fn has_metadata(host: &Host, wanted: &Metadata) -> bool {
+    let has = host
+        .metadata()
+        .and_then(|metadata| metadata.get("envoy.lb"));
+    match (wanted.get("envoy.lb"), has) {
+        (Some(Value::Struct(wanted)), Some(Value::Struct(has))) => {
+            !wanted.is_empty()
+                && wanted
+                    .iter()
+                    .all(|(key, value)| has.get(key) == Some(value))
+        }
+        _ => false,
     }
 }
 
@@ -92,6 +123,19 @@ impl Router {
         cx.local_reply(reply);
     }
 
+    /// Answers with what came of the attempts, and says how many there were where the virtual host
+    /// wants that.
+    pub(crate) fn answer_with_attempts(&mut self, cx: &mut Cx<'_>, mut reply: LocalReply) {
+        let attempts = cx.info().attempt_count;
+        let selected = cx.state().route.selected();
+        if attempts > 0
+            && selected.is_some_and(|s| s.virtual_host.include_attempt_count_in_response)
+        {
+            reply = reply.header(names::X_ENVOY_ATTEMPT_COUNT, attempts.to_string());
+        }
+        self.answer(cx, reply);
+    }
+
     /// The first of the headers to be checked strictly that Envoy could not read.
     fn unreadable_header(&self, headers: &HeaderMap) -> Option<LocalReply> {
         self.local.strict_check_headers.iter().find_map(|name| {
@@ -112,12 +156,7 @@ impl Router {
         })
     }
 
-    fn begin(
-        &mut self,
-        cx: &mut Cx<'_>,
-        selected: nuncio_route::Selected<'_>,
-        action: &RouteAction,
-    ) {
+    fn begin(&mut self, cx: &mut Cx<'_>, selected: Selected<'_>, action: &RouteAction) {
         let name = selected
             .cluster_name(cx.request_headers())
             .unwrap_or_default();
@@ -134,8 +173,6 @@ impl Router {
         if let Some(reply) = self.unreadable_header(cx.request_headers()) {
             return self.answer(cx, reply);
         }
-        let worker = std::rc::Rc::clone(cx.worker());
-        let local = std::rc::Rc::clone(&self.local);
         let (request, info) = cx.request_and_info();
         let upstream = info.upstream_mut();
         upstream.cluster = Arc::clone(&cluster.spec().observability_name);
@@ -143,33 +180,92 @@ impl Router {
         info.cluster_metadata = cluster.spec().metadata.clone();
         self.is_internal = request.get(names::X_ENVOY_INTERNAL) == Some(b"true");
         self.is_grpc = is_grpc(request.get(names::CONTENT_TYPE));
-        let alternative = request.get(names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE);
-        self.timeout_status = if alternative.is_some() { 204 } else { 504 };
-        request.remove(names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE);
-        self.timeouts = Timeouts::of(
-            action,
-            request,
-            TimeoutInputs {
-                is_grpc: self.is_grpc,
-                hedge_on_per_try_timeout: false,
-                respect_expected: local.respect_expected_timeout,
-                suppress_headers: local.suppress_envoy_headers,
-            },
-        );
-        local.scratch.with(|scratch| {
-            headers::finalize_request(
-                request,
-                info,
-                &worker,
-                selected,
-                !local.suppress_envoy_headers,
-                scratch,
-            );
-        });
+        self.begin_counts(cx, &cluster);
+        self.limit_times(cx, action, &cluster);
+        self.finalize_request(cx, selected);
+        let request = cx.request_headers();
         self.retry = RetryState::of(action, request).map(Box::new);
         self.replay = self.retry.is_some().then(Box::default);
+        if let Some(limit) = selected.route.request_body_buffer_limit {
+            cx.set_buffer_limit(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
         self.cluster = Some(cluster);
         self.start_attempt(cx);
+    }
+
+    /// Reads and tells how long the request may take.
+    fn limit_times(&mut self, cx: &mut Cx<'_>, action: &RouteAction, cluster: &LocalCluster) {
+        let now = cx.worker().now();
+        let request = cx.request_headers();
+        let inputs = TimeoutInputs {
+            is_grpc: self.is_grpc,
+            respect_expected: self.local.respect_expected_timeout,
+            suppress_headers: self.local.suppress_envoy_headers,
+        };
+        self.timeouts = Timeouts::of(action, request, inputs);
+        let of_header = timeouts::stream_duration(request);
+        let limit = of_header.or(cluster.spec().http.max_stream_duration);
+        self.stream_due = limit
+            .filter(|limit| !limit.is_zero())
+            .map(|limit| now + limit);
+        if request.contains(names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE) {
+            self.timeout_status = 204;
+            request.remove(names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE);
+        }
+    }
+
+    fn finalize_request(&self, cx: &mut Cx<'_>, selected: Selected<'_>) {
+        let worker = std::rc::Rc::clone(cx.worker());
+        let keep_original = !self.local.suppress_envoy_headers;
+        let (request, info) = cx.request_and_info();
+        self.local.scratch.with(|scratch| {
+            headers::finalize_request(request, info, &worker, selected, keep_original, scratch);
+        });
+    }
+
+    fn no_host(&mut self, cx: &mut Cx<'_>) {
+        self.count_code(503, false);
+        self.answer_with_attempts(cx, reply::no_healthy_upstream());
+    }
+
+    /// Tells upstream which attempt this is, and how much time is left for it.
+    fn tell_attempt(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.worker().now();
+        let state = cx.state();
+        state.info.attempt_count += 1;
+        let (Some(host), Some(action)) = (
+            state.route.selected().map(|selected| selected.virtual_host),
+            state.route.action(),
+        ) else {
+            return;
+        };
+        let headers = &mut state.request.headers;
+        if host.include_request_attempt_count {
+            let mut digits = itoa::Buffer::new();
+            let text = digits.format(state.info.attempt_count);
+            headers.set(names::X_ENVOY_ATTEMPT_COUNT, text.as_bytes());
+        }
+        if !self.is_retry {
+            return;
+        }
+        if host.include_is_timeout_retry_header {
+            let text: &[u8] = if self.is_timeout_retry {
+                b"true"
+            } else {
+                b"false"
+            };
+            headers.set(names::X_ENVOY_IS_TIMEOUT_RETRY, text);
+        }
+        let elapsed = self
+            .request_ended_at
+            .map_or(Duration::ZERO, |from| now.saturating_duration_since(from));
+        let inputs = TimeoutInputs {
+            is_grpc: self.is_grpc,
+            respect_expected: self.local.respect_expected_timeout,
+            suppress_headers: self.local.suppress_envoy_headers,
+        };
+        self.timeouts
+            .tell_upstream(action, headers, inputs, elapsed);
     }
 
     /// Chooses a host and asks for a connection to it.
@@ -177,67 +273,42 @@ impl Router {
         let Some(cluster) = self.cluster.clone() else {
             return;
         };
-        let priority = cx
-            .state()
-            .route
-            .action()
-            .map_or(Priority::Default, priority_of);
-        let include_count = {
-            let selected = cx.state().route.selected();
-            selected.is_some_and(|selected| selected.virtual_host.include_request_attempt_count)
-        };
-        let info = cx.info();
-        info.attempt_count += 1;
-        let count = info.attempt_count;
-        if include_count {
-            let mut digits = itoa::Buffer::new();
-            let text = digits.format(count);
-            cx.request_headers()
-                .set(names::X_ENVOY_ATTEMPT_COUNT, text.as_bytes());
-        }
-        let refusing = self
-            .retry
-            .as_ref()
-            .is_some_and(|retry| retry.refuses_tried_hosts());
-        let attempts = self.retry.as_ref().map_or(1, |retry| retry.host_attempts());
+        self.tell_attempt(cx);
+        let retry = self.retry.as_deref().filter(|_| self.is_retry);
         let request = HostRequest {
             headers: cx.request_headers(),
-            tried: if refusing { &self.tried } else { &[] },
-            attempts,
+            retry: retry.map(RetryState::policy),
+            tried: &self.tried,
         };
         match cluster.choose(&request) {
-            Choice::Host(host) => {
-                let request = cluster.http_stream(&host, priority);
-                let info = cx.info();
-                info.upstream_mut().address = Some(host.address());
-                info.upstream_mut().host_name = Arc::clone(host.hostname());
-                info.host_metadata = host.metadata().cloned();
-                if self.retry.is_some() {
-                    self.tried.push(host.id());
-                }
-                let now = cx.worker().now();
-                self.attempt = Some(Attempt::new(request, host, now));
-                self.resend_body();
-            }
+            Choice::Host(host) => self.try_host(cx, &cluster, host),
             Choice::Pending(host) => {
                 cx.call(host, Self::on_host_found);
             }
-            Choice::NoHost => self.answer(cx, reply::no_healthy_upstream()),
+            Choice::NoHost => self.no_host(cx),
         }
     }
 
     fn on_host_found(&mut self, cx: &mut Cx<'_>, host: Option<Arc<Host>>) {
         let (Some(cluster), Some(host)) = (self.cluster.clone(), host) else {
-            return self.answer(cx, reply::no_healthy_upstream());
+            return self.no_host(cx);
         };
-        let priority = cx
-            .state()
-            .route
-            .action()
-            .map_or(Priority::Default, priority_of);
-        let now = cx.worker().now();
+        self.try_host(cx, &cluster, host);
+    }
+
+    fn try_host(&mut self, cx: &mut Cx<'_>, cluster: &LocalCluster, host: Arc<Host>) {
+        let action = cx.state().route.action();
+        let priority = action.map_or(Priority::Default, priority_of);
         let request = cluster.http_stream(&host, priority);
-        cx.info().upstream_mut().address = Some(host.address());
+        let info = cx.info();
+        let upstream = info.upstream_mut();
+        upstream.address = Some(host.address());
+        upstream.host_name = Arc::clone(host.hostname());
+        info.host_metadata = host.metadata().cloned();
+        if self.retry.is_some() {
+            self.tried.push(host.id());
+        }
+        let now = cx.worker().now();
         self.attempt = Some(Attempt::new(request, host, now));
         self.resend_body();
     }
@@ -270,9 +341,13 @@ impl Router {
             upstream.local_address = connection.local_address.clone();
             upstream.connection_id = Some(connection.connection_id);
             upstream.protocol = Some(connection.protocol);
+            upstream.streams_before = connection.streams_before;
+            upstream.connect_start = Some(connection.connect_start);
+            upstream.connect_end = Some(connection.connect_end);
             upstream.pool_ready = Some(now.saturating_duration_since(attempt.started));
         }
-        state.info.timings.first_upstream_tx.get_or_insert(now);
+        attempt.per_try_from = self.request_ended.then_some(now);
+        state.info.timings.first_upstream_tx = Some(now);
         if let Some(nuncio_route::rewrite::HostRewrite::Auto) =
             state.route.action().map(|action| &action.host_rewrite)
             && !attempt.host.hostname().is_empty()
@@ -294,14 +369,13 @@ impl Router {
         if attempt.request_ended {
             state.info.timings.last_upstream_tx = Some(now);
         }
+        self.count_route(|stats| stats.upstream_rq_total().inc());
     }
 
     /// Ends what is under way upstream.
     pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>) {
         self.done = true;
-        if let Some(mut attempt) = self.attempt.take() {
-            attempt.end();
-        }
+        self.end_attempt(cx);
         self.retry_permit = None;
         if std::mem::take(&mut self.holds_request) {
             cx.push_back(nuncio_http::Direction::Request, false);

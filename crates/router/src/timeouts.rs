@@ -21,8 +21,6 @@ pub struct Timeouts {
 pub struct TimeoutInputs {
     /// Whether the request is gRPC.
     pub is_grpc: bool,
-    /// Whether the route retries or hedges after a per-try timeout.
-    pub hedge_on_per_try_timeout: bool,
     /// Whether `x-envoy-expected-rq-timeout-ms` is obeyed.
     pub respect_expected: bool,
     /// Whether the headers for upstream are left out.
@@ -36,27 +34,21 @@ impl Timeouts {
     pub fn of(route: &RouteAction, headers: &mut HeaderMap, inputs: TimeoutInputs) -> Self {
         let retry = route.retry_policy.as_deref();
         let mut timeouts = Self {
-            global: route.timeout,
+            global: global_limit(route, headers, inputs.is_grpc),
             per_try: retry.and_then(|retry| retry.per_try_timeout),
             per_try_idle: retry.and_then(|retry| retry.per_try_idle_timeout),
         };
-        if inputs.is_grpc
-            && let Some(of_header) = grpc_limit(route, headers)
-        {
-            timeouts.global = of_header;
+        let limited = |limit: Duration| Some(limit).filter(|limit| !limit.is_zero());
+        if inputs.respect_expected && headers.contains(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS) {
+            let expected = millis_of(headers, names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS);
+            timeouts.global = expected.map_or(timeouts.global, limited);
+        } else {
+            let asked = millis_of(headers, names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS);
+            timeouts.global = asked.map_or(timeouts.global, limited);
+            headers.remove(names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS);
         }
-        let expected = millis_of(headers, names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS);
-        if inputs.respect_expected
-            && let Some(expected) = expected
-        {
-            timeouts.global = Some(expected).filter(|limit| !limit.is_zero());
-        } else if let Some(limit) = millis_of(headers, names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS) {
-            timeouts.global = Some(limit).filter(|limit| !limit.is_zero());
-        }
-        headers.remove(names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS);
-        if let Some(limit) = millis_of(headers, names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS) {
-            timeouts.per_try = Some(limit).filter(|limit| !limit.is_zero());
-        }
+        let asked = millis_of(headers, names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS);
+        timeouts.per_try = asked.map_or(timeouts.per_try, limited);
         headers.remove(names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS);
         // A try can't last longer than the whole.
         if let (Some(global), Some(per_try)) = (timeouts.global, timeouts.per_try)
@@ -64,30 +56,72 @@ impl Timeouts {
         {
             timeouts.per_try = None;
         }
-        timeouts.tell_upstream(headers, inputs);
+        timeouts.tell_upstream(route, headers, inputs, Duration::ZERO);
         timeouts
     }
 
-    fn tell_upstream(&self, headers: &mut HeaderMap, inputs: TimeoutInputs) {
-        let expected = match self.per_try {
-            Some(per_try) if !inputs.hedge_on_per_try_timeout => Some(per_try),
-            Some(_) | None => self.global,
+    /// Tells upstream how long it has, when `elapsed` has passed since the request was complete.
+    pub fn tell_upstream(
+        &self,
+        route: &RouteAction,
+        headers: &mut HeaderMap,
+        inputs: TimeoutInputs,
+        elapsed: Duration,
+    ) {
+        let Some(mut expected) = self.per_try.or(self.global) else {
+            return;
         };
-        let Some(expected) = expected else { return };
-        let mut digits = itoa::Buffer::new();
-        if !inputs.suppress_headers {
-            let text = digits.format(nuncio_base::time::millis(expected));
-            headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text.as_bytes());
+        if let Some(global) = self.global {
+            // Zero would be without limit, when there is no time left.
+            let left = global.saturating_sub(elapsed).max(Duration::from_millis(1));
+            expected = expected.min(left);
         }
-        if inputs.is_grpc && headers.contains(names::GRPC_TIMEOUT) {
-            let mut value = digits
-                .format(nuncio_base::time::millis(expected))
-                .as_bytes()
-                .to_vec();
-            value.push(b'm');
-            headers.set(names::GRPC_TIMEOUT, &value);
+        let mut digits = itoa::Buffer::new();
+        let text = digits
+            .format(nuncio_base::time::millis(expected))
+            .as_bytes();
+        if !inputs.suppress_headers {
+            headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text);
+        }
+        let obeyed = route.max_stream_duration.is_none() && route.max_grpc_timeout.is_some();
+        if inputs.is_grpc && obeyed {
+            headers.set(names::GRPC_TIMEOUT, &[text, b"m"].concat());
         }
     }
+}
+
+/// The limit before headers override it. A route with a maximum stream duration has no timeout:
+/// the connection manager limits the stream.
+fn global_limit(route: &RouteAction, headers: &HeaderMap, is_grpc: bool) -> Option<Duration> {
+    if route.max_stream_duration.is_some() {
+        return None;
+    }
+    let Some(most) = route.max_grpc_timeout.filter(|_| is_grpc) else {
+        return route.timeout;
+    };
+    let header = headers.get(names::GRPC_TIMEOUT);
+    let mut limit = header.and_then(parse_grpc_timeout).unwrap_or_default();
+    if let Some(offset) = route.grpc_timeout_offset
+        && offset < limit
+    {
+        limit -= offset;
+    }
+    // Zero is without limit, on both sides.
+    if !most.is_zero() && (limit.is_zero() || limit > most) {
+        limit = most;
+    }
+    Some(limit).filter(|limit| !limit.is_zero())
+}
+
+/// What `x-envoy-upstream-stream-duration-ms` asks for; the header is taken off.
+pub fn stream_duration(headers: &mut HeaderMap) -> Option<Duration> {
+    const NAME: &str = "x-envoy-upstream-stream-duration-ms";
+    let value = headers.get(NAME)?;
+    let limit = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    headers.remove(NAME);
+    limit.map(Duration::from_millis)
 }
 
 fn millis_of(headers: &HeaderMap, name: nuncio_base::Known) -> Option<Duration> {
@@ -96,28 +130,6 @@ fn millis_of(headers: &HeaderMap, name: nuncio_base::Known) -> Option<Duration> 
         .parse()
         .ok()
         .map(Duration::from_millis)
-}
-
-/// The limit that `grpc-timeout` sets, where the route obeys it; the inner `None`: without limit.
-fn grpc_limit(route: &RouteAction, headers: &HeaderMap) -> Option<Option<Duration>> {
-    let limits = route.max_stream_duration?;
-    let most = limits.grpc_timeout_header_max?;
-    let Some(asked) = headers
-        .get(names::GRPC_TIMEOUT)
-        .and_then(parse_grpc_timeout)
-    else {
-        return Some(None);
-    };
-    let asked = match limits.grpc_timeout_header_offset {
-        Some(offset) if offset < asked => asked - offset,
-        Some(_) | None => asked,
-    };
-    let limited = if most.is_zero() {
-        asked
-    } else {
-        asked.min(most)
-    };
-    Some(Some(limited).filter(|limit| !limit.is_zero()))
 }
 
 /// A `grpc-timeout`: up to eight digits and a unit (gRPC's `PROTOCOL-HTTP2.md`).
@@ -164,7 +176,6 @@ mod tests {
         let route = RouteAction::new(ClusterTarget::Name("c".into()));
         let inputs = TimeoutInputs {
             is_grpc: false,
-            hedge_on_per_try_timeout: false,
             respect_expected: false,
             suppress_headers: false,
         };

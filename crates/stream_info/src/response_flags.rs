@@ -87,34 +87,77 @@ response_flags! {
     UnconditionalDropOverload = "UDO" "UnconditionalDropOverload",
 }
 
-/// A set of [`ResponseFlag`]s.
+/// How many flags keep their place; a stream with more shows the rest in the enum's order.
+const ORDERED: u32 = 8;
+
+/// A set of [`ResponseFlag`]s that knows in which order they were set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
-pub struct ResponseFlags(u64);
+pub struct ResponseFlags {
+    bits: u64,
+    /// The numbers of the first flags, a byte each, the first one lowest.
+    order: u64,
+}
 
 impl ResponseFlags {
     /// No flag.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self { bits: 0, order: 0 };
 
     /// Adds a flag.
     pub fn set(&mut self, flag: ResponseFlag) {
-        self.0 |= 1 << flag as u8;
+        if self.has(flag) {
+            return;
+        }
+        let count = self.bits.count_ones();
+        if count < ORDERED {
+            self.order |= (flag as u64) << (8 * count);
+        }
+        self.bits |= 1 << flag as u8;
     }
 
     /// Whether the flag is set.
     pub const fn has(self, flag: ResponseFlag) -> bool {
-        self.0 & (1 << flag as u8) != 0
+        self.bits & (1 << flag as u8) != 0
     }
 
     /// Whether no flag is set.
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.bits == 0
     }
 
-    /// The flags that are set, in Envoy's order.
+    /// The flags that are set, in the order in which they were.
     pub fn iter(self) -> impl Iterator<Item = ResponseFlag> {
-        ResponseFlag::ALL
+        let ordered = self.bits.count_ones().min(ORDERED);
+        let place = move |at: u32| ((self.order >> (8 * at)) & 0xff) as usize;
+        let first = (0..ordered).map(move |at| ResponseFlag::ALL[place(at)]);
+        let is_first = move |flag: ResponseFlag| (0..ordered).any(|at| place(at) == flag as usize);
+        let rest = ResponseFlag::ALL
             .iter()
             .copied()
-            .filter(move |flag| self.has(*flag))
+            .filter(move |flag| self.has(*flag) && !is_first(*flag));
+        first.chain(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_told_in_the_order_in_which_they_were_set() {
+        let mut flags = ResponseFlags::NONE;
+        let first = [
+            ResponseFlag::UpstreamRetryLimitExceeded,
+            ResponseFlag::UpstreamRequestTimeout,
+        ];
+        for flag in first.into_iter().chain(first) {
+            flags.set(flag);
+        }
+        assert_eq!(flags.iter().collect::<Vec<_>>(), first);
+        for flag in ResponseFlag::ALL {
+            flags.set(*flag);
+        }
+        assert_eq!(flags.iter().count(), ResponseFlag::ALL.len());
+        assert_eq!(flags.iter().take(2).collect::<Vec<_>>(), first);
+        assert!(ResponseFlags::NONE.iter().next().is_none());
     }
 }
