@@ -43,7 +43,7 @@ pub struct Server {
     pub(crate) state: StateCell,
     pub(crate) drain: Arc<ServerDrain>,
     pub(crate) connections: Arc<GlobalConnections>,
-    pub(crate) access_logs: Rc<Arc<AccessLogManager>>,
+    pub(crate) access_logs: Arc<AccessLogManager>,
     pub(crate) application_log: ApplicationLog,
     pub(crate) stats: ServerStats,
     pub(crate) stats_flush_on_admin: bool,
@@ -220,14 +220,15 @@ fn validate(
     Ok(())
 }
 
-fn share_access_logs(env: &ServerEnv, options: &Options) -> Rc<Arc<AccessLogManager>> {
-    env.shared(|| {
+fn share_access_logs(env: &ServerEnv, options: &Options) -> Arc<AccessLogManager> {
+    let shared = env.shared(|| {
         let settings = FlushSettings {
             min_size: usize::try_from(options.file_flush_min_size).unwrap_or(usize::MAX),
             interval: options.file_flush_interval,
         };
         AccessLogManager::new(settings, &env.store)
-    })
+    });
+    Arc::clone(&shared)
 }
 
 fn log_format(parsed: &Bootstrap) -> Result<Option<ApplicationLogFormat>, String> {
