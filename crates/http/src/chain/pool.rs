@@ -72,6 +72,7 @@ impl LocalChain {
         let config = Rc::clone(config);
         match self.spare.with(Vec::pop) {
             Some(mut stream) => {
+                stream.chain = Some(Rc::clone(self));
                 stream.state.renew(config, info, self.entries.len());
                 for (slot, entry) in stream.slots.iter_mut().zip(&self.entries) {
                     entry.local.renew(&mut slot.filter);
@@ -101,7 +102,7 @@ impl LocalChain {
         Box::new(FilterStream {
             state,
             slots,
-            chain: Rc::clone(self),
+            chain: Some(Rc::clone(self)),
         })
     }
 

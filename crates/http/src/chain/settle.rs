@@ -55,7 +55,8 @@ impl FilterStream {
         if !state.route.has_filter_settings() {
             return;
         }
-        for (slot, entry) in self.slots.iter_mut().zip(&self.chain.entries) {
+        let entries = self.chain.iter().flat_map(|chain| &chain.entries);
+        for (slot, entry) in self.slots.iter_mut().zip(entries) {
             let disabled = selected.filter_disabled(&entry.name);
             slot.off = disabled.unwrap_or(entry.disabled);
         }
@@ -78,7 +79,9 @@ impl FilterStream {
             Respond::Informational(headers) => self.pass_1xx(headers),
             Respond::Headers(headers, end) => {
                 let unused = std::mem::replace(&mut self.state.response.headers, headers);
-                self.chain.header_pool.with(|pool| pool.give(unused));
+                if let Some(chain) = &self.chain {
+                    chain.header_pool.with(|pool| pool.give(unused));
+                }
                 self.state.response.started = true;
                 self.state.note_status();
                 self.pass_headers(Direction::Response, 0, end.is_end());

@@ -23,7 +23,8 @@ pub struct FilterStream {
     /// What filters see.
     pub state: StreamState,
     pub(crate) slots: Vec<Slot>,
-    pub(crate) chain: Rc<LocalChain>,
+    /// Its chain; none while it waits in the chain's pool, which would keep the chain for ever.
+    pub(crate) chain: Option<Rc<LocalChain>>,
 }
 
 impl FilterStream {
@@ -35,8 +36,9 @@ impl FilterStream {
     /// Ends the stream: every filter is told, and its memory goes back to the pool.
     pub fn finish(mut self: Box<Self>) {
         self.complete();
-        let chain = Rc::clone(&self.chain);
-        chain.give(self);
+        if let Some(chain) = self.chain.take() {
+            chain.give(self);
+        }
     }
 
     /// Tells every filter that the stream is over; once, before access logs are written.

@@ -367,3 +367,21 @@ fn a_renewed_stream_knows_nothing_of_the_last() {
     })
     .unwrap();
 }
+
+#[test]
+fn a_chain_that_is_replaced_goes_with_its_last_stream() {
+    run_main(|worker| async move {
+        let chain = chain(&worker, &[script("a", &Log::default())]);
+        let (used, active) = (stream(&worker, &chain, 0), stream(&worker, &chain, 0));
+        used.finish();
+        let chain = {
+            let weak = Rc::downgrade(&chain);
+            drop(chain);
+            weak
+        };
+        assert!(chain.upgrade().is_some());
+        active.finish();
+        assert!(chain.upgrade().is_none());
+    })
+    .unwrap();
+}
