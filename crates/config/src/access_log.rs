@@ -2,6 +2,7 @@
 
 use crate::common::fraction;
 use crate::matching::{header_matcher, value_matcher};
+use crate::unknown_extension::unknown_extension;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_observe::access_log::{Comparison, ComparisonOp, SampledFraction};
 use nuncio_observe::{AccessLogSpec, AccessLogType, LogFilter};
@@ -63,26 +64,13 @@ fn access_log(cx: &mut ParseCx, proto: proto::AccessLog) -> Parsed<AccessLogSpec
         None => Any::default(),
     };
     let Some(factory) = cx.env().registry.access_logger(&config) else {
-        return Err(unknown(cx, &name, &config));
+        return Err(unknown_extension(cx, &name, &config));
     };
     let logger = cx.field("typed_config", |cx| factory.parse(&config, cx))?;
     Ok(AccessLogSpec {
         filter: filter?.map(Arc::new),
         logger,
     })
-}
-
-/// Envoy's words for an extension that is not there.
-fn unknown(cx: &mut ParseCx, name: &str, config: &Any) -> nuncio_extension::Invalid {
-    let type_name = nuncio_proto::any::type_name(config);
-    let message = format!(
-        "Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"
-    );
-    if nuncio_proto::reflect::message(type_name).is_some() {
-        let hint = format!("Envoy has {type_name}, this build does not");
-        return cx.error_with_hint(message, hint);
-    }
-    cx.error(message)
 }
 
 /// A filter. How deep filters are nested was bounded when they were loaded.
@@ -135,7 +123,7 @@ fn log_filter(cx: &mut ParseCx, proto: proto::AccessLogFilter) -> Parsed<LogFilt
                 Some(ConfigType::TypedConfig(config)) => config,
                 None => Any::default(),
             };
-            Err(unknown(cx, &filter.name, &config))
+            Err(unknown_extension(cx, &filter.name, &config))
         }),
     }
 }

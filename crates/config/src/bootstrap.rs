@@ -1,13 +1,16 @@
 //! `envoy.config.bootstrap.v3.Bootstrap`: what a process starts with.
 
-use crate::{duration, stats};
+use crate::unknown_extension::unknown_extension;
+use crate::{dns_resolver, duration, stats};
 use nuncio_base::options::Options;
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3 as proto;
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
+use nuncio_proto::envoy::config::core::v3::TypedExtensionConfig;
 use nuncio_proto::envoy::config::listener::v3::Listener;
 use nuncio_stats::StatsConfig;
+use nuncio_upstream::discovery::ResolverSettings;
 use std::time::Duration;
 
 /// The bootstrap, taken apart: what is needed before anything else, and the resources.
@@ -20,6 +23,8 @@ pub struct Bootstrap {
     pub stats_flush_interval: Duration,
     /// Whether reading stats through the admin merges histograms first.
     pub stats_flush_on_admin: bool,
+    /// How clusters resolve names that do not say so themselves.
+    pub dns_resolver: ResolverSettings,
     /// `server.version`, where it is overridden.
     pub server_version: Option<u64>,
     /// The admin.
@@ -48,12 +53,22 @@ pub fn bootstrap(
     let secrets = cx.field("static_resources", |cx| {
         cx.refuse("secrets", !resources.secrets.is_empty())
     });
+    let regex_engine = cx.optional(
+        "default_regex_engine",
+        proto.default_regex_engine,
+        regex_engine,
+    );
+    let dns_resolver = cx.optional(
+        "typed_dns_resolver_config",
+        proto.typed_dns_resolver_config,
+        |cx, typed| dns_resolver::of_typed(cx, &typed),
+    );
     let interval = duration::optional(cx, "stats_flush_interval", proto.stats_flush_interval);
     let stats = cx.field("stats_config", |cx| {
         stats::stats_config(cx, proto.stats_config, &options.stats_tags)
     });
     let node = proto.node.unwrap_or_default();
-    refused.and(secrets)?;
+    refused.and(secrets).and(regex_engine)?;
     Ok(Bootstrap {
         node: NodeInfo {
             id: or_else(node.id, &options.service_node),
@@ -69,6 +84,7 @@ pub fn bootstrap(
             proto.stats_flush,
             Some(proto::bootstrap::StatsFlush::StatsFlushOnAdmin(true))
         ),
+        dns_resolver: dns_resolver?.unwrap_or_default(),
         server_version: proto.stats_server_version_override.map(|value| value.value),
         admin: proto.admin,
         layered_runtime: proto.layered_runtime,
@@ -76,6 +92,15 @@ pub fn bootstrap(
         clusters: resources.clusters,
         listeners: resources.listeners,
     })
+}
+
+/// RE2's syntax is what regexes have here, so its engine may be asked for.
+fn regex_engine(cx: &mut ParseCx, typed: TypedExtensionConfig) -> Parsed<()> {
+    let config = typed.typed_config.unwrap_or_default();
+    match nuncio_proto::any::type_name(&config) {
+        "envoy.extensions.regex_engines.v3.GoogleRE2" => Ok(()),
+        _ => Err(unknown_extension(cx, &typed.name, &config)),
+    }
 }
 
 fn or_else(text: String, fallback: &str) -> String {
@@ -106,6 +131,7 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
             "dns_resolution_config",
             proto.dns_resolution_config.is_some(),
         ),
+        ("node_context_params", !proto.node_context_params.is_empty()),
         (
             "bootstrap_extensions",
             !proto.bootstrap_extensions.is_empty(),

@@ -1,6 +1,7 @@
 //! Where a cluster's hosts come from: `type`, or `cluster_type` with its configuration.
 
 use crate::endpoint::{self, load_assignment};
+use crate::unknown_extension::{is_envoys, not_in_this_build};
 use crate::{dns_resolver, duration};
 use nuncio_extension::{Invalid, ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3 as proto;
@@ -78,11 +79,8 @@ fn of_custom(
         ("envoy.cluster.static", _) => of_type(cx, proto, DiscoveryType::Static),
         ("envoy.cluster.eds", _) => of_type(cx, proto, DiscoveryType::Eds),
         ("envoy.cluster.original_dst", _) => of_type(cx, proto, DiscoveryType::OriginalDst),
-        (name, Some(config))
-            if crate::unknown_extension::is_envoys(nuncio_proto::any::type_name(config)) =>
-        {
-            let hint = format!("Envoy has {name}, this build does not");
-            Err(cx.error_with_hint(unknown_type(name), hint))
+        (name, Some(config)) if is_envoys(nuncio_proto::any::type_name(config)) => {
+            Err(not_in_this_build(cx, unknown_type(name), name))
         }
         (name, _) => Err(cx.error(unknown_type(name))),
     }
@@ -244,7 +242,7 @@ fn typed(cx: &mut ParseCx, proto: &DnsCluster) -> Parsed<DnsSettings> {
             DnsLookupFamily::All => LookupFamily::All,
         },
         refresh: refresh.convert(cx)?,
-        resolver: resolver.unwrap_or_default(),
+        resolver: resolver.unwrap_or_else(|| dns_resolver::of_server(cx)),
     })
 }
 

@@ -12,8 +12,20 @@ use nuncio_upstream::discovery::ResolverSettings;
 use proto::cares::v3::CaresDnsResolverConfig;
 use proto::getaddrinfo::v3::GetAddrInfoDnsResolverConfig;
 use proto::hickory::v3::HickoryDnsResolverConfig;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// The bootstrap's `typed_dns_resolver_config`, shared by what is parsed for one server.
+#[derive(Default)]
+pub struct DefaultResolver(pub RefCell<ResolverSettings>);
+
+/// The resolver of clusters that ask for none of their own.
+pub fn of_server(cx: &ParseCx) -> ResolverSettings {
+    let default = cx.env().shared(DefaultResolver::default);
+    let settings = default.0.borrow();
+    settings.clone()
+}
 
 /// The resolver of a cluster: of several ways to say it the newest counts, as in Envoy.
 ///
@@ -28,6 +40,9 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<ResolverSetting
             let servers = servers(cx, "resolvers", &config.resolvers)?;
             Ok(with_options(servers, config.dns_resolver_options.as_ref()))
         });
+    }
+    if cluster.dns_resolvers.is_empty() && !cluster.use_tcp_for_dns_lookups {
+        return Ok(of_server(cx));
     }
     Ok(ResolverSettings {
         servers: servers(cx, "dns_resolvers", &cluster.dns_resolvers)?,

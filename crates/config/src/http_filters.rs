@@ -1,5 +1,6 @@
 //! Chains of HTTP filters (`HttpFilter` lists of connection managers, routers and clusters).
 
+use crate::unknown_extension::{is_envoys, unknown_extension};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{HttpFilterFactory, ParseCx, Parsed};
 use nuncio_http::factory::{ChainSpec, FilterEntry};
@@ -103,19 +104,11 @@ fn entry(
 /// know it: a filter that Envoy has, an authorization filter above all, must not vanish.
 fn unknown<T>(cx: &mut ParseCx, name: &str, config: &Any, is_optional: bool) -> Parsed<Option<T>> {
     let type_name = nuncio_proto::any::type_name(config);
-    let known_to_envoy = nuncio_proto::reflect::message(type_name).is_some();
-    if is_optional && !known_to_envoy {
+    if is_optional && !is_envoys(type_name) {
         cx.warn(format!(
             "optional HTTP filter {name} of unknown type {type_name} is left out"
         ));
         return Ok(None);
     }
-    let message = format!(
-        "Didn't find a registered implementation for '{name}' with type URL: '{type_name}'"
-    );
-    if known_to_envoy {
-        let hint = format!("Envoy has {type_name}, this build does not");
-        return Err(cx.error_with_hint(message, hint));
-    }
-    Err(cx.error(message))
+    Err(unknown_extension(cx, name, config))
 }

@@ -41,6 +41,21 @@ pub enum ErrorKind {
     Semantic,
 }
 
+impl ErrorKind {
+    /// When Envoy would have come upon it.
+    const fn order(self) -> u8 {
+        match self {
+            Self::Syntax => 0,
+            Self::Parse => 1,
+            Self::Unknown => 2,
+            Self::Deprecated => 3,
+            Self::Constraint => 4,
+            Self::Semantic => 5,
+            Self::NotBuilt => 6,
+        }
+    }
+}
+
 /// How the text of a constraint begins.
 pub(crate) const CONSTRAINT: &str = "Proto constraint validation failed (";
 
@@ -159,9 +174,13 @@ impl ConfigErrors {
         }
     }
 
-    /// The first error as Envoy words it: one line, for a log or a NACK.
+    /// The error that Envoy would have named, in its words: one line, for a log or a NACK.
+    ///
+    /// Envoy stops at its first error: what can't be read comes before names it does not know,
+    /// these before constraints, and all of them before what a component says of its config. What
+    /// only this build lacks comes last, so that it hides no error of the config.
     pub fn envoy_text(&self) -> String {
-        let Some(first) = self.errors.first() else {
+        let Some(first) = self.errors.iter().min_by_key(|error| error.kind.order()) else {
             return String::new();
         };
         let at = if first.path.is_empty() {
@@ -180,7 +199,7 @@ impl ConfigErrors {
                 "Unable to parse JSON as proto (INVALID_ARGUMENT: invalid JSON in {name}{at}: \
                  {message})"
             ),
-            ErrorKind::Semantic if !at.is_empty() => format!("{}: {message}", first.path),
+            ErrorKind::NotBuilt if !at.is_empty() => format!("{}: {message}", first.path),
             _ => message.clone(),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::counts::RouteCounts;
 use crate::router::Router;
-use nuncio_http::conn_manager::HcmStats;
+use nuncio_http::conn_manager::RouterStats;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::filter::Hooks;
 use nuncio_route::mutation::Scratch;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 /// The router's configuration (`envoy.extensions.filters.http.router.v3.Router`).
 pub struct RouterSpec {
     /// The stats it counts in: its connection manager's.
-    pub stats: Group<HcmStats>,
+    pub stats: Group<RouterStats>,
     /// Whether it leaves out the `x-envoy-*` headers it would add.
     pub suppress_envoy_headers: bool,
     /// Whether gRPC requests' HTTP codes are left out of cluster stats.
@@ -43,7 +43,7 @@ impl HttpFilterSpec for RouterSpec {
 
 /// The router on one worker.
 pub struct RouterLocal {
-    pub(crate) stats: HcmStats,
+    pub(crate) stats: RouterStats,
     pub(crate) clusters: Rc<ClusterManager>,
     pub(crate) suppress_envoy_headers: bool,
     pub(crate) suppress_grpc_codes: bool,

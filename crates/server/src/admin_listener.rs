@@ -55,7 +55,7 @@ fn convert(cx: &mut ParseCx, proto: proto::Admin) -> Parsed<Option<AdminConfig>>
     let Some(listens) = proto.address else {
         return Ok(None);
     };
-    cx.refuse("profile_path", !proto.profile_path.is_empty())?;
+    // `profile_path` says where `/cpuprofiler` would write; that is refused when it is asked for.
     let parsed = cx.field("address", |cx| address::address(cx, listens))?;
     let mut listen = ListenAddress::new(parsed.address);
     (listen.ipv4_compat, listen.mode) = (parsed.ipv4_compat, parsed.mode);
@@ -225,7 +225,7 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
         max_requests_per_connection: 0,
         buffer_limit: BODY_BYTES,
         stats: scope.group(),
-        tracing_stats: scope.scope("tracing").group(),
+        tracing_stats: None,
         h1_stats: server.env.store.scope("http1").group(),
         listener_stats: listener_scope.group(),
     }))

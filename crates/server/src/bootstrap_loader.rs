@@ -1,8 +1,15 @@
 //! Reads the bootstrap: the file, `--config-yaml` over it, or the embedded example.
 
+use crate::logging::ApplicationLogFormat;
+use crate::runtime_loader;
 use nuncio_base::options::Options;
+use nuncio_config::bootstrap::{Bootstrap, bootstrap};
+use nuncio_extension::server_env::NodeInfo;
+use nuncio_extension::{ParseCx, Registry, ServerEnv};
+use nuncio_proto::Message;
 use nuncio_proto::load::{self, Format};
 use nuncio_proto::{Loaded, UnknownFields};
+use nuncio_stats::Store;
 
 /// The embedded example's text, and its name in error messages.
 pub const DEMO: (&str, &str) = (
@@ -60,4 +67,82 @@ pub fn load(options: &Options) -> Result<Loaded, String> {
         }
     };
     parsed.check().map_err(|errors| errors.to_string())
+}
+
+/// What the log calls the configuration.
+pub fn name(options: &Options) -> String {
+    match (options.demo, options.config_path.as_str()) {
+        (true, _) => DEMO.0.to_owned(),
+        (false, "") => "--config-yaml".to_owned(),
+        (false, path) => path.to_owned(),
+    }
+}
+
+/// The bootstrap's runtime layers.
+pub type Layers = Vec<runtime_loader::LayerSpec>;
+
+/// Takes the bootstrap apart; every error of it comes with its place.
+pub fn take_apart(
+    loaded: &Loaded,
+    options: &Options,
+    registry: &'static Registry,
+) -> Result<(Bootstrap, Layers), String> {
+    let proto = loaded.decode().map_err(|errors| errors.to_string())?;
+    let env = ServerEnv::new(
+        registry,
+        Store::default(),
+        Vec::new(),
+        NodeInfo::default(),
+        true,
+    );
+    let mut cx = ParseCx::new(env);
+    let parsed = bootstrap(&mut cx, proto, options);
+    let runtime = parsed
+        .as_ref()
+        .ok()
+        .and_then(|parsed| parsed.layered_runtime.as_ref());
+    let layers = runtime_loader::layers(runtime);
+    let layers = layers.unwrap_or_else(|errors| {
+        for error in errors {
+            cx.add(error);
+        }
+        Layers::new()
+    });
+    match parsed {
+        Ok(parsed) if cx.is_clean() => Ok((parsed, layers)),
+        Ok(_) | Err(_) => Err(failure(loaded, cx)),
+    }
+}
+
+/// The errors that a converter recorded, with their places in the file.
+pub fn failure(loaded: &Loaded, cx: ParseCx) -> String {
+    let (errors, _) = cx.finish();
+    loaded.locate(errors).to_string()
+}
+
+/// The application log's format, where the bootstrap has one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn log_format(parsed: &Bootstrap) -> Result<Option<ApplicationLogFormat>, String> {
+    use nuncio_proto::envoy::config::bootstrap::v3::bootstrap::application_log_config::log_format::LogFormat;
+    let format = parsed
+        .application_log
+        .as_ref()
+        .and_then(|config| config.log_format.as_ref());
+    match format.and_then(|format| format.log_format.as_ref()) {
+        None => Ok(None),
+        Some(LogFormat::TextFormat(text)) => Ok(Some(ApplicationLogFormat::Text(text.clone()))),
+        Some(LogFormat::JsonFormat(json)) => {
+            let Some(message) = nuncio_proto::reflect::message("google.protobuf.Struct") else {
+                return Err("google.protobuf.Struct is missing from the tables".to_owned());
+            };
+            let options = nuncio_proto::json::Options {
+                compact: true,
+                ..Default::default()
+            };
+            let text = nuncio_proto::json::print(&json.encode_to_vec(), message, &options);
+            Ok(Some(ApplicationLogFormat::Json(text)))
+        }
+    }
 }

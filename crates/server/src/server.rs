@@ -4,22 +4,22 @@ use crate::admin_listener;
 use crate::bootstrap_loader;
 use crate::cluster_manager::{ClusterManager, ClusterSource};
 use crate::listener_manager::{ListenerManager, Origin};
-use crate::logging::{ApplicationLog, ApplicationLogFormat};
-use crate::runtime_loader::{self, RuntimeLoader};
+use crate::logging::ApplicationLog;
+use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
 use crate::state::{ServerState, StateCell};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::options::{Mode, Options};
-use nuncio_config::bootstrap::{Bootstrap, bootstrap};
-use nuncio_extension::server_env::NodeInfo;
+use nuncio_config::bootstrap::Bootstrap;
+use nuncio_config::dns_resolver::DefaultResolver;
 use nuncio_extension::{ParseCx, Registry, ServerEnv};
 use nuncio_listener::{GlobalConnections, ListenSockets, Listener, ListenerContext};
 use nuncio_net::drain::{DrainSettings, DrainStrategy, ServerDrain};
 use nuncio_observe::AccessLogManager;
 use nuncio_observe::access_log::FlushSettings;
-use nuncio_proto::{Loaded, Message};
+use nuncio_proto::Loaded;
 use nuncio_stats::Store;
 use nuncio_upstream::discovery::ClusterConfig;
 use nuncio_worker::{Worker, WorkerThread, run_main};
@@ -62,25 +62,20 @@ pub struct Server {
 pub fn run(options: Options, registry: &'static Registry) -> Result<(), String> {
     let (application_log, opened) = ApplicationLog::install(&options);
     opened?;
-    let name = config_name(&options);
+    let name = bootstrap_loader::name(&options);
+    let mode = options.mode;
     let result = start(options, registry, application_log);
-    result.inspect_err(|text| {
-        // One line for log pipelines; all errors of the file follow on stderr.
-        let first = text.lines().next().unwrap_or_default();
-        log!(
-            logger::MAIN,
-            Level::Critical,
-            "error initializing config '{name}': {first}"
-        );
-    })
+    result.inspect_err(|text| log_failure(mode, &name, text))
 }
 
-fn config_name(options: &Options) -> String {
-    match (options.demo, options.config_path.as_str()) {
-        (true, _) => bootstrap_loader::DEMO.0.to_owned(),
-        (false, "") => "--config-yaml".to_owned(),
-        (false, path) => path.to_owned(),
-    }
+/// One line for log pipelines, in Envoy's words; all errors of the file follow on stderr.
+fn log_failure(mode: Mode, name: &str, text: &str) {
+    let first = text.lines().next().unwrap_or_default();
+    let line = match mode {
+        Mode::Validate => format!("error initializing configuration '{name}': {first}"),
+        _ => format!("error `{first}` initializing config '{name}'"),
+    };
+    log!(logger::MAIN, Level::Critical, "{line}");
 }
 
 fn start(
@@ -93,8 +88,8 @@ fn start(
         log!(logger::CONFIG, Level::Warning, "{warning}");
     }
     let served = run_main(|worker| async move {
-        let (parsed, layers) = take_apart(&loaded, &options, registry)?;
-        if let Some(format) = log_format(&parsed)? {
+        let (parsed, layers) = bootstrap_loader::take_apart(&loaded, &options, registry)?;
+        if let Some(format) = bootstrap_loader::log_format(&parsed)? {
             application_log.set_format(&format)?;
         }
         if options.mode == Mode::Validate {
@@ -114,47 +109,6 @@ fn start(
     served.map_err(|error| format!("cannot start the event loop: {error}"))?
 }
 
-type Layers = Vec<runtime_loader::LayerSpec>;
-
-/// Takes the bootstrap apart; every error of it comes with its place.
-fn take_apart(
-    loaded: &Loaded,
-    options: &Options,
-    registry: &'static Registry,
-) -> Result<(Bootstrap, Layers), String> {
-    let proto = loaded.decode().map_err(|errors| errors.to_string())?;
-    let env = ServerEnv::new(
-        registry,
-        Store::default(),
-        Vec::new(),
-        NodeInfo::default(),
-        true,
-    );
-    let mut cx = ParseCx::new(env);
-    let parsed = bootstrap(&mut cx, proto, options);
-    let runtime = parsed
-        .as_ref()
-        .ok()
-        .and_then(|parsed| parsed.layered_runtime.as_ref());
-    let layers = runtime_loader::layers(runtime);
-    let layers = layers.unwrap_or_else(|errors| {
-        for error in errors {
-            cx.add(error);
-        }
-        Layers::new()
-    });
-    match parsed {
-        Ok(parsed) if cx.is_clean() => Ok((parsed, layers)),
-        Ok(_) | Err(_) => Err(failure(loaded, cx)),
-    }
-}
-
-/// The errors that a converter recorded, with their places in the file.
-fn failure(loaded: &Loaded, cx: ParseCx) -> String {
-    let (errors, _) = cx.finish();
-    loaded.locate(errors).to_string()
-}
-
 type Clusters = Vec<(ClusterConfig, ClusterSource)>;
 
 /// Converts the static resources: clusters are given back, listeners are noted by their manager.
@@ -169,6 +123,8 @@ fn resources(
     let clusters = std::mem::take(&mut parsed.clusters);
     let listeners = std::mem::take(&mut parsed.listeners);
     let mut names = std::collections::HashSet::new();
+    let resolver = env.shared(DefaultResolver::default);
+    *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
     let (clusters, listeners) = cx.field("static_resources", |cx| {
         let clusters = cx.list("clusters", clusters, |cx, proto| {
             if !names.insert(proto.name.clone()) {
@@ -197,7 +153,7 @@ fn resources(
             }
             Ok(clusters)
         }
-        _ => Err(failure(loaded, cx)),
+        _ => Err(bootstrap_loader::failure(loaded, cx)),
     }
 }
 
@@ -216,7 +172,7 @@ fn validate(
     let manager = ListenerManager::new(worker, context);
     resources(loaded, &env, &manager, &mut parsed)?;
     admin_listener::check(&env, loaded, &parsed)?;
-    println!("configuration '{}' OK", config_name(options));
+    println!("configuration '{}' OK", bootstrap_loader::name(options));
     Ok(())
 }
 
@@ -231,34 +187,11 @@ fn share_access_logs(env: &ServerEnv, options: &Options) -> Arc<AccessLogManager
     Arc::clone(&shared)
 }
 
-fn log_format(parsed: &Bootstrap) -> Result<Option<ApplicationLogFormat>, String> {
-    use nuncio_proto::envoy::config::bootstrap::v3::bootstrap::application_log_config::log_format::LogFormat;
-    let format = parsed
-        .application_log
-        .as_ref()
-        .and_then(|config| config.log_format.as_ref());
-    match format.and_then(|format| format.log_format.as_ref()) {
-        None => Ok(None),
-        Some(LogFormat::TextFormat(text)) => Ok(Some(ApplicationLogFormat::Text(text.clone()))),
-        Some(LogFormat::JsonFormat(json)) => {
-            let Some(message) = nuncio_proto::reflect::message("google.protobuf.Struct") else {
-                return Err("google.protobuf.Struct is missing from the tables".to_owned());
-            };
-            let options = nuncio_proto::json::Options {
-                compact: true,
-                ..Default::default()
-            };
-            let text = nuncio_proto::json::print(&json.encode_to_vec(), message, &options);
-            Ok(Some(ApplicationLogFormat::Json(text)))
-        }
-    }
-}
-
 async fn serve(
     worker: Rc<Worker>,
     loaded: Loaded,
     mut parsed: Bootstrap,
-    layers: Layers,
+    layers: bootstrap_loader::Layers,
     options: Options,
     registry: &'static Registry,
     application_log: ApplicationLog,
@@ -428,7 +361,10 @@ impl Server {
     /// Brings gauges that nobody sets by himself up to date.
     pub(crate) fn update_stats(&self) {
         self.worker.tick();
-        self.stats
-            .update(self.worker.now(), self.connections.open());
+        // The admin's connections count nowhere but in its own stats.
+        let admin = self.admin_listener.borrow();
+        let of_admin = admin.as_ref().map_or(0, |(it, _)| it.open_connections());
+        let connections = self.connections.open().saturating_sub(of_admin);
+        self.stats.update(self.worker.now(), connections);
     }
 }

@@ -1,5 +1,6 @@
 //! `server.*` and what else the main thread counts (Envoy's `server_stats.h`).
 
+use nuncio_http::conn_manager::RouterStats;
 use nuncio_stats::{SharedGauge, Store};
 use std::time::Instant;
 
@@ -47,6 +48,7 @@ impl ServerStats {
         for name in counters {
             constant.push(Box::new(scope.counter(name)));
         }
+        constant.extend(unmoved(store));
         Self {
             uptime: scope.gauge("uptime"),
             total_connections: scope.gauge("total_connections"),
@@ -72,4 +74,18 @@ impl ServerStats {
         let counted = self.bug_failures.value();
         self.bug_failures.add(failures.saturating_sub(counted));
     }
+}
+
+/// What Envoy shows from the start, of parts that nothing asks anything of here: no load is shed,
+/// and the server sends no requests of its own.
+fn unmoved(store: &Store) -> [Box<dyn std::any::Any>; 3] {
+    let shed = store.scope("envoy.overload_actions.reset_high_memory_stream");
+    let delay = store.scope("overload");
+    let delay = delay.histogram("refresh_interval_delay", nuncio_stats::Unit::Milliseconds);
+    let client = store.scope("http.async-client").group::<RouterStats>();
+    [
+        Box::new(shed.counter("count")),
+        Box::new(delay),
+        Box::new(client),
+    ]
 }

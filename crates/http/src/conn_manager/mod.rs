@@ -18,4 +18,4 @@ pub use manager::HttpConnectionManager;
 pub use spec::{
     CodecType, EscapedSlashes, HcmSpec, RequestIds, ServerHeader, StripPort, Timeouts, XffSettings,
 };
-pub use stats::{HcmStats, ListenerHttpStats, TracingStats};
+pub use stats::{HcmStats, ListenerHttpStats, RouterStats, TracingStats};

@@ -148,7 +148,7 @@ pub struct HcmSpec {
     /// `http.<stat_prefix>.*`.
     pub stats: Group<HcmStats>,
     /// `http.<stat_prefix>.tracing.*`.
-    pub tracing_stats: Group<TracingStats>,
+    pub tracing_stats: Option<Group<TracingStats>>,
     /// `http1.*`, the same for all connection managers.
     pub h1_stats: Group<H1Stats>,
     /// `listener.<address>.http.<stat_prefix>.*`.

@@ -3,7 +3,7 @@
 use nuncio_stats::stat_group;
 
 stat_group! {
-    /// `http.<stat_prefix>.*`, the router's included: it counts under its manager's prefix.
+    /// `http.<stat_prefix>.*`.
     pub struct HcmStats {
         counters {
             downstream_cx_delayed_close_timeout, downstream_cx_destroy,
@@ -26,13 +26,7 @@ stat_group! {
             downstream_rq_rejected_via_ip_detection, downstream_rq_response_before_rq_complete,
             downstream_rq_rx_reset, downstream_rq_timeout, downstream_rq_too_large,
             downstream_rq_too_many_premature_resets, downstream_rq_total, downstream_rq_tx_reset,
-            downstream_rq_ws_on_non_ws_route, no_cluster, no_route,
-            passthrough_internal_redirect_bad_location, passthrough_internal_redirect_no_route,
-            passthrough_internal_redirect_predicate,
-            passthrough_internal_redirect_too_many_redirects,
-            passthrough_internal_redirect_unsafe_scheme, rq_direct_response,
-            rq_overload_local_reply, rq_redirect, rq_reset_after_downstream_response_started,
-            rq_total, rs_too_large,
+            downstream_rq_ws_on_non_ws_route, rs_too_large,
         }
         gauges {
             downstream_cx_active, downstream_cx_http1_active, downstream_cx_http1_soft_drain,
@@ -41,6 +35,20 @@ stat_group! {
             downstream_cx_tx_bytes_buffered, downstream_cx_upgrades_active, downstream_rq_active,
         }
         histograms { downstream_cx_length_ms: Milliseconds, downstream_rq_time: Milliseconds }
+    }
+}
+
+stat_group! {
+    /// What a router counts, under its manager's prefix: `http.<stat_prefix>.*`.
+    pub struct RouterStats {
+        counters {
+            no_cluster, no_route, passthrough_internal_redirect_bad_location,
+            passthrough_internal_redirect_no_route, passthrough_internal_redirect_predicate,
+            passthrough_internal_redirect_too_many_redirects,
+            passthrough_internal_redirect_unsafe_scheme, rq_direct_response,
+            rq_overload_local_reply, rq_redirect, rq_reset_after_downstream_response_started,
+            rq_total,
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
                 .map_or(0, |value| u64::from(value.value)),
             buffer_limit: listener.buffer_limit,
             stats: scope.group(),
-            tracing_stats: scope.scope("tracing").group(),
+            tracing_stats: Some(scope.scope("tracing").group()),
             h1_stats: cx.env().store.scope("http1").group(),
             listener_stats: listener_scope.group(),
             stat_prefix: proto.stat_prefix,
