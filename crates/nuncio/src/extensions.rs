@@ -17,6 +17,7 @@ static ACCESS_LOGGERS: &[&dyn AccessLoggerFactory] = &[
 static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::Buffer,
     &http_filters::Cors,
+    &http_filters::ExtAuthz,
     &http_filters::Fault,
     &http_filters::HeaderMutation,
     &http_filters::Router,

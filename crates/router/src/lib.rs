@@ -1,6 +1,7 @@
 //! The router: the HTTP filter that ends a chain. From a route to a response: attempts upstream,
 //! timeouts, retries.
 
+pub mod async_client;
 mod attempt;
 mod counts;
 mod headers;
@@ -13,6 +14,7 @@ mod router;
 mod start;
 mod timeouts;
 
+pub use async_client::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
 pub use local::{RouterLocal, RouterSpec};
 pub use retry::RetryState;
 pub use router::Router;

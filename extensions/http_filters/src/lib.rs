@@ -2,6 +2,7 @@
 
 pub mod buffer;
 pub mod cors;
+pub mod ext_authz;
 pub mod fault;
 pub mod header_mutation;
 pub mod router;
@@ -13,6 +14,7 @@ mod testing;
 
 pub use buffer::Buffer;
 pub use cors::Cors;
+pub use ext_authz::ExtAuthz;
 pub use fault::Fault;
 pub use header_mutation::HeaderMutation;
 pub use router::Router;

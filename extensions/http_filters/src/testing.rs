@@ -20,6 +20,11 @@ use nuncio_proto::{Format, Name, Options, load, reflect};
 use nuncio_route::RouteTable;
 use nuncio_stats::{StatsConfig, Store};
 use nuncio_stream_info::{ConnectionInfo, StreamInfo, Timings};
+use nuncio_upstream::lb::LbCx;
+use nuncio_upstream::{
+    Choice, ClusterInfo, ClusterManager, ClusterSpec, Host, HostSet, HostSpec, LbRequest, LbSpec,
+    LoadBalancer, PrioritySet,
+};
 use nuncio_worker::{Held, Worker, run_main};
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -31,6 +36,7 @@ static REGISTRY: Registry = Registry {
     http_filters: &[
         &crate::Buffer,
         &crate::Cors,
+        &crate::ExtAuthz,
         &crate::Fault,
         &crate::HeaderMutation,
     ],
@@ -49,6 +55,7 @@ pub(crate) struct Script {
     open: bool,
     peer: Answer,
     flags: Vec<(String, FlagValue)>,
+    services: Vec<(&'static str, u16)>,
 }
 
 #[derive(Clone)]
@@ -76,6 +83,8 @@ pub(crate) struct Outcome {
     store: Store,
     /// Dynamic metadata.
     pub metadata: Metadata,
+    /// The route's name.
+    pub route: String,
 }
 
 impl Outcome {
@@ -183,6 +192,7 @@ impl Script {
                 trailers: None,
             },
             flags: Vec::new(),
+            services: Vec::new(),
         }
     }
 
@@ -218,6 +228,12 @@ impl Script {
                 self.request.append(*name, value.as_bytes());
             }
         }
+        self
+    }
+
+    /// Adds a request header whose value may be no text.
+    pub fn request_bytes(mut self, name: &str, value: &[u8]) -> Self {
+        self.request.append(name, value);
         self
     }
 
@@ -258,6 +274,12 @@ impl Script {
         self
     }
 
+    /// Adds a cluster of one host, by its port on loopback.
+    pub fn cluster(mut self, name: &'static str, port: u16) -> Self {
+        self.services.push((name, port));
+        self
+    }
+
     /// Runs it.
     pub fn run(self) -> Outcome {
         run_main(|worker| async move { self.run_on(worker).await }).unwrap()
@@ -266,6 +288,10 @@ impl Script {
     async fn run_on(self, worker: Rc<Worker>) -> Outcome {
         let store = Store::new(StatsConfig::default());
         worker.set_flags(Arc::new(RuntimeFlags::merged([&self.flags[..]])));
+        let clusters = ClusterManager::of(&worker);
+        for (name, port) in &self.services {
+            add_cluster(&clusters, &store, name, *port);
+        }
         let seen = Arc::new(Mutex::new(String::new()));
         let (chain, table) = self.configure(&worker, &store, &seen);
         let address = Address::Ip(([127, 0, 0, 1], 1).into());
@@ -307,6 +333,7 @@ impl Script {
             flags: flags.join(","),
             took: worker.now() - started,
             metadata: info.metadata.clone(),
+            route: info.route_name.as_deref().unwrap_or_default().to_owned(),
             store,
         };
         stream.finish();
@@ -355,14 +382,46 @@ impl Script {
     fn send(&self, stream: &mut FilterStream) {
         let ends = !self.open && self.trailers.is_none();
         stream.request_headers(End::when(ends && self.body.is_empty()));
-        for (index, piece) in self.body.iter().enumerate() {
-            let last = index + 1 == self.body.len();
-            stream.request_data((*piece).into(), End::when(ends && last));
+        for piece in &self.body {
+            stream.request_data((*piece).into(), End::No);
+        }
+        // The connection manager shows the end by itself too.
+        if ends && !self.body.is_empty() && !stream.state.request_aborted {
+            stream.request_data(Buffer::new(), End::Stream);
         }
         if let Some(trailers) = &self.trailers {
             stream.request_trailers(trailers.clone());
         }
     }
+}
+
+/// Chooses the one host.
+#[derive(Debug)]
+struct OneHost;
+
+impl LoadBalancer for OneHost {
+    fn choose(&mut self, hosts: &PrioritySet, _: &dyn LbRequest, _: &mut LbCx<'_>) -> Choice {
+        Choice::Host(Arc::clone(&hosts.sets()[0].hosts()[0]))
+    }
+}
+
+impl LbSpec for OneHost {
+    fn name(&self) -> &'static str {
+        "test.one_host"
+    }
+
+    fn localize(&self, _worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
+        Box::new(Self)
+    }
+}
+
+fn add_cluster(clusters: &ClusterManager, store: &Store, name: &str, port: u16) {
+    let spec = ClusterSpec::new(name, Arc::new(OneHost));
+    let address = Address::Ip(([127, 0, 0, 1], port).into());
+    let host = Host::new(HostSpec::new(address));
+    let set = HostSet::new(0, vec![host], &Default::default(), Default::default());
+    let hosts = PrioritySet::new(vec![set.into()], 50);
+    clusters.set(ClusterInfo::new(spec, &store.root()), Arc::new(hosts));
 }
 
 /// What left the chain.
@@ -451,6 +510,8 @@ impl StreamFactory for Peer {
 
 impl HttpFilter for Peer {
     fn request_headers(&mut self, cx: &mut Cx<'_>, end: End) -> HeadersStatus {
+        // As the router does.
+        cx.lookup_route();
         self.note(&text(cx.request_headers()));
         if end.is_end() {
             self.respond(cx);
@@ -459,7 +520,9 @@ impl HttpFilter for Peer {
     }
 
     fn request_data(&mut self, cx: &mut Cx<'_>, data: &mut Buffer, end: End) -> DataStatus {
-        self.note(&body_text(data));
+        if !data.is_empty() {
+            self.note(&body_text(data));
+        }
         if end.is_end() {
             self.respond(cx);
         }

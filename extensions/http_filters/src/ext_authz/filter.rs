@@ -1,0 +1,390 @@
+//! The filter on one stream.
+
+use super::check::{self, CheckBody};
+use super::settings::{BodySettings, ExtAuthzRouteSpec, ExtAuthzSpec, HttpService};
+use super::stats::{ClusterStats, ExtAuthzStats, Outcome};
+use super::verdict::{Consent, Denial, Fields, Verdict};
+use nuncio_base::header_name::MessageKind;
+use nuncio_base::metadata::Value;
+use nuncio_base::{Buffer, HeaderName, names};
+use nuncio_codec::End;
+use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
+use nuncio_http::format_cx::with_headers;
+use nuncio_http::{
+    Cx, DataStatus, Direction, HeadersStatus, Hooks, HttpFilter, LocalReply, TrailersStatus,
+};
+use nuncio_route::mutation::Scratch;
+use nuncio_router::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
+use nuncio_stream_info::ResponseFlag;
+use nuncio_upstream::{ClusterManager, LocalCluster};
+use nuncio_worker::Worker;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The namespace of the dynamic metadata that services set, whatever the filter's name.
+const NAMESPACE: &str = "envoy.filters.http.ext_authz";
+
+/// How large a service's answer may be, in bytes: what Envoy's connections buffer by default.
+const MOST_RESPONSE_BYTES: usize = 1 << 20;
+
+/// The filter's configuration, shared by the workers.
+pub struct SharedSpec(pub Arc<ExtAuthzSpec>);
+
+/// The filter on one worker.
+pub struct ExtAuthzLocal {
+    spec: Arc<ExtAuthzSpec>,
+    stats: ExtAuthzStats,
+    cluster_stats: ClusterStats,
+    clusters: Rc<ClusterManager>,
+}
+
+impl HttpFilterSpec for SharedSpec {
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalFilter> {
+        let clusters = ClusterManager::of(worker);
+        Rc::new(Local(Rc::new(ExtAuthzLocal {
+            stats: self.0.stats.local(),
+            cluster_stats: ClusterStats::new(Rc::clone(&clusters), &self.0.stat_prefix),
+            clusters,
+            spec: Arc::clone(&self.0),
+        })))
+    }
+}
+
+impl HttpFilterFactory for ExtAuthzLocal {
+    type Filter = ExtAuthzFilter;
+
+    fn hooks(&self) -> Hooks {
+        Hooks::REQUEST.and(Hooks::RESPONSE_HEADERS)
+    }
+
+    fn create(self: &Rc<Self>) -> ExtAuthzFilter {
+        ExtAuthzFilter {
+            local: Rc::clone(self),
+            state: State::Passing,
+            call: None,
+            response: Fields::new(),
+        }
+    }
+}
+
+/// Where the check of a request stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// There is none, or it is over.
+    Passing,
+    /// The body is gathered for it.
+    Gathering(BodySettings),
+    /// The service is asked.
+    Calling,
+}
+
+/// A check that is under way.
+struct Call {
+    service: Arc<HttpService>,
+    /// The cluster that the request itself goes to, which is charged with the outcome.
+    cluster: Option<Rc<LocalCluster>>,
+    started: Instant,
+}
+
+/// The filter.
+pub struct ExtAuthzFilter {
+    local: Rc<ExtAuthzLocal>,
+    state: State,
+    call: Option<Box<Call>>,
+    /// Headers that a consent adds to the response.
+    response: Fields,
+}
+
+impl ExtAuthzFilter {
+    /// Whether this request is to be checked.
+    fn is_enabled(&self, cx: &mut Cx<'_>) -> bool {
+        let spec = &self.local.spec;
+        let drawn = spec.enabled.as_ref().is_none_or(|share| {
+            let share = share.current(&cx.worker().flags());
+            share.holds(cx.worker().random())
+        });
+        let metadata = spec.enabled_metadata.as_ref();
+        drawn && metadata.is_none_or(|matcher| matcher.matches(&cx.info().metadata))
+    }
+
+    /// What becomes of a request that is not checked.
+    fn on_disabled(&mut self, cx: &mut Cx<'_>) -> HeadersStatus {
+        let spec = &self.local.spec;
+        self.local.stats.disabled().inc();
+        let deny = spec.deny_at_disable.as_ref().is_some_and(|(deny, key)| {
+            let flags = cx.worker().flags();
+            flags.boolean(key, *deny)
+        });
+        if !deny {
+            return HeadersStatus::Continue;
+        }
+        cx.local_reply(error_reply(spec));
+        HeadersStatus::StopIteration
+    }
+
+    /// Asks the service. `last` is the piece of body that came last and is not buffered yet.
+    fn check(&mut self, cx: &mut Cx<'_>, last: Option<&Buffer>) {
+        let body = match self.state {
+            State::Gathering(settings) => Some(gathered(cx, last, settings.max_bytes)),
+            State::Passing | State::Calling => None,
+        };
+        self.state = State::Calling;
+        let of_route = cx.route_spec::<ExtAuthzRouteSpec>();
+        let of_route = of_route.as_deref().and_then(|spec| match spec {
+            ExtAuthzRouteSpec::Check(settings) => settings.service.clone(),
+            ExtAuthzRouteSpec::Disabled(_) => None,
+        });
+        let cluster = request_cluster(cx, &self.local.clusters);
+        let Some(service) = of_route.or_else(|| self.local.spec.service.clone()) else {
+            return self.on_error(cx, cluster.as_deref());
+        };
+        let request = self.request(cx, &service, body);
+        let client = AsyncClient::new(cx.worker(), Arc::clone(&service.cluster));
+        self.call = Some(Box::new(Call {
+            service,
+            cluster,
+            started: cx.worker().now(),
+        }));
+        cx.call(client.send(request), Self::on_answer);
+    }
+
+    fn request(
+        &self,
+        cx: &mut Cx<'_>,
+        service: &HttpService,
+        body: Option<(Buffer, bool)>,
+    ) -> AsyncRequest {
+        let worker = Rc::clone(cx.worker());
+        let (request, info) = cx.request_and_info();
+        let size = body.as_ref().map(|(body, partial)| CheckBody {
+            len: body.len(),
+            partial: *partial,
+        });
+        let mut headers = check::head(&self.local.spec, service, request, size);
+        let mut scratch = Scratch::default();
+        let add = &service.headers_to_add;
+        add.apply(&mut headers, &mut scratch, |formatter, _, out| {
+            with_headers(&worker, info, Some(request), None, |cx| {
+                formatter.append(cx, out);
+            });
+        });
+        AsyncRequest {
+            headers,
+            body: body.map(|(body, _)| body).unwrap_or_default(),
+            timeout: service.timeout,
+            max_response_bytes: MOST_RESPONSE_BYTES,
+        }
+    }
+
+    fn on_answer(&mut self, cx: &mut Cx<'_>, answer: Result<AsyncResponse, AsyncFailure>) {
+        let Some(call) = self.call.take() else {
+            return;
+        };
+        self.state = State::Passing;
+        let verdict = match answer {
+            Ok(response) => Verdict::of(&call.service.answer, &response),
+            Err(_) => Verdict::Error,
+        };
+        match verdict {
+            Verdict::Ok(consent) => self.on_ok(cx, consent, &call),
+            Verdict::Denied(denial) => self.on_denied(cx, denial, &call),
+            Verdict::Error => self.on_error(cx, call.cluster.as_deref()),
+        }
+    }
+
+    fn on_ok(&mut self, cx: &mut Cx<'_>, consent: Consent, call: &Call) {
+        self.local.stats.ok().inc();
+        self.count(call.cluster.as_deref(), Outcome::Ok);
+        let mut metadata = consent.metadata;
+        if !metadata.is_empty() {
+            let waited = cx.worker().now().saturating_duration_since(call.started);
+            let millis = nuncio_base::time::millis(waited) as f64;
+            metadata.insert("ext_authz_duration".to_owned(), Value::Number(millis));
+        }
+        self.set_metadata(cx, metadata);
+        let changes =
+            !(consent.set.is_empty() && consent.append.is_empty() && consent.remove.is_empty());
+        let headers = cx.request_headers();
+        for (name, value) in &consent.set {
+            headers.replace(&request_name(name), value);
+        }
+        for (name, value) in &consent.append {
+            headers.receive(&request_name(name), value, MessageKind::Request);
+        }
+        for name in &consent.remove {
+            headers.remove(name);
+        }
+        if changes && self.local.spec.clear_route_cache {
+            cx.clear_route();
+        }
+        self.response = consent.response;
+        cx.resume_request();
+    }
+
+    fn on_denied(&mut self, cx: &mut Cx<'_>, denial: Denial, call: &Call) {
+        let spec = &self.local.spec;
+        self.local.stats.denied().inc();
+        self.count(call.cluster.as_deref(), Outcome::Denied);
+        if spec.charge_cluster
+            && let Some(cluster) = &call.cluster
+        {
+            cluster.count_response(denial.status, true, false);
+        }
+        self.set_metadata(cx, denial.metadata);
+        let mut body = denial.body;
+        if spec.max_denied_body > 0 {
+            body.truncate(spec.max_denied_body);
+        }
+        let mut reply = LocalReply::new(denial.status, body, "ext_authz_denied")
+            .flag(ResponseFlag::UnauthorizedExternalService);
+        reply.headers = denial.headers;
+        cx.local_reply(reply);
+    }
+
+    fn on_error(&mut self, cx: &mut Cx<'_>, cluster: Option<&LocalCluster>) {
+        let spec = &self.local.spec;
+        self.state = State::Passing;
+        self.local.stats.error().inc();
+        self.count(cluster, Outcome::Error);
+        if !spec.failure_mode_allow {
+            return cx.local_reply(error_reply(spec));
+        }
+        self.local.stats.failure_mode_allowed().inc();
+        self.count(cluster, Outcome::FailureModeAllowed);
+        if spec.failure_mode_allow_header_add {
+            cx.request_headers()
+                .append("x-envoy-auth-failure-mode-allowed", b"true");
+        }
+        cx.resume_request();
+    }
+
+    fn count(&self, cluster: Option<&LocalCluster>, outcome: Outcome) {
+        if let Some(cluster) = cluster {
+            self.local.cluster_stats.count(cluster, outcome);
+        }
+    }
+
+    fn set_metadata(&self, cx: &mut Cx<'_>, fields: BTreeMap<String, Value>) {
+        if fields.is_empty() {
+            return;
+        }
+        if self.local.spec.ingest_metadata {
+            let fields = Value::Struct(Arc::new(fields));
+            cx.info().metadata.merge(NAMESPACE, &fields);
+        } else {
+            self.local.stats.ignored_dynamic_metadata().inc();
+        }
+    }
+
+    /// How much of the request's body this request's check gets.
+    fn body_settings(&self, route: Option<&ExtAuthzRouteSpec>) -> Option<BodySettings> {
+        match route {
+            Some(ExtAuthzRouteSpec::Check(settings)) => {
+                settings.body.unwrap_or(self.local.spec.body)
+            }
+            Some(ExtAuthzRouteSpec::Disabled(_)) | None => self.local.spec.body,
+        }
+    }
+}
+
+/// The reply to a request that is refused without a verdict.
+fn error_reply(spec: &ExtAuthzSpec) -> LocalReply {
+    LocalReply::new(spec.status_on_error, "", "ext_authz_error")
+        .flag(ResponseFlag::UnauthorizedExternalService)
+}
+
+/// A request's `host` is its `:authority`.
+fn request_name(name: &HeaderName) -> HeaderName {
+    if name.known() == Some(names::HOST) {
+        names::AUTHORITY.into()
+    } else {
+        name.clone()
+    }
+}
+
+/// The cluster that the request itself goes to.
+fn request_cluster(cx: &mut Cx<'_>, clusters: &ClusterManager) -> Option<Rc<LocalCluster>> {
+    cx.lookup_route();
+    let state = cx.state();
+    let name = state
+        .route
+        .selected()?
+        .cluster_name(&state.request.headers)?;
+    clusters.get(std::str::from_utf8(name).ok()?)
+}
+
+/// The body that was gathered, up to `max_bytes`, and whether it is the beginning only.
+fn gathered(cx: &mut Cx<'_>, last: Option<&Buffer>, max_bytes: usize) -> (Buffer, bool) {
+    let mut body = cx.buffered(Direction::Request).clone();
+    if let Some(last) = last {
+        body.append(&mut last.clone());
+    }
+    let partial = body.len() > max_bytes;
+    let mut body = body.split_to(body.len().min(max_bytes));
+    // What is kept of the body must not pin the memory it was read into.
+    body.compact();
+    (body, partial)
+}
+
+impl HttpFilter for ExtAuthzFilter {
+    fn request_headers(&mut self, cx: &mut Cx<'_>, end: End) -> HeadersStatus {
+        let route = cx.route_spec::<ExtAuthzRouteSpec>();
+        if let Some(ExtAuthzRouteSpec::Disabled(true)) = route.as_deref() {
+            return HeadersStatus::Continue;
+        }
+        if !self.is_enabled(cx) {
+            return self.on_disabled(cx);
+        }
+        // What follows an upgrade's head is no body.
+        let has_body = !end.is_end() && !cx.request_headers().contains(names::UPGRADE);
+        if let Some(body) = self.body_settings(route.as_deref())
+            && has_body
+        {
+            self.state = State::Gathering(body);
+            if !body.allow_partial {
+                cx.set_buffer_limit(body.max_bytes);
+            }
+            return HeadersStatus::StopIteration;
+        }
+        self.check(cx, None);
+        HeadersStatus::StopAllIterationAndWatermark
+    }
+
+    fn request_data(&mut self, cx: &mut Cx<'_>, data: &mut Buffer, end: End) -> DataStatus {
+        match self.state {
+            State::Passing => DataStatus::Continue,
+            State::Calling => DataStatus::StopIterationAndWatermark,
+            State::Gathering(body) => {
+                let len = cx.buffered(Direction::Request).len() + data.len();
+                let is_full = body.allow_partial && len >= body.max_bytes;
+                if !end.is_end() && !is_full {
+                    return DataStatus::StopIterationAndBuffer;
+                }
+                self.check(cx, Some(data));
+                DataStatus::StopIterationAndWatermark
+            }
+        }
+    }
+
+    fn request_trailers(&mut self, cx: &mut Cx<'_>) -> TrailersStatus {
+        match self.state {
+            State::Passing => TrailersStatus::Continue,
+            State::Calling => TrailersStatus::StopIteration,
+            State::Gathering(_) => {
+                self.check(cx, None);
+                TrailersStatus::StopIteration
+            }
+        }
+    }
+
+    fn response_headers(&mut self, cx: &mut Cx<'_>, _end: End) -> HeadersStatus {
+        if let Some(headers) = cx.response_headers() {
+            for (name, value) in &self.response {
+                headers.receive(name, value, MessageKind::Response);
+            }
+        }
+        HeadersStatus::Continue
+    }
+}

@@ -1,0 +1,32 @@
+//! `envoy.filters.http.ext_authz`: asks a service whether a request may pass ("External
+//! Authorization" in Envoy's docs, `http_filters/ext_authz_filter`).
+//!
+//! Parity: an HTTP service, with all of its fields but `retry_policy`. A gRPC service, shadow mode,
+//! filter state for logs, rules for header mutations and the enforcement of header limits are
+//! refused by name. Settings that only a gRPC service reads change nothing, as in Envoy. A service's
+//! answer never changes pseudo-headers or the headers that frame a message, whatever the patterns
+//! allow: in Envoy such patterns break the message. Its body may have 1 MiB; a larger one is an
+//! error.
+//!
+//! Security: made for untrusted downstreams, with a trusted service. Lines of one header are joined
+//! by commas and bytes that are no UTF-8 are replaced, so that the service sees what upstream will
+//! see (CVE-2021-32777, CVE-2023-27488). Errors deny unless `failure_mode_allow` says otherwise.
+
+mod check;
+mod config;
+mod filter;
+mod settings;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use filter::ExtAuthzFilter;
+pub use settings::{
+    AnswerHeaders, BodySettings, CheckSettings, ExtAuthzRouteSpec, ExtAuthzSpec, HttpService,
+    ServicePath,
+};
+pub use stats::ExtAuthzStats;
+
+/// The extension.
+pub struct ExtAuthz;

@@ -1,0 +1,116 @@
+//! What the filter is configured with.
+
+use super::stats::ExtAuthzStats;
+use nuncio_base::runtime_flags::RuntimeFraction;
+use nuncio_matching::ListStringMatcher;
+use nuncio_matching::value::MetadataMatcher;
+use nuncio_route::HeaderMutations;
+use nuncio_stats::Group;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The filter's configuration.
+pub struct ExtAuthzSpec {
+    /// Who is asked; `None`: nobody, and every check fails.
+    pub service: Option<Arc<HttpService>>,
+    /// Whether requests pass where the service fails.
+    pub failure_mode_allow: bool,
+    /// Whether upstream is told of that.
+    pub failure_mode_allow_header_add: bool,
+    /// Whether the service gets the body.
+    pub body: Option<BodySettings>,
+    /// Whether an answer that changes the request has its route chosen anew.
+    pub clear_route_cache: bool,
+    /// The HTTP status of requests that are refused since the service failed.
+    pub status_on_error: u16,
+    /// The share of requests that are checked.
+    pub enabled: Option<RuntimeFraction>,
+    /// Dynamic metadata of requests that are checked.
+    pub enabled_metadata: Option<MetadataMatcher>,
+    /// Whether requests that are not checked are refused, and the runtime key that may say so.
+    pub deny_at_disable: Option<(bool, String)>,
+    /// Request headers that the service gets besides the usual ones.
+    pub allowed_headers: Option<ListStringMatcher>,
+    /// Request headers that it does not get.
+    pub disallowed_headers: Option<ListStringMatcher>,
+    /// Whether headers go to the service as they are.
+    pub encode_raw_headers: bool,
+    /// Whether denials count as responses of the request's cluster.
+    pub charge_cluster: bool,
+    /// Whether the service may set dynamic metadata.
+    pub ingest_metadata: bool,
+    /// How many bytes of a denial's body are sent on; 0: all.
+    pub max_denied_body: usize,
+    /// The filter's own part of its stats' names.
+    pub stat_prefix: String,
+    /// What it counts.
+    pub stats: Group<ExtAuthzStats>,
+}
+
+/// How much of a body the service gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BodySettings {
+    /// In bytes; a larger body is refused with 413.
+    pub max_bytes: usize,
+    /// Whether the beginning will do.
+    pub allow_partial: bool,
+}
+
+/// A service that is asked over HTTP.
+#[derive(Debug)]
+pub struct HttpService {
+    /// The cluster it is reached through.
+    pub cluster: Arc<str>,
+    /// How long an answer may take.
+    pub timeout: Option<Duration>,
+    /// The path that is asked for.
+    pub path: ServicePath,
+    /// Headers that every check gets.
+    pub headers_to_add: HeaderMutations,
+    /// What is taken of its answers.
+    pub answer: AnswerHeaders,
+}
+
+/// Which headers of a service's answers are used, and for what.
+#[derive(Debug)]
+pub struct AnswerHeaders {
+    /// Of a consent: these replace the request's.
+    pub set: Option<ListStringMatcher>,
+    /// Of a consent: these are added to the request's.
+    pub append: Option<ListStringMatcher>,
+    /// Of a consent: these are added to the response's.
+    pub response: Option<ListStringMatcher>,
+    /// Of a denial: these the client gets; `None`: all.
+    pub denial: Option<ListStringMatcher>,
+    /// Of either: these become dynamic metadata.
+    pub metadata: Option<ListStringMatcher>,
+}
+
+/// The path that a service is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ServicePath {
+    /// The request's.
+    Same,
+    /// This and the request's.
+    Prefix(String),
+    /// This.
+    Override(String),
+}
+
+/// The filter's configuration at a route.
+#[derive(Clone, Debug)]
+pub enum ExtAuthzRouteSpec {
+    /// Whether requests are not checked.
+    Disabled(bool),
+    /// How they are checked.
+    Check(CheckSettings),
+}
+
+/// How a route's requests are checked.
+#[derive(Clone, Debug)]
+pub struct CheckSettings {
+    /// Whether the service gets the body; `None`: as the filter says.
+    pub body: Option<Option<BodySettings>>,
+    /// Who is asked instead.
+    pub service: Option<Arc<HttpService>>,
+}
