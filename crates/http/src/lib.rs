@@ -8,6 +8,7 @@ pub mod cx;
 pub mod factory;
 pub mod filter;
 pub mod format_cx;
+pub mod grpc_timeout;
 pub mod local_reply;
 pub mod route_cache;
 

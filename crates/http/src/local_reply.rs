@@ -108,14 +108,11 @@ impl LocalReply {
     }
 }
 
-/// Whether a content type is gRPC's (`application/grpc`, with or without `+proto`).
+/// Whether a content type is gRPC's: `application/grpc` or `application/grpc+…`, no parameters.
 pub fn is_grpc(content_type: Option<&[u8]>) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    content_type.is_some_and(|value| {
-        value.len() >= GRPC.len()
-            && value[..GRPC.len()].eq_ignore_ascii_case(GRPC)
-            && matches!(value.get(GRPC.len()), None | Some(b'+' | b';' | b' '))
-    })
+    content_type
+        .and_then(|value| value.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| rest.is_empty() || rest[0] == b'+')
 }
 
 /// The gRPC status for an HTTP status (gRPC's `http-grpc-status-mapping.md`).
@@ -175,7 +172,8 @@ mod tests {
         for (value, expected) in [
             ("application/grpc", true),
             ("application/grpc+proto", true),
-            ("Application/GRPC", true),
+            ("Application/GRPC", false),
+            ("application/grpc; x=1", false),
             ("application/grpc-web", false),
             ("application/json", false),
             ("", false),

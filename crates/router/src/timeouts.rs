@@ -2,6 +2,7 @@
 //! say (Envoy's `FilterUtility::finalTimeout`).
 
 use nuncio_base::{HeaderMap, names};
+use nuncio_http::grpc_timeout;
 use nuncio_route::RouteAction;
 use std::time::Duration;
 
@@ -76,16 +77,14 @@ impl Timeouts {
             let left = global.saturating_sub(elapsed).max(Duration::from_millis(1));
             expected = expected.min(left);
         }
-        let mut digits = itoa::Buffer::new();
-        let text = digits
-            .format(nuncio_base::time::millis(expected))
-            .as_bytes();
         if !inputs.suppress_headers {
-            headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text);
+            let mut digits = itoa::Buffer::new();
+            let text = digits.format(nuncio_base::time::millis(expected));
+            headers.set(names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS, text.as_bytes());
         }
         let obeyed = route.max_stream_duration.is_none() && route.max_grpc_timeout.is_some();
         if inputs.is_grpc && obeyed {
-            headers.set(names::GRPC_TIMEOUT, &[text, b"m"].concat());
+            grpc_timeout::set(headers, expected);
         }
     }
 }
@@ -100,7 +99,7 @@ fn global_limit(route: &RouteAction, headers: &HeaderMap, is_grpc: bool) -> Opti
         return route.timeout;
     };
     let header = headers.get(names::GRPC_TIMEOUT);
-    let mut limit = header.and_then(parse_grpc_timeout).unwrap_or_default();
+    let mut limit = header.and_then(grpc_timeout::parse).unwrap_or_default();
     if let Some(offset) = route.grpc_timeout_offset
         && offset < limit
     {
@@ -132,44 +131,10 @@ fn millis_of(headers: &HeaderMap, name: nuncio_base::Known) -> Option<Duration> 
         .map(Duration::from_millis)
 }
 
-/// A `grpc-timeout`: up to eight digits and a unit (gRPC's `PROTOCOL-HTTP2.md`).
-pub fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
-    let (unit, digits) = value.split_last()?;
-    if digits.is_empty() || digits.len() > 8 {
-        return None;
-    }
-    let count: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    match unit {
-        b'H' => Some(Duration::from_secs(count * 3600)),
-        b'M' => Some(Duration::from_secs(count * 60)),
-        b'S' => Some(Duration::from_secs(count)),
-        b'm' => Some(Duration::from_millis(count)),
-        b'u' => Some(Duration::from_micros(count)),
-        b'n' => Some(Duration::from_nanos(count)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use nuncio_route::ClusterTarget;
-
-    #[test]
-    fn grpc_timeouts_are_read() {
-        for (text, expected) in [
-            ("1S", Some(Duration::from_secs(1))),
-            ("100m", Some(Duration::from_millis(100))),
-            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
-            ("999999999H", None),
-            ("H", None),
-            ("-1S", None),
-            ("1", None),
-            ("", None),
-        ] {
-            assert_eq!(parse_grpc_timeout(text.as_bytes()), expected, "{text}");
-        }
-    }
 
     #[test]
     fn headers_override_the_route_and_are_replaced() {

@@ -4,6 +4,7 @@ use crate::chain::{FilterStream, Out};
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::{request, response};
 use crate::format_cx::with_format_cx;
+use crate::grpc_timeout;
 use crate::local_reply::LocalReply;
 use nuncio_base::time::millis;
 use nuncio_base::{Buffer, HeaderMap, names};
@@ -12,7 +13,7 @@ use nuncio_codec::{End, ResetReason};
 use nuncio_stream_info::{ConnectionInfo, Protocol, ResponseFlag, StreamInfo, Timings};
 use std::rc::Rc;
 use std::task::Context;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A stream of the connection manager: the filters' stream and what only the manager needs.
 pub(super) struct ActiveStream {
@@ -23,6 +24,9 @@ pub(super) struct ActiveStream {
     response_complete: bool,
     response_paused: bool,
     is_internal: bool,
+    is_upgrade: bool,
+    /// How long the stream may last.
+    duration_limit: Option<Duration>,
     /// When something last moved, for the stream's idle timeout.
     moved_at: Instant,
     wake_at: Option<Instant>,
@@ -53,6 +57,8 @@ impl ActiveStream {
             response_complete: false,
             response_paused: false,
             is_internal: false,
+            is_upgrade: false,
+            duration_limit: local.spec.timeouts.max_stream_duration,
             moved_at: now,
             wake_at: None,
         })
@@ -108,6 +114,8 @@ impl ActiveStream {
         match request::prepare(&local, state) {
             Ok(internal) => {
                 self.is_internal = internal;
+                self.limit_duration();
+                self.count_upgrade();
                 self.filters().request_headers(end);
             }
             Err(reply) => self.reply_before_filters(reply),
@@ -117,6 +125,27 @@ impl ActiveStream {
     /// A piece of the request's body is there. Filters that look at bodies are shown the end of one
     /// by itself, as Envoy's codec does: a reply to the last piece comes before the end then, and
     /// what is buffered is counted before a filter may go on.
+    /// Finds out how long the stream may last.
+    fn limit_duration(&mut self) {
+        let of_manager = self.local.spec.timeouts.max_stream_duration;
+        let state = &mut self.filters().state;
+        let action = state.route.action();
+        let of_route = action.and_then(|action| action.max_stream_duration);
+        let headers = &mut state.request.headers;
+        self.duration_limit = grpc_timeout::stream_limit(of_route.as_ref(), of_manager, headers);
+    }
+
+    fn count_upgrade(&mut self) {
+        let headers = self.request_headers();
+        let is_connect = headers.get(names::METHOD) == Some(b"CONNECT");
+        if is_connect || request::is_upgrade(headers) {
+            self.is_upgrade = true;
+            let stats = &self.local.stats;
+            stats.downstream_cx_upgrades_total().inc();
+            stats.downstream_cx_upgrades_active().inc();
+        }
+    }
+
     pub fn request_data(&mut self, data: Buffer, end: End) {
         if end.is_end() && !data.is_empty() && self.filters().reads_request_bodies() {
             self.request_piece(data, End::No);
@@ -288,7 +317,7 @@ impl ActiveStream {
         }
     }
 
-    fn stream_idle(&self) -> Option<std::time::Duration> {
+    fn stream_idle(&self) -> Option<Duration> {
         let of_route = self
             .filters
             .as_ref()
@@ -310,8 +339,7 @@ impl ActiveStream {
     }
 
     fn duration_deadline(&self) -> Option<Instant> {
-        let limit = self.local.spec.timeouts.max_stream_duration?;
-        Some(self.start() + limit)
+        Some(self.start() + self.duration_limit?)
     }
 
     /// A time limit has passed, or a filter's turn has come.
@@ -319,10 +347,14 @@ impl ActiveStream {
         let stats = self.local.stats.clone();
         if self.duration_deadline().is_some_and(|at| at <= now) {
             stats.downstream_rq_max_duration_reached().inc();
-            return self.time_out(
-                LocalReply::new(408, "downstream duration timeout", "max_duration_timeout"),
-                ResponseFlag::UpstreamMaxStreamDurationReached,
+            let status = self.timeout_status();
+            let mut reply = LocalReply::new(
+                status,
+                "downstream duration timeout",
+                "max_duration_timeout",
             );
+            reply.grpc_status = Some(4);
+            return self.time_out(reply, ResponseFlag::UpstreamMaxStreamDurationReached);
         }
         if self.request_deadline().is_some_and(|at| at <= now) {
             stats.downstream_rq_timeout().inc();
@@ -336,13 +368,17 @@ impl ActiveStream {
             .is_some_and(|limit| self.moved_at + limit <= now)
         {
             stats.downstream_rq_idle_timeout().inc();
-            // Once the request is complete it is the upstream that is slow.
-            let status = if self.request_complete { 504 } else { 408 };
+            let status = self.timeout_status();
             self.time_out(
                 LocalReply::new(status, "stream timeout", "stream_idle_timeout"),
                 ResponseFlag::StreamIdleTimeout,
             );
         }
+    }
+
+    /// Once the request is complete it is the upstream that is slow.
+    const fn timeout_status(&self) -> u16 {
+        if self.request_complete { 504 } else { 408 }
     }
 
     fn time_out(&mut self, reply: LocalReply, flag: ResponseFlag) {
@@ -361,6 +397,9 @@ impl ActiveStream {
         let duration = millis(now.saturating_duration_since(info.timings.start));
         let stats = &local.stats;
         stats.downstream_rq_active().dec();
+        if self.is_upgrade {
+            stats.downstream_cx_upgrades_active().dec();
+        }
         stats.downstream_rq_time().record(duration);
         if let Some(status) = info.response_code
             && !info.is_health_check
