@@ -40,7 +40,14 @@ pub fn route_action(
         RoutingPriority::Default => Priority::Default,
         RoutingPriority::High => Priority::High,
     };
+    let redirects = cx.optional(
+        "internal_redirect_policy",
+        proto.internal_redirect_policy.clone(),
+        internal_redirect_policy,
+    );
     let legacy_redirect = legacy_internal_redirect(&proto);
+    cx.refuse("internal_redirect_action", legacy_redirect.is_some())?;
+    cx.refuse("internal_redirect_policy", matches!(redirects, Ok(Some(_))))?;
     let cluster = cluster_target(cx, proto.cluster_specifier, route_name);
     let path_rewrite = path_rewrite(
         cx,
@@ -58,11 +65,6 @@ pub fn route_action(
     let hash_policies = cx.list("hash_policy", proto.hash_policy, hash_policy);
     let retries = cx.optional("retry_policy", proto.retry_policy, retry_policy);
     let hedging = cx.optional("hedge_policy", proto.hedge_policy, hedge_policy);
-    let redirects = cx.optional(
-        "internal_redirect_policy",
-        proto.internal_redirect_policy,
-        internal_redirect_policy,
-    );
     let cors = cx.optional("cors", proto.cors, cors_policy);
     let default_timeout = Some(RouteAction::DEFAULT_TIMEOUT);
     let timeout = duration::limit(cx, "timeout", proto.timeout, default_timeout);
@@ -126,6 +128,7 @@ fn refuse_unbuilt(cx: &mut ParseCx, proto: &proto::RouteAction) -> Parsed<()> {
         proto.retry_policy_typed_config.is_some(),
     )?;
     cx.refuse("rate_limits", !proto.rate_limits.is_empty())?;
+    cx.refuse("flush_timeout", proto.flush_timeout.is_some())?;
     let with_virtual_host = proto
         .include_vh_rate_limits
         .is_some_and(|value| value.value);
@@ -230,6 +233,7 @@ fn upgrade_configs(
             let message = format!("Non-CONNECT upgrade type {upgrade_type} has ConnectConfig");
             return Err(cx.error_at("connect_config", message));
         }
+        cx.refuse("connect_config", connect_config.is_some())?;
         Ok(UpgradeConfig {
             kind: upgrade_type.into(),
             enabled: enabled.is_none_or(|value| value.value),

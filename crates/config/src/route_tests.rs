@@ -269,6 +269,15 @@ fn what_is_not_built_is_refused_by_its_name() {
             action("rate_limits: [{actions: [{remote_address: {}}]}]"),
             "rate_limits",
         ),
+        (action("flush_timeout: 1s"), "flush_timeout"),
+        (
+            action("internal_redirect_policy: {}"),
+            "internal_redirect_policy",
+        ),
+        (
+            action("upgrade_configs: [{upgrade_type: CONNECT, connect_config: {}}]"),
+            "connect_config",
+        ),
         (action("hedge_policy: {}"), ""),
         (
             action("hedge_policy: {hedge_on_per_try_timeout: true}"),
@@ -342,9 +351,8 @@ fn fields_arrive() {
          cluster_not_found_response_code: NOT_FOUND, append_x_forwarded_host: true, \
          metadata_match: {filter_metadata: {envoy.lb: {a: [1, {b: null}]}}}, \
          max_stream_duration: {grpc_timeout_header_max: 0s}, \
-         upgrade_configs: [{upgrade_type: CONNECT, connect_config: {allow_post: true}}], \
+         upgrade_configs: [{upgrade_type: CONNECT}], \
          hash_policy: [{cookie: {name: c, ttl: 0s}}, {connection_properties: {}}], \
-         internal_redirect_policy: {redirect_response_codes: [200, 303]}, \
          retry_policy: {num_retries: 3, retry_back_off: {base_interval: 0.0000001s}, \
          retry_host_predicate: [{name: x, typed_config: {'@type': type.googleapis.com/\
          envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate}}]}",
@@ -371,23 +379,8 @@ fn fields_arrive() {
         (stream.max, stream.grpc_timeout_header_max),
         (None, Some(Duration::ZERO))
     );
-    assert!(
-        action
-            .upgrade(b"connect")
-            .unwrap()
-            .connect
-            .unwrap()
-            .allow_post
-    );
+    assert!(action.upgrade(b"connect").unwrap().connect.is_none());
     assert_eq!(action.hash_policies.len(), 2);
-    assert_eq!(
-        action
-            .internal_redirect
-            .as_ref()
-            .unwrap()
-            .redirect_response_codes,
-        [303]
-    );
     let retries = action.retry_policy.as_ref().unwrap();
     let back_off = retries.back_off.unwrap();
     assert_eq!(back_off.base_interval, Duration::from_millis(1));
