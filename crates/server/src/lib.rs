@@ -4,6 +4,7 @@ pub mod admin_listener;
 pub mod admin_server;
 pub mod bootstrap_loader;
 pub mod cluster_manager;
+mod config_warnings;
 pub mod demo;
 pub mod listener_manager;
 pub mod logging;

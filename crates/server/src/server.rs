@@ -3,6 +3,7 @@
 use crate::admin_listener;
 use crate::bootstrap_loader;
 use crate::cluster_manager::{ClusterManager, ClusterSource};
+use crate::config_warnings;
 use crate::listener_manager::{ListenerManager, Origin};
 use crate::logging::ApplicationLog;
 use crate::runtime_loader::RuntimeLoader;
@@ -84,9 +85,7 @@ fn start(
     application_log: ApplicationLog,
 ) -> Result<(), String> {
     let loaded = bootstrap_loader::load(&options)?;
-    for warning in &loaded.warnings {
-        log!(logger::CONFIG, Level::Warning, "{warning}");
-    }
+    config_warnings::log(&loaded, options.skip_deprecated_logs);
     let served = run_main(|worker| async move {
         let (parsed, layers) = bootstrap_loader::take_apart(&loaded, &options, registry)?;
         if let Some(format) = bootstrap_loader::log_format(&parsed)? {
@@ -239,6 +238,7 @@ async fn serve(
         worker,
         options,
     });
+    config_warnings::count(&loaded, &scope, &server.runtime.borrow());
     let clusters = resources(&loaded, &env, &server.listeners, &mut parsed)?;
     server.listeners.bind()?;
     admin_listener::start(&server, &context, &loaded, &parsed).await?;
