@@ -81,10 +81,20 @@ pub(crate) struct Outcome {
     /// How long it took.
     pub took: std::time::Duration,
     store: Store,
+    /// Stats are there for as long as what counts them.
+    _chain: Counting,
     /// Dynamic metadata.
     pub metadata: Metadata,
     /// The route's name.
     pub route: String,
+}
+
+struct Counting(#[allow(dead_code, reason = "held for its drop")] Rc<LocalChain>);
+
+impl std::fmt::Debug for Counting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counting")
+    }
 }
 
 impl Outcome {
@@ -335,6 +345,7 @@ impl Script {
             metadata: info.metadata.clone(),
             route: info.route_name.as_deref().unwrap_or_default().to_owned(),
             store,
+            _chain: Counting(Rc::clone(&chain)),
         };
         stream.finish();
         outcome

@@ -258,7 +258,7 @@ fn facts_of_the_stream() {
         &[
             (
                 "%RESPONSE_FLAGS%|%RESPONSE_FLAGS_LONG%",
-                "DI,FI|DelayInjected,FaultInjected",
+                "FI,DI|FaultInjected,DelayInjected",
             ),
             (
                 "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
