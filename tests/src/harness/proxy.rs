@@ -17,13 +17,8 @@ const END: Duration = Duration::from_secs(10);
 
 /// The command to test.
 fn command() -> OsString {
-    std::env::var_os("NUNCIO_TEST_PROXY").unwrap_or_else(|| {
-        // target/debug/deps/integration-…, next to target/debug/nuncio.
-        let mut path = std::env::current_exe().unwrap();
-        path.pop();
-        path.pop();
-        path.join("nuncio").into_os_string()
-    })
+    let built = || env!("CARGO_BIN_EXE_nuncio-counted").into();
+    std::env::var_os("NUNCIO_TEST_PROXY").unwrap_or_else(built)
 }
 
 /// Whether the tests run against Envoy itself.
@@ -124,14 +119,12 @@ impl Proxy {
         command
             .args(arguments)
             .current_dir(&folder.0)
+            .env("NUNCIO_TEST_ALLOCATIONS", "allocations")
             .stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
-        let child = command.spawn().unwrap_or_else(|error| {
-            panic!(
-                "{:?}: {error}; is it built? `cargo build`",
-                command.get_program()
-            )
-        });
+        let child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut proxy = Self {
             child,
@@ -197,6 +190,12 @@ impl Proxy {
             let whole = text.ends_with('\n') && text.lines().count() >= lines;
             whole.then(|| text.lines().map(str::to_owned).collect())
         })
+    }
+
+    /// How often it has allocated memory; none if it doesn't count that.
+    pub fn allocations(&self) -> Option<u64> {
+        let bytes = fs::read(self.path("allocations")).ok()?;
+        Some(u64::from_ne_bytes(bytes.try_into().ok()?))
     }
 
     /// Its open files.

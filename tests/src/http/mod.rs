@@ -1,6 +1,7 @@
 //! HTTP/1 through the connection manager and the router.
 
 mod access_log;
+mod allocations;
 mod connections;
 mod framing;
 mod limits;

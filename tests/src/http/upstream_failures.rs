@@ -117,47 +117,41 @@ fn connect_failures_are_retried_where_the_route_says_so() {
 }
 
 #[test]
-fn server_errors_are_retried_where_the_request_says_so() {
+fn server_errors_are_retried_as_often_as_the_route_says() {
     let upstream = Upstream::http(|request| match request.header("x-envoy-attempt-count") {
         Some("3") => Reply::ok("third time"),
         _ => Reply::new(503, "", "no"),
     });
+    let retried = |path: &str, retries: u32| {
+        let policy = json!({"retry_on": "5xx", "num_retries": retries});
+        let action = json!({"cluster": "up", "retry_policy": policy});
+        json!({"match": {"prefix": path}, "route": action})
+    };
     let host = json!({
         "name": "all",
         "domains": ["*"],
         "include_request_attempt_count": true,
-        "routes": [route("/", "up")],
+        "routes": [retried("/once", 1), retried("/twice", 2), route("/", "up")],
     });
     let proxy = Config::http(&[])
-        .manager(json!({
-            "route_config": {"virtual_hosts": [host]},
-            // Such headers are taken from internal addresses only.
-            "use_remote_address": true,
-            "internal_address_config": {
-                "cidr_ranges": [{"address_prefix": "127.0.0.0", "prefix_len": 8}],
-            },
-        }))
+        .manager(json!({"route_config": {"virtual_hosts": [host]}}))
         .cluster("up", &[upstream.address()])
         .start();
     let mut connection = proxy.connect();
-    for (headers, expected) in [
-        ("", (503, "no")),
-        (
-            "x-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 1\r\n",
-            (503, "no"),
-        ),
-        (
-            "x-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 2\r\n",
-            (200, "third time"),
-        ),
+    for (path, expected) in [
+        ("/", (503, "no")),
+        ("/once", (503, "no")),
+        ("/twice", (200, "third time")),
     ] {
-        let response = connection.request("GET", "/", headers, "");
+        let response = connection.get(path);
         assert_eq!(
             response.brief(),
             (expected.0, expected.1.to_owned()),
-            "{headers}"
+            "{path}"
         );
     }
+    assert_eq!(proxy.stat("cluster.up.upstream_rq_retry"), 3);
+    assert_eq!(proxy.stat("cluster.up.upstream_rq_retry_success"), 1);
 }
 
 #[test]
