@@ -6,6 +6,7 @@ mod attempt;
 mod counts;
 mod headers;
 mod local;
+mod mirror;
 mod reply;
 mod response;
 mod retry;

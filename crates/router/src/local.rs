@@ -10,6 +10,8 @@ use nuncio_stats::Group;
 use nuncio_upstream::ClusterManager;
 use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
+use std::cell::OnceCell;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::rc::Rc;
 
 /// The router's configuration (`envoy.extensions.filters.http.router.v3.Router`).
@@ -37,6 +39,7 @@ impl HttpFilterSpec for RouterSpec {
             respect_expected_timeout: self.respect_expected_rq_timeout,
             scratch: LocalSlot::default(),
             counts: LocalSlot::default(),
+            own_ip: OnceCell::new(),
         })))
     }
 }
@@ -51,6 +54,24 @@ pub struct RouterLocal {
     pub(crate) respect_expected_timeout: bool,
     pub(crate) scratch: LocalSlot<Scratch>,
     pub(crate) counts: LocalSlot<RouteCounts>,
+    own_ip: OnceCell<String>,
+}
+
+impl RouterLocal {
+    /// The address of this machine that requests of this proxy's own come from.
+    pub(crate) fn own_ip(&self) -> &str {
+        self.own_ip.get_or_init(|| {
+            // Nothing is sent: the kernel says which address it would be sent from.
+            let any = (Ipv4Addr::UNSPECIFIED, 0);
+            let elsewhere = (Ipv4Addr::new(192, 0, 2, 1), 9);
+            let address = UdpSocket::bind(any).and_then(|socket| {
+                socket.connect(elsewhere)?;
+                socket.local_addr()
+            });
+            let ip = address.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip());
+            ip.to_string()
+        })
+    }
 }
 
 impl HttpFilterFactory for RouterLocal {

@@ -3,6 +3,7 @@
 use crate::attempt::{Attempt, Step};
 use crate::counts::RequestCounts;
 use crate::local::RouterLocal;
+use crate::mirror::Mirror;
 use crate::retry::RetryState;
 use crate::timeouts::Timeouts;
 use nuncio_base::{Buffer, HeaderMap};
@@ -44,6 +45,8 @@ pub struct Router {
     pub(crate) stream_due: Option<Instant>,
     pub(crate) request_ended_at: Option<Instant>,
     pub(crate) counts: Option<Box<RequestCounts>>,
+    /// Copies of the request that still want its body.
+    pub(crate) mirrors: Vec<Mirror>,
     pub(crate) is_internal: bool,
     pub(crate) is_grpc: bool,
     pub(crate) is_canary: bool,
@@ -76,6 +79,7 @@ impl Router {
             stream_due: None,
             request_ended_at: None,
             counts: None,
+            mirrors: Vec::new(),
             is_internal: false,
             is_grpc: false,
             is_canary: false,
@@ -199,6 +203,9 @@ impl HttpFilter for Router {
             data.clear();
             return DataStatus::StopIterationNoBuffer;
         }
+        for mirror in &self.mirrors {
+            mirror.data(data, end);
+        }
         self.keep_for_replay(cx, data);
         if self.done {
             data.clear();
@@ -221,6 +228,9 @@ impl HttpFilter for Router {
         let Some(trailers) = cx.request_trailers() else {
             return TrailersStatus::StopIteration;
         };
+        for mirror in &self.mirrors {
+            mirror.trailers(trailers);
+        }
         if let Some(replay) = &mut self.replay {
             replay.trailers = Some(trailers.clone());
         }

@@ -191,6 +191,9 @@ impl Router {
         }
         self.cluster = Some(cluster);
         self.start_attempt(cx);
+        if !action.mirror_policies.is_empty() {
+            self.begin_mirrors(cx, action, self.request_ended);
+        }
     }
 
     /// Reads and tells how long the request may take.
@@ -376,6 +379,7 @@ impl Router {
     pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>) {
         self.done = true;
         self.end_attempt(cx);
+        self.mirrors.clear();
         self.retry_permit = None;
         if std::mem::take(&mut self.holds_request) {
             cx.push_back(nuncio_http::Direction::Request, false);
