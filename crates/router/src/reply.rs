@@ -93,13 +93,12 @@ pub(crate) fn reset(
     } else {
         ""
     };
-    let mut body = format!(
+    let body = format!(
         "upstream connect error or disconnect/reset before headers. {latest}reset reason: {text}"
     );
     let mut details = format!("upstream_reset_before_response_started{{{text}");
     if let Some(failure) = transport_failure.filter(|failure| !failure.is_empty()) {
-        body.push_str(", transport failure reason: ");
-        body.push_str(failure);
+        // For logs only: clients are not told (hide_transport_failure_reason_in_response_body).
         details.push('|');
         details.push_str(failure);
     }
