@@ -61,9 +61,9 @@ pub fn chain(
 
 fn chain_kind(filter_cx: &HttpFilterCx) -> &'static str {
     if filter_cx.upstream {
-        "upstream HTTP"
+        "upstream http"
     } else {
-        "HTTP"
+        "http"
     }
 }
 

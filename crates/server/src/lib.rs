@@ -6,6 +6,7 @@ pub mod bootstrap_loader;
 pub mod cluster_manager;
 mod config_warnings;
 pub mod demo;
+mod guard_dog;
 pub mod listener_manager;
 pub mod logging;
 pub mod memory;

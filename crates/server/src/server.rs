@@ -4,6 +4,7 @@ use crate::admin_listener;
 use crate::bootstrap_loader;
 use crate::cluster_manager::{ClusterManager, ClusterSource};
 use crate::config_warnings;
+use crate::guard_dog::GuardDog;
 use crate::listener_manager::{ListenerManager, Origin};
 use crate::logging::ApplicationLog;
 use crate::runtime_loader::RuntimeLoader;
@@ -245,7 +246,10 @@ async fn serve(
     // Paths are not needed any more: what they held is the file as text.
     drop(loaded);
     let mut signals = signals;
+    let dog = GuardDog::start(server.worker.handle().clone(), &env.workers, &env.store);
+    let dog = dog.map_err(|error| format!("cannot start the watchdog: {error}"))?;
     let result = server.initialize(clusters, &parsed, &mut signals).await;
+    drop(dog);
     drop(threads);
     if !server.access_logs.shutdown(LOG_PATIENCE) {
         log!(
