@@ -10,6 +10,7 @@ pub mod address;
 pub mod bind_config;
 pub mod bootstrap;
 pub mod circuit_breakers;
+pub mod client_address;
 pub mod cluster;
 pub mod cluster_discovery;
 pub mod cluster_target;

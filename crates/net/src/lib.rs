@@ -4,6 +4,7 @@ pub mod connection;
 pub mod drain;
 pub mod factory;
 pub mod filter;
+pub mod host_address;
 pub mod pending_calls;
 pub mod socket;
 pub mod socket_options;

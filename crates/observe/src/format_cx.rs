@@ -1,7 +1,7 @@
 //! What a format string or an access log filter looks at.
 
 use crate::log_type::AccessLogType;
-use nuncio_base::HeaderMap;
+use nuncio_base::{HeaderMap, names};
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_stream_info::StreamInfo;
 use std::time::{Instant, SystemTime};
@@ -29,4 +29,12 @@ pub struct FormatCx<'a> {
     pub random: &'a dyn Fn() -> u64,
     /// The runtime flags.
     pub flags: &'a RuntimeFlags,
+}
+
+impl<'a> FormatCx<'a> {
+    /// The stream's id: what it was given, or else what its request says.
+    pub fn stream_id(&self) -> Option<&'a str> {
+        let of_request = || self.request_headers?.get_str(names::X_REQUEST_ID);
+        self.info.stream_id.as_deref().or_else(of_request)
+    }
 }

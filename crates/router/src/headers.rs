@@ -131,7 +131,23 @@ pub(crate) fn direct_response(
                 .header(names::CONTENT_TYPE, format.content_type.as_bytes())
         }
     };
+    let reply = match direct.status {
+        // These have a location (RFC 9110 section 15.3.2): the request's own.
+        201 | 300..=399 => reply.header(names::LOCATION, own_location(cx.request_headers_ref())),
+        _ => reply,
+    };
     with_route_headers(cx, reply)
+}
+
+fn own_location(headers: &HeaderMap) -> Vec<u8> {
+    let part = |name| headers.get(name).unwrap_or_default();
+    [
+        part(names::SCHEME),
+        b"://",
+        part(names::AUTHORITY),
+        part(names::PATH),
+    ]
+    .concat()
 }
 
 /// Adds what the route's response mutations make of an empty head.

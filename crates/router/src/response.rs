@@ -60,11 +60,13 @@ impl Router {
                 .as_ref()
                 .is_some_and(|attempt| attempt.host.canary());
         self.charge(status, &headers, end);
+        // Said before the route's headers are added: they may tell it.
+        cx.info().response_code = Some(status);
+        cx.info().response_code_details = Some("via_upstream".into());
         self.finish_head(cx, &mut headers, now);
         if end.is_end() {
             self.complete(cx);
         }
-        cx.info().response_code_details = Some("via_upstream".into());
         cx.respond_headers(headers, end);
     }
 

@@ -93,7 +93,8 @@ impl Router {
         match &selected.route.action {
             Action::Route(action) => self.begin(cx, selected, action),
             Action::Redirect(redirect) => {
-                self.local.stats.rq_redirect().inc();
+                // Envoy's counter of redirects stands still.
+                self.local.stats.rq_direct_response().inc();
                 let reply = headers::redirect(cx, selected, redirect);
                 self.answer(cx, reply);
             }
@@ -110,7 +111,7 @@ impl Router {
     }
 
     fn redirect_to_tls(&mut self, cx: &mut Cx<'_>) {
-        self.local.stats.rq_redirect().inc();
+        self.local.stats.rq_direct_response().inc();
         let mut location = Vec::new();
         nuncio_route::redirect::append_ssl_redirect(cx.request_headers(), &mut location);
         let reply = LocalReply::new(301, "", "direct_response").header(names::LOCATION, location);

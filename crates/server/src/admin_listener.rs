@@ -16,7 +16,7 @@ use nuncio_config::bootstrap::Bootstrap;
 use nuncio_config::{access_log, address, matching, socket_option};
 use nuncio_extension::{ParseCx, Parsed, ServerEnv};
 use nuncio_http::conn_manager::{
-    CodecType, EscapedSlashes, HcmLocal, HcmSpec, HttpConnectionManager, RequestIds, ServerHeader,
+    CodecType, EscapedSlashes, ForwardClientCert, HcmLocal, HcmSpec, HttpConnectionManager, RequestIds, ServerHeader,
     StripPort, Timeouts, XffSettings,
 };
 use nuncio_http::factory::{
@@ -204,6 +204,14 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
             trusted_hops: 0,
             skip_append: false,
         },
+        internal_addresses: Default::default(),
+        original_ip: Vec::new(),
+        host_ip: std::net::Ipv4Addr::LOCALHOST.into(),
+        forward_proto: Default::default(),
+        user_agent: None,
+        forward_client_cert: ForwardClientCert::Sanitize,
+        stream_error_on_invalid_message: false,
+        safe_max_connection_duration: false,
         strip_port: StripPort::No,
         strip_trailing_dot: false,
         normalize_path: true,

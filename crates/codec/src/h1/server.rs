@@ -56,6 +56,11 @@ impl H1Server {
         Self::default()
     }
 
+    /// Whether a head has begun to come and is not complete.
+    pub fn is_in_head(&self) -> bool {
+        matches!(self.reading, Reading::Head(Some(_)))
+    }
+
     /// The next frame of the request, cut from `input`, which holds everything received and not
     /// yet taken. None: more bytes are needed, or the request has ended. What is left in `input`
     /// must be there again at the next call, with what came in between behind it.

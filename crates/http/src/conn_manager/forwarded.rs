@@ -1,10 +1,14 @@
 //! Who the client is and how it came: `x-forwarded-for`, `-proto`, `-port`, and `:scheme`.
 
 use crate::chain::StreamState;
+use crate::conn_manager::original_ip::{Detected, nth_from_end};
 use crate::conn_manager::spec::HcmSpec;
+use crate::local_reply::LocalReply;
 use nuncio_base::address::Address;
 use nuncio_base::{HeaderMap, names};
+use nuncio_stream_info::ConnectionInfo;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 
 /// Where a request comes from.
 pub(super) struct Origin {
@@ -17,55 +21,100 @@ pub(super) struct Origin {
 }
 
 /// Reads and extends the forwarding headers.
-pub(super) fn apply(spec: &HcmSpec, state: &mut StreamState) -> Origin {
-    let connection = std::rc::Rc::clone(&state.info.connection);
+///
+/// # Errors
+/// The reply to a request whose address can't be found out, where such are refused.
+pub(super) fn apply(spec: &HcmSpec, state: &mut StreamState) -> Result<Origin, LocalReply> {
+    let connection = Rc::clone(&state.info.connection);
     let headers = &mut state.request.headers;
-    let tls = connection.tls.is_some();
-    let proto: &[u8] = if tls { b"https" } else { b"http" };
-    let hops = spec.xff.trusted_hops as usize;
-    let peer = connection.remote_address.ip_only();
-    let client = if spec.xff.use_remote_address {
-        let client = if hops > 0 {
-            nth_from_end(headers, hops - 1)
-        } else {
-            None
-        };
-        if !spec.xff.skip_append {
-            append_xff(
-                headers,
-                &connection.remote_address,
-                &connection.local_address,
-            );
-        }
-        if hops == 0 {
-            headers.set(names::X_FORWARDED_PROTO, proto);
-        }
-        client
+    let peer = &connection.remote_address;
+    let (client, single) = if spec.xff.use_remote_address {
+        of_connection(spec, &connection, headers)
     } else {
-        nth_from_end(headers, hops)
+        let detected = detect(spec, peer, headers)?;
+        if detected.append {
+            append_xff(spec, headers, peer);
+        }
+        (detected.address, detected.may_be_internal)
     };
+    if !headers.contains(names::X_FORWARDED_PROTO) {
+        headers.append(names::X_FORWARDED_PROTO, proto(spec, &connection));
+    }
+    set_scheme(spec, headers, proto(spec, &connection));
+    if let Some(client) = client {
+        state.info.remote_address = Some(Address::Ip(client));
+    }
+    let internal_client = match client {
+        Some(client) => spec.internal_addresses.ranges.contains(client.ip()),
+        None if !spec.xff.use_remote_address => false,
+        None => match peer.ip_only() {
+            Some(ip) => spec.internal_addresses.ranges.contains(ip),
+            None => spec.internal_addresses.unix_sockets,
+        },
+    };
+    let internal = single && internal_client;
+    Ok(Origin {
+        internal,
+        edge: !internal && spec.xff.use_remote_address,
+        remote_ip: client.map(|client| client.ip()).or(peer.ip_only()),
+    })
+}
+
+/// The connection's own address counts, or the one that trusted proxies in front have told.
+fn of_connection(
+    spec: &HcmSpec,
+    connection: &ConnectionInfo,
+    headers: &mut HeaderMap,
+) -> (Option<SocketAddr>, bool) {
+    let single = !headers.contains(names::X_FORWARDED_FOR);
+    let hops = spec.xff.trusted_hops as usize;
+    let client = match hops.checked_sub(1) {
+        Some(n) => nth_from_end(headers, n).address,
+        None => None,
+    };
+    if !spec.xff.skip_append {
+        append_xff(spec, headers, &connection.remote_address);
+    }
+    if hops == 0 {
+        headers.set(names::X_FORWARDED_PROTO, proto(spec, connection));
+    }
     if spec.append_forwarded_port
         && (hops == 0 || !headers.contains(names::X_FORWARDED_PORT))
         && let Some(address) = connection.local_address.ip()
     {
         let mut digits = itoa::Buffer::new();
-        headers.set(
-            names::X_FORWARDED_PORT,
-            digits.format(address.port()).as_bytes(),
-        );
+        let port = digits.format(address.port()).as_bytes();
+        headers.set(names::X_FORWARDED_PORT, port);
     }
-    if !headers.contains(names::X_FORWARDED_PROTO) {
-        headers.append(names::X_FORWARDED_PROTO, proto);
+    (client, single)
+}
+
+fn detect(spec: &HcmSpec, peer: &Address, headers: &HeaderMap) -> Result<Detected, LocalReply> {
+    for detection in &spec.original_ip {
+        let detected = detection.detect(headers, peer.ip_only())?;
+        if detected.address.is_some() {
+            return Ok(detected);
+        }
     }
-    set_scheme(spec, headers, proto);
-    if let Some(ip) = client {
-        state.info.remote_address = Some(Address::Ip(SocketAddr::new(ip, 0)));
+    Ok(Detected::default())
+}
+
+/// How the request came: over TLS or not, or what the port says that the PROXY protocol named.
+fn proto(spec: &HcmSpec, connection: &ConnectionInfo) -> &'static [u8] {
+    let restored = connection.local_address != connection.direct_local_address;
+    if restored && let Some(address) = connection.local_address.ip() {
+        let port = u32::from(address.port());
+        if spec.forward_proto.https_ports.contains(&port) {
+            return b"https";
+        }
+        if spec.forward_proto.http_ports.contains(&port) {
+            return b"http";
+        }
     }
-    // No address range is internal unless it is configured so (Envoy's default since 1.33).
-    Origin {
-        internal: false,
-        edge: spec.xff.use_remote_address,
-        remote_ip: client.or(peer),
+    if connection.tls.is_some() {
+        b"https"
+    } else {
+        b"http"
     }
 }
 
@@ -86,29 +135,14 @@ fn set_scheme(spec: &HcmSpec, headers: &mut HeaderMap, proto: &[u8]) {
     headers.append(names::SCHEME, scheme);
 }
 
-/// The address at a place of `x-forwarded-for`, counted from its end.
-fn nth_from_end(headers: &HeaderMap, n: usize) -> Option<IpAddr> {
-    let list = headers.get_str(names::X_FORWARDED_FOR)?;
-    let entry = list.rsplit(',').nth(n)?.trim();
-    entry.parse().ok().or_else(|| {
-        // An address may carry a port: `1.2.3.4:5`, `[::1]:5`.
-        entry.parse::<SocketAddr>().ok().map(|address| address.ip())
-    })
-}
-
-fn append_xff(headers: &mut HeaderMap, remote: &Address, local: &Address) {
+fn append_xff(spec: &HcmSpec, headers: &mut HeaderMap, remote: &Address) {
+    let Some(ip) = remote.ip_only() else { return };
     // A peer on this machine is a sidecar's own application: other hosts know us by our address.
-    let address = match remote.ip_only() {
-        Some(ip) if ip.is_loopback() => local.ip_only(),
-        other => other,
-    };
-    if let Some(ip) = address {
-        let mut text = [0_u8; 45];
-        let mut rest = &mut text[..];
-        let length = match std::io::Write::write_fmt(&mut rest, format_args!("{ip}")) {
-            Ok(()) => 45 - rest.len(),
-            Err(_) => return,
-        };
+    let ip = if ip.is_loopback() { spec.host_ip } else { ip };
+    let mut text = [0_u8; 45];
+    let mut rest = &mut text[..];
+    if std::io::Write::write_fmt(&mut rest, format_args!("{ip}")).is_ok() {
+        let length = 45 - rest.len();
         headers.join(names::X_FORWARDED_FOR, &text[..length]);
     }
 }

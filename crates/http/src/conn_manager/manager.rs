@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use nuncio_base::time::millis;
 use nuncio_base::{Buffer, names};
 use nuncio_codec::h1::{H1Error, H1Server};
-use nuncio_codec::{End, Frame, HeaderPool, ResetReason};
+use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_net::drain::DrainDecision;
 use nuncio_net::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
 use nuncio_stream_info::ResponseFlag;
@@ -39,6 +39,9 @@ pub struct HttpConnectionManager {
     closed: bool,
     reading_stopped: bool,
     timer: Timer,
+    /// The connection has lasted long enough: the next response tells the client to close.
+    last_response_next: bool,
+    /// When a connection that has lasted long enough is closed if no request comes.
     drain_until: Option<Instant>,
 }
 
@@ -62,6 +65,7 @@ impl HttpConnectionManager {
             closed: false,
             reading_stopped: false,
             timer: Timer::default(),
+            last_response_next: false,
             drain_until: None,
         }
     }
@@ -79,18 +83,35 @@ impl HttpConnectionManager {
             local.h1_stats.count_dropped(&mut self.codec);
             match frame {
                 Ok(Some(frame)) => {
-                    let head = matches!(frame, Frame::Headers(..));
                     self.on_frame(cx, frame);
                     if let Some(stream) = &mut self.stream {
-                        stream.received(taken, head);
+                        stream.received(taken);
+                        if stream.is_answered() {
+                            // The answer goes out before the rest of the request comes in.
+                            return true;
+                        }
                     }
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    self.expect_head(cx);
+                    break;
+                }
                 Err(error) => self.on_codec_error(cx, &error),
             }
             moved = true;
         }
         moved
+    }
+
+    /// A request lives from its first byte on: its time limits run, and its end is told.
+    fn expect_head(&mut self, cx: &ConnCx<'_>) {
+        if self.stream.is_none() && self.codec.is_in_head() {
+            self.stream = Some(self.new_stream(cx));
+        }
+    }
+
+    fn new_stream(&self, cx: &ConnCx<'_>) -> Box<ActiveStream> {
+        ActiveStream::new(&self.local, Rc::clone(cx.info()))
     }
 
     fn takes_frames(&self) -> bool {
@@ -102,14 +123,18 @@ impl HttpConnectionManager {
 
     fn on_frame(&mut self, cx: &mut ConnCx<'_>, frame: Frame) {
         match (frame, &mut self.stream) {
-            (Frame::Headers(headers, end), None) => {
+            (Frame::Headers(headers, end), stream)
+                if stream.as_ref().is_none_or(|stream| stream.awaits_head()) =>
+            {
                 self.requests += 1;
                 let limit = self.local.spec.max_requests_per_connection;
                 if limit != 0 && self.requests >= limit {
                     self.draining = true;
                     self.local.stats.downstream_cx_max_requests_reached().inc();
                 }
-                let mut stream = ActiveStream::new(&self.local, Rc::clone(cx.info()), headers);
+                let expected = self.stream.take();
+                let mut stream = expected.unwrap_or_else(|| self.new_stream(cx));
+                stream.take_head(headers);
                 self.answer_expectation(cx, &mut stream);
                 stream.begin(&self.codec, end);
                 self.stream = Some(stream);
@@ -144,8 +169,7 @@ impl HttpConnectionManager {
             }
             Some(stream) => stream.codec_error(error),
             None => {
-                let headers = self.local.header_pool.with(HeaderPool::take);
-                let mut stream = ActiveStream::new(&self.local, Rc::clone(cx.info()), headers);
+                let mut stream = self.new_stream(cx);
                 stream.codec_error(error);
                 self.stream = Some(stream);
             }
@@ -192,6 +216,7 @@ impl HttpConnectionManager {
             self.draining = true;
             self.local.stats.downstream_cx_drain_close().inc();
         }
+        self.draining |= self.last_response_next;
         let Self {
             codec,
             local,
@@ -257,7 +282,10 @@ impl HttpConnectionManager {
 
     /// HTTP/1 knows no reset of a stream: the connection ends.
     fn reset_stream(&mut self, cx: &mut ConnCx<'_>, _reason: ResetReason) {
-        self.local.stats.downstream_rq_tx_reset().inc();
+        let stats = &self.local.stats;
+        stats.downstream_rq_tx_reset().inc();
+        // Envoy counts every reset here, whoever it was.
+        stats.downstream_rq_rx_reset().inc();
         self.draining = true;
         if let Some(stream) = self.stream.take() {
             stream.finish(&self.local);
@@ -274,6 +302,9 @@ impl HttpConnectionManager {
             return false;
         }
         let incomplete = !stream.request_complete;
+        if incomplete {
+            self.local.stats.downstream_rq_rx_reset().inc();
+        }
         if let Some(stream) = self.stream.take() {
             stream.finish(&self.local);
         }
@@ -319,13 +350,37 @@ impl HttpConnectionManager {
             None => timeouts.idle.map(|limit| self.idle_since + limit),
         };
         [
-            of_connection.filter(|_| !self.draining),
+            of_connection.filter(|_| !self.draining && !self.last_response_next),
             of_stream,
             self.drain_until,
         ]
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// A connection that has lasted long enough tells so with its next response, and is closed if
+    /// none comes within the drain timeout.
+    fn end_of_connection(&mut self, cx: &mut ConnCx<'_>, now: Instant) -> bool {
+        let spec = &self.local.spec;
+        let limit = spec.timeouts.max_connection_duration;
+        let over = limit.is_some_and(|limit| cx.info().start + limit <= now);
+        if over && !self.draining && !self.last_response_next {
+            self.local.stats.downstream_cx_max_duration_reached().inc();
+            self.last_response_next = true;
+            self.drain_until =
+                (!spec.safe_max_connection_duration).then(|| now + spec.drain_timeout);
+            return true;
+        }
+        if self.drain_until.is_some_and(|until| until <= now) {
+            self.drain_until = None;
+            self.draining = true;
+            if self.stream.is_none() {
+                cx.close(Close::FlushAndDelay);
+            }
+            return true;
+        }
+        false
     }
 
     /// Acts on time limits that have passed, and asks to be woken at the next.
@@ -336,20 +391,10 @@ impl HttpConnectionManager {
             return false;
         }
         let now = worker.now();
-        let stats = &self.local.stats;
-        let timeouts = &self.local.spec.timeouts;
-        if timeouts
-            .max_connection_duration
-            .is_some_and(|limit| cx.info().start + limit <= now)
-            && !self.draining
-        {
-            stats.downstream_cx_max_duration_reached().inc();
-            self.draining = true;
-            if self.stream.is_none() {
-                cx.close(Close::FlushAndDelay);
-            }
+        if self.end_of_connection(cx, now) {
             return true;
         }
+        let stats = &self.local.stats;
         match &mut self.stream {
             Some(stream) => stream.on_deadline(now),
             None => {

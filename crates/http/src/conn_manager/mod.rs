@@ -6,6 +6,7 @@
 mod forwarded;
 mod local;
 mod manager;
+mod original_ip;
 pub mod path;
 mod request;
 mod response;
@@ -15,7 +16,9 @@ mod stream;
 
 pub use local::HcmLocal;
 pub use manager::HttpConnectionManager;
+pub use original_ip::OriginalIpDetection;
 pub use spec::{
-    CodecType, EscapedSlashes, HcmSpec, RequestIds, ServerHeader, StripPort, Timeouts, XffSettings,
+    CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmSpec, InternalAddresses,
+    RequestIds, ServerHeader, StripPort, Timeouts, UserAgent, XffSettings,
 };
 pub use stats::{HcmStats, ListenerHttpStats, RouterStats, TracingStats};

@@ -3,10 +3,11 @@
 
 use crate::chain::StreamState;
 use crate::conn_manager::local::HcmLocal;
+use crate::conn_manager::spec::{ForwardClientCert, HcmSpec};
 use crate::conn_manager::{forwarded, path};
 use crate::local_reply::LocalReply;
 use nuncio_base::{HeaderMap, names};
-use nuncio_stream_info::Protocol;
+use nuncio_stream_info::{Protocol, TlsInfo};
 
 /// Checks the head and makes it fit for the filters; whether the request is internal.
 ///
@@ -17,7 +18,7 @@ pub(super) fn prepare(local: &HcmLocal, state: &mut StreamState) -> Result<bool,
     let headers = &mut state.request.headers;
     path::strip_host(&local.spec, &state.info.connection, headers);
     path::normalize(local, headers)?;
-    let internal = mutate(local, state);
+    let internal = mutate(local, state)?;
     state.find_route();
     check_upgrade(local, state)?;
     Ok(internal)
@@ -35,7 +36,6 @@ fn check(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
     match headers.get(names::PATH) {
         None | Some([]) if is_connect => Ok(()),
         Some([b'/', ..]) => Ok(()),
-        Some(b"*") if headers.get(names::METHOD) == Some(b"OPTIONS") => Ok(()),
         None | Some([]) => Err(LocalReply::new(404, "", "missing_path_rejected")),
         Some(_) => {
             local.stats.downstream_rq_non_relative_path().inc();
@@ -45,7 +45,7 @@ fn check(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
 }
 
 /// Removes what concerns one hop only, adds what the next hop should know.
-fn mutate(local: &HcmLocal, state: &mut StreamState) -> bool {
+fn mutate(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply> {
     let headers = &mut state.request.headers;
     if !is_upgrade(headers) {
         headers.remove(names::CONNECTION);
@@ -56,21 +56,80 @@ fn mutate(local: &HcmLocal, state: &mut StreamState) -> bool {
     headers.remove(names::KEEP_ALIVE);
     headers.remove(names::PROXY_CONNECTION);
     headers.remove(names::TRANSFER_ENCODING);
-    let origin = forwarded::apply(&local.spec, state);
+    let origin = forwarded::apply(&local.spec, state)?;
     let headers = &mut state.request.headers;
     if origin.internal {
         headers.set(names::X_ENVOY_INTERNAL, b"true");
-    } else if origin.edge {
+    } else {
+        if origin.edge {
+            remove_edge_headers(headers);
+        }
         remove_internal_headers(headers);
-        if let Some(ip) = origin.remote_ip {
+        if let Some(table) = state.route.table() {
+            table
+                .config()
+                .internal_only_headers
+                .iter()
+                .for_each(|name| {
+                    headers.remove(name);
+                });
+        }
+        if origin.edge
+            && let Some(ip) = origin.remote_ip
+        {
             headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, ip.to_string().as_bytes());
         }
     }
+    set_user_agent(&local.spec, headers);
     set_request_id(local, headers, origin.edge);
     if !local.spec.via.is_empty() {
-        headers.join(names::VIA, local.spec.via.as_bytes());
+        append_via(headers, &local.spec.via);
     }
-    origin.internal
+    let has_certificate = |tls: &TlsInfo| tls.peer_certificate_presented;
+    let keeps_cert = match local.spec.forward_client_cert {
+        ForwardClientCert::Sanitize => false,
+        ForwardClientCert::ForwardOnly => state
+            .info
+            .connection
+            .tls
+            .as_ref()
+            .is_some_and(has_certificate),
+        ForwardClientCert::AlwaysForwardOnly => true,
+    };
+    if !keeps_cert {
+        headers.remove(names::X_FORWARDED_CLIENT_CERT);
+    }
+    Ok(origin.internal)
+}
+
+/// Adds to `via`, behind a comma and a space as Envoy has it.
+pub(super) fn append_via(headers: &mut HeaderMap, via: &str) {
+    match headers.get(names::VIA) {
+        None | Some([]) => headers.set(names::VIA, via.as_bytes()),
+        Some(before) => {
+            let joined = [before, b", ", via.as_bytes()].concat();
+            headers.set(names::VIA, &joined);
+        }
+    }
+}
+
+fn set_user_agent(spec: &HcmSpec, headers: &mut HeaderMap) {
+    let Some(agent) = &spec.user_agent else {
+        return;
+    };
+    headers.set(
+        names::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
+        agent.cluster.as_bytes(),
+    );
+    if headers.get(names::USER_AGENT).is_none_or(<[u8]>::is_empty) {
+        headers.set(names::USER_AGENT, agent.cluster.as_bytes());
+    }
+    if !agent.node.is_empty() {
+        headers.set(
+            names::X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+            agent.node.as_bytes(),
+        );
+    }
 }
 
 /// Of `te` only `trailers` may pass a proxy (RFC 9110 section 10.1.4).
@@ -88,12 +147,20 @@ fn sanitize_te(headers: &mut HeaderMap) {
     }
 }
 
-/// What only this proxy's own network may say, said from outside.
-fn remove_internal_headers(headers: &mut HeaderMap) {
+/// What no one outside this proxy's own network may say to its edge.
+fn remove_edge_headers(headers: &mut HeaderMap) {
     for name in [
         names::X_ENVOY_DECORATOR_OPERATION,
         names::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
         names::X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// What only this proxy's own network may say, said from outside.
+fn remove_internal_headers(headers: &mut HeaderMap) {
+    for name in [
         names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS,
         names::X_ENVOY_FORCE_TRACE,
         names::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
@@ -121,7 +188,11 @@ fn set_request_id(local: &HcmLocal, headers: &mut HeaderMap, edge: bool) {
         return;
     }
     let replace = edge && !ids.preserve_external;
-    if replace || !headers.contains(names::X_REQUEST_ID) {
+    if replace
+        || headers
+            .get(names::X_REQUEST_ID)
+            .is_none_or(<[u8]>::is_empty)
+    {
         let uuid = local.worker.with_random(nuncio_base::random::Random::uuid);
         headers.set(names::X_REQUEST_ID, &uuid);
     }

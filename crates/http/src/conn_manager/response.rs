@@ -3,7 +3,7 @@
 
 use crate::chain::StreamState;
 use crate::conn_manager::local::HcmLocal;
-use crate::conn_manager::request::is_upgrade;
+use crate::conn_manager::request::{append_via, is_upgrade};
 use crate::conn_manager::spec::ServerHeader;
 use nuncio_base::{HeaderMap, names};
 
@@ -32,7 +32,7 @@ pub(super) fn finalize(local: &HcmLocal, state: &mut StreamState) {
         headers.set(names::X_REQUEST_ID, id);
     }
     if !spec.via.is_empty() {
-        headers.join(names::VIA, spec.via.as_bytes());
+        append_via(headers, &spec.via);
     }
 }
 

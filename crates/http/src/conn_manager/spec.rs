@@ -1,12 +1,15 @@
 //! The connection manager's configuration: `HttpConnectionManager`, parsed.
 
+use crate::conn_manager::original_ip::OriginalIpDetection;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
 use crate::factory::ChainSpec;
 use nuncio_codec::h1::{H1Settings, H1Stats};
+use nuncio_matching::CidrList;
 use nuncio_observe::AccessLogSpec;
 use nuncio_route::RouteTable;
 use nuncio_stats::Group;
 use nuncio_worker::Published;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +81,45 @@ pub struct XffSettings {
     pub skip_append: bool,
 }
 
+/// Which clients are of this proxy's own network. Of itself no address is (Envoy's default since
+/// 1.33).
+#[derive(Clone, Debug, Default)]
+pub struct InternalAddresses {
+    /// Those that come by Unix sockets.
+    pub unix_sockets: bool,
+    /// Those with these addresses.
+    pub ranges: CidrList,
+}
+
+/// What this proxy says of itself to upstreams (`add_user_agent`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserAgent {
+    /// The name of its service cluster.
+    pub cluster: String,
+    /// The id of its node.
+    pub node: String,
+}
+
+/// Destination ports that say how a request came, where the PROXY protocol names them.
+#[derive(Clone, Debug, Default)]
+pub struct ForwardProto {
+    /// By `https`.
+    pub https_ports: Vec<u32>,
+    /// By `http`.
+    pub http_ports: Vec<u32>,
+}
+
+/// What becomes of `x-forwarded-client-cert`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ForwardClientCert {
+    /// It goes.
+    Sanitize,
+    /// It stays where the client has shown a certificate, else it goes.
+    ForwardOnly,
+    /// It stays.
+    AlwaysForwardOnly,
+}
+
 /// Time limits; `None`: without limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -119,6 +161,20 @@ pub struct HcmSpec {
     pub request_ids: RequestIds,
     /// The client's address.
     pub xff: XffSettings,
+    /// Which clients are internal.
+    pub internal_addresses: InternalAddresses,
+    /// How the client's address is found where the connection's does not count, in this order.
+    pub original_ip: Vec<OriginalIpDetection>,
+    /// The address that stands in `x-forwarded-for` for clients on this machine.
+    pub host_ip: IpAddr,
+    /// `x-forwarded-proto` by destination port.
+    pub forward_proto: ForwardProto,
+    /// What is said to upstreams of this proxy.
+    pub user_agent: Option<UserAgent>,
+    /// `x-forwarded-client-cert`.
+    pub forward_client_cert: ForwardClientCert,
+    /// A malformed HTTP/1 message that leaves the connection in a known state does not end it.
+    pub stream_error_on_invalid_message: bool,
     /// The port of hosts.
     pub strip_port: StripPort,
     /// A trailing dot of hosts goes.
@@ -139,6 +195,8 @@ pub struct HcmSpec {
     pub upgrades: Vec<String>,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// A connection that has lasted too long ends with a response only.
+    pub safe_max_connection_duration: bool,
     /// How long a draining connection waits before it is closed.
     pub drain_timeout: Duration,
     /// How many requests a connection may carry; 0: any number.

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) struct ActiveStream {
     filters: Option<Box<FilterStream>>,
     local: Rc<HcmLocal>,
+    awaits_head: bool,
     pub request_complete: bool,
     response_started: bool,
     response_complete: bool,
@@ -33,11 +34,8 @@ pub(super) struct ActiveStream {
 }
 
 impl ActiveStream {
-    pub fn new(
-        local: &Rc<HcmLocal>,
-        connection: Rc<ConnectionInfo>,
-        headers: HeaderMap,
-    ) -> Box<Self> {
+    /// A stream whose head is still to come.
+    pub fn new(local: &Rc<HcmLocal>, connection: Rc<ConnectionInfo>) -> Box<Self> {
         let worker = &local.worker;
         let now = worker.now();
         let mut info = StreamInfo::new(connection, Timings::new(worker.wall(), now));
@@ -46,12 +44,11 @@ impl ActiveStream {
         stats.downstream_rq_total().inc();
         stats.downstream_rq_http1_total().inc();
         stats.downstream_rq_active().inc();
-        let mut filters = FilterStream::new(&local.chain, &local.stream_config, info);
-        let unused = std::mem::replace(&mut filters.state.request.headers, headers);
-        local.header_pool.with(|pool| pool.give(unused));
+        let filters = FilterStream::new(&local.chain, &local.stream_config, info);
         Box::new(Self {
             filters: Some(filters),
             local: Rc::clone(local),
+            awaits_head: true,
             request_complete: false,
             response_started: false,
             response_complete: false,
@@ -62,6 +59,17 @@ impl ActiveStream {
             moved_at: now,
             wake_at: None,
         })
+    }
+
+    /// Whether the request's head is still to come.
+    pub fn awaits_head(&self) -> bool {
+        self.awaits_head
+    }
+
+    pub fn take_head(&mut self, headers: HeaderMap) {
+        self.awaits_head = false;
+        let unused = std::mem::replace(self.request_headers(), headers);
+        self.local.header_pool.with(|pool| pool.give(unused));
     }
 
     fn filters(&mut self) -> &mut FilterStream {
@@ -104,6 +112,7 @@ impl ActiveStream {
         let filters = self.filters();
         let state = &mut filters.state;
         state.info.header_bytes[0] = state.request.headers.byte_size() as u64;
+        state.info.downstream_bytes.header_received = field_bytes(&state.request.headers);
         if end.is_end() {
             state.info.timings.last_downstream_rx = Some(now);
         }
@@ -183,12 +192,8 @@ impl ActiveStream {
     }
 
     /// So many bytes of the connection belonged to this request.
-    pub fn received(&mut self, bytes: u64, head: bool) {
-        let meter = &mut self.info().downstream_bytes;
-        meter.wire_received += bytes;
-        if head {
-            meter.header_received += bytes;
-        }
+    pub fn received(&mut self, bytes: u64) {
+        self.info().downstream_bytes.wire_received += bytes;
     }
 
     /// Whether the request's body must wait.
@@ -206,8 +211,14 @@ impl ActiveStream {
         }
     }
 
+    /// Whether an answer waits to be written.
+    pub fn is_answered(&self) -> bool {
+        let waits = |filters: &FilterStream| !filters.state.out.is_empty();
+        self.filters.as_deref().is_some_and(waits)
+    }
+
     pub fn poll(&mut self, task: &mut Context<'_>) -> bool {
-        if self.response_complete {
+        if self.response_complete || self.awaits_head {
             return false;
         }
         let moved = self.filters().poll(task);
@@ -226,7 +237,6 @@ impl ActiveStream {
 
     pub fn codec_error(&mut self, error: &H1Error) {
         self.info().set_flag(ResponseFlag::DownstreamProtocolError);
-        self.request_complete = true;
         let reply = LocalReply::new(error.status, reason_phrase(error.status), error.details);
         self.reply_before_filters(reply);
     }
@@ -243,6 +253,10 @@ impl ActiveStream {
         }
         let state = &mut self.filters().state;
         response::finalize(&local, state);
+        // A bad request leaves doubt where the next one would begin.
+        *draining |= state.replied_locally
+            && state.info.response_code == Some(400)
+            && !local.spec.stream_error_on_invalid_message;
         if *draining {
             codec.close_after_response();
         }
@@ -261,7 +275,11 @@ impl ActiveStream {
         self.moved_at = now;
         let info = self.info();
         info.timings.first_downstream_tx.get_or_insert(now);
-        info.downstream_bytes.header_sent += bytes;
+        let line = "HTTP/1.1 200 \r\n".len()
+            + info
+                .response_code
+                .map_or(0, |code| reason_phrase(code).len());
+        info.downstream_bytes.header_sent += bytes.saturating_sub(line as u64 + 2);
         info.downstream_bytes.wire_sent += bytes;
         self.local.stats.downstream_cx_tx_bytes_total().add(bytes);
     }
@@ -301,6 +319,7 @@ impl ActiveStream {
         let idle = self.stream_idle().map(|limit| self.moved_at + limit);
         [
             idle,
+            self.head_deadline(),
             self.request_deadline(),
             self.duration_deadline(),
             self.wake_at,
@@ -334,8 +353,13 @@ impl ActiveStream {
             .spec
             .timeouts
             .request
-            .filter(|_| !self.request_complete)?;
+            .filter(|_| !self.request_complete && !self.response_started)?;
         Some(self.start() + limit)
+    }
+
+    fn head_deadline(&self) -> Option<Instant> {
+        let limit = self.local.spec.timeouts.request_headers;
+        Some(self.start() + limit.filter(|_| self.awaits_head && !self.response_started)?)
     }
 
     fn duration_deadline(&self) -> Option<Instant> {
@@ -354,14 +378,17 @@ impl ActiveStream {
                 "max_duration_timeout",
             );
             reply.grpc_status = Some(4);
-            return self.time_out(reply, ResponseFlag::UpstreamMaxStreamDurationReached);
+            return self.time_out(reply.flag(ResponseFlag::UpstreamMaxStreamDurationReached));
         }
         if self.request_deadline().is_some_and(|at| at <= now) {
             stats.downstream_rq_timeout().inc();
-            return self.time_out(
-                LocalReply::new(408, "request timeout", "request_overall_timeout"),
-                ResponseFlag::DurationTimeout,
-            );
+            let reply = LocalReply::new(408, "request timeout", "request_overall_timeout");
+            return self.time_out(reply);
+        }
+        if self.head_deadline().is_some_and(|at| at <= now) {
+            stats.downstream_rq_header_timeout().inc();
+            let reply = LocalReply::new(408, "request header timeout", "request_header_timeout");
+            return self.time_out(reply);
         }
         if self
             .stream_idle()
@@ -370,8 +397,8 @@ impl ActiveStream {
             stats.downstream_rq_idle_timeout().inc();
             let status = self.timeout_status();
             self.time_out(
-                LocalReply::new(status, "stream timeout", "stream_idle_timeout"),
-                ResponseFlag::StreamIdleTimeout,
+                LocalReply::new(status, "stream timeout", "stream_idle_timeout")
+                    .flag(ResponseFlag::StreamIdleTimeout),
             );
         }
     }
@@ -381,8 +408,7 @@ impl ActiveStream {
         if self.request_complete { 504 } else { 408 }
     }
 
-    fn time_out(&mut self, reply: LocalReply, flag: ResponseFlag) {
-        self.info().set_flag(flag);
+    fn time_out(&mut self, reply: LocalReply) {
         self.filters().order(|cx| cx.local_reply(reply));
     }
 
@@ -415,4 +441,14 @@ impl ActiveStream {
         }
         filters.finish();
     }
+}
+
+/// The bytes of a request's fields as Envoy counts them: names, values, and three for each. Its
+/// first line does not count, so `:method` and `:path` are left out, and `:authority` was `host`.
+fn field_bytes(headers: &HeaderMap) -> u64 {
+    let pseudo = |name: &str, key| headers.get(key).map_or(0, |value| name.len() + value.len());
+    let line = pseudo(":method", names::METHOD) + pseudo(":path", names::PATH);
+    let renamed = ":authority".len() - "host".len();
+    let fields = 3 * headers.len().saturating_sub(2);
+    (headers.byte_size() + fields).saturating_sub(line + renamed) as u64
 }

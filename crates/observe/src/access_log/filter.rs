@@ -5,7 +5,7 @@ use crate::formatter::grpc_status::grpc_status;
 use crate::log_type::AccessLogType;
 use nuncio_base::HeaderMap;
 use nuncio_matching::{HeaderMatcher, ValueMatcher};
-use nuncio_stream_info::{ResponseFlag, StreamInfo};
+use nuncio_stream_info::ResponseFlag;
 use std::sync::LazyLock;
 
 /// Decides whether a moment is logged.
@@ -115,7 +115,7 @@ impl SampledFraction {
         let numerator = cx
             .flags
             .integer(&self.runtime_key, u64::from(self.numerator));
-        let of_id = || stream_number(cx.info);
+        let of_id = || stream_number(cx.stream_id());
         let random = match self.use_independent_randomness {
             true => None,
             false => of_id(),
@@ -126,8 +126,8 @@ impl SampledFraction {
 }
 
 /// The number in front of the stream's UUID.
-fn stream_number(info: &StreamInfo) -> Option<u64> {
-    let id = info.stream_id.as_deref().filter(|id| id.len() == 36)?;
+fn stream_number(id: Option<&str>) -> Option<u64> {
+    let id = id.filter(|id| id.len() == 36)?;
     u64::from_str_radix(id.get(..8)?, 16).ok()
 }
 

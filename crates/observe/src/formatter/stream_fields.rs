@@ -270,7 +270,7 @@ impl StreamField {
                 None => Rendered::Absent,
                 Some(span) => Rendered::count(out, nuncio_base::time::millis(span)),
             },
-            Self::StreamId => Rendered::maybe_text(out, info.stream_id.as_deref()),
+            Self::StreamId => Rendered::maybe_text(out, cx.stream_id()),
             Self::UniqueId => {
                 out.extend_from_slice(&uuid_of((cx.random)(), (cx.random)()));
                 Rendered::Text

@@ -4,16 +4,18 @@
 #![allow(deprecated)]
 
 use nuncio_codec::h1::UnderscoresAction;
-use nuncio_config::{access_log, duration, h1, http_filters, route};
+use nuncio_config::{access_log, client_address, duration, h1, http_filters, route};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
 use nuncio_http::conn_manager::{
-    CodecType, EscapedSlashes, HcmLocal, HcmSpec, HttpConnectionManager as Manager, RequestIds,
-    ServerHeader, StripPort, Timeouts, XffSettings,
+    CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmLocal, HcmSpec,
+    HttpConnectionManager as Manager, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent,
+    XffSettings,
 };
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
+use nuncio_net::host_address::host_address;
 use nuncio_proto::any;
 use nuncio_proto::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
@@ -72,6 +74,11 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let request_ids = request_ids(cx, &proto);
         let chain = http_filters::chain(cx, "http_filters", proto.http_filters.clone(), &filter_cx);
         let table = routes(cx, &proto);
+        let forward_client_cert = forward_client_cert(cx, &proto);
+        let internal_addresses =
+            client_address::internal_addresses(cx, proto.internal_address_config.clone());
+        let original_ip = client_address::original_ip(cx, &proto);
+        let user_agent = user_agent(cx, &proto);
         let access_logs = access_log::access_logs(cx, "access_log", proto.access_log.clone());
         refused?;
         let workers = cx.env().workers.clone();
@@ -91,6 +98,13 @@ impl NetworkFilterExtension for HttpConnectionManager {
                 trusted_hops: proto.xff_num_trusted_hops,
                 skip_append: proto.skip_xff_append,
             },
+            internal_addresses: internal_addresses?,
+            original_ip: original_ip?,
+            host_ip: host_address(),
+            forward_proto: forward_proto(&proto),
+            forward_client_cert: forward_client_cert?,
+            user_agent,
+            stream_error_on_invalid_message: stream_error(&proto),
             strip_port: strip_port(&proto),
             strip_trailing_dot: proto.strip_trailing_host_dot,
             normalize_path: proto.normalize_path.is_some_and(|value| value.value),
@@ -101,6 +115,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             proxy_100_continue: proto.proxy_100_continue,
             upgrades: upgrades(&proto),
             timeouts: timeouts?,
+            safe_max_connection_duration: proto.http1_safe_max_connection_duration,
             drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(5)),
             max_requests_per_connection: common
                 .max_requests_per_connection
@@ -126,18 +141,10 @@ fn or_default(text: &str, default: &str) -> String {
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<()> {
     let common = proto.common_http_protocol_options.as_ref();
     let checks = [
-        (
-            "add_user_agent",
-            proto.add_user_agent.is_some_and(|value| value.value),
-        ),
         ("tracing", proto.tracing.is_some()),
         (
             "http3_protocol_options",
             proto.http3_protocol_options.is_some(),
-        ),
-        (
-            "http1_safe_max_connection_duration",
-            proto.http1_safe_max_connection_duration,
         ),
         ("drain_timeout_jitter", proto.drain_timeout_jitter.is_some()),
         (
@@ -150,20 +157,8 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
         ),
         ("access_log_options", proto.access_log_options.is_some()),
         (
-            "original_ip_detection_extensions",
-            !proto.original_ip_detection_extensions.is_empty(),
-        ),
-        (
             "early_header_mutation_extensions",
             !proto.early_header_mutation_extensions.is_empty(),
-        ),
-        (
-            "internal_address_config",
-            proto.internal_address_config.is_some(),
-        ),
-        (
-            "forward_client_cert_details",
-            proto.forward_client_cert_details != 0,
         ),
         (
             "forward_client_cert_matcher",
@@ -174,12 +169,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
             proto.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
         ),
         ("local_reply_config", proto.local_reply_config.is_some()),
-        (
-            "stream_error_on_invalid_http_message",
-            proto
-                .stream_error_on_invalid_http_message
-                .is_some_and(|value| value.value),
-        ),
         (
             "path_normalization_options",
             proto.path_normalization_options.is_some(),
@@ -196,7 +185,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
                 .add_proxy_protocol_connection_state
                 .is_some_and(|value| value.value),
         ),
-        ("forward_proto_config", proto.forward_proto_config.is_some()),
     ];
     let of_common = [(
         "max_connection_duration_jitter",
@@ -341,6 +329,52 @@ fn server_header(proto: &proto::HttpConnectionManager) -> ServerHeader {
         nested::ServerHeaderTransformation::AppendIfAbsent => ServerHeader::AppendIfAbsent,
         nested::ServerHeaderTransformation::PassThrough => ServerHeader::PassThrough,
     }
+}
+
+/// Without downstream TLS no client shows a certificate, and without one the header goes whatever
+/// would be added to it.
+fn forward_client_cert(
+    cx: &mut ParseCx,
+    proto: &proto::HttpConnectionManager,
+) -> Parsed<ForwardClientCert> {
+    use nested::ForwardClientCertDetails as Details;
+    match proto.forward_client_cert_details() {
+        Details::Sanitize => Ok(ForwardClientCert::Sanitize),
+        Details::ForwardOnly => Ok(ForwardClientCert::ForwardOnly),
+        Details::AlwaysForwardOnly => Ok(ForwardClientCert::AlwaysForwardOnly),
+        Details::AppendForward | Details::SanitizeSet => {
+            Err(cx.not_built("forward_client_cert_details"))
+        }
+    }
+}
+
+fn user_agent(cx: &ParseCx, proto: &proto::HttpConnectionManager) -> Option<UserAgent> {
+    let node = &cx.env().node;
+    let wanted = proto.add_user_agent.is_some_and(|value| value.value);
+    wanted.then(|| UserAgent {
+        cluster: node.cluster.clone(),
+        node: node.id.clone(),
+    })
+}
+
+fn forward_proto(proto: &proto::HttpConnectionManager) -> ForwardProto {
+    let Some(config) = &proto.forward_proto_config else {
+        return ForwardProto::default();
+    };
+    ForwardProto {
+        https_ports: config.https_destination_ports.clone(),
+        http_ports: config.http_destination_ports.clone(),
+    }
+}
+
+/// The manager's own setting, where it is there, else its HTTP/1 options'.
+fn stream_error(proto: &proto::HttpConnectionManager) -> bool {
+    let of_h1 = proto
+        .http_protocol_options
+        .as_ref()
+        .and_then(|options| options.override_stream_error_on_invalid_http_message);
+    let of_manager = proto.stream_error_on_invalid_http_message;
+    of_h1.or(of_manager).is_some_and(|value| value.value)
 }
 
 fn strip_port(proto: &proto::HttpConnectionManager) -> StripPort {
