@@ -1,3 +1,5 @@
+//! Routes as YAML: what they become, and what is refused.
+
 use crate::route::route_table;
 use crate::testing::convert;
 use nuncio_route::rewrite::{HostRewrite, PathRewrite};

@@ -20,7 +20,10 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
         "observe",
         &["base", "matching", "stats", "stream_info", "worker"],
     ),
-    ("route", &["base", "matching", "observe", "stream_info"]),
+    (
+        "route",
+        &["base", "matching", "observe", "stats", "stream_info"],
+    ),
     (
         "http",
         &[
@@ -94,7 +97,15 @@ const APART: &[(&str, &[&str])] = &[
     ("proto", &[]),
     (
         "admin",
-        &["base", "codec", "http", "proto", "stats", "stream_info"],
+        &[
+            "base",
+            "codec",
+            "http",
+            "matching",
+            "proto",
+            "stats",
+            "stream_info",
+        ],
     ),
     ("bench", &[]),
     ("tests", &["nuncio"]),

@@ -3,8 +3,8 @@
 //!
 //! Parity: an HTTP service, with all of its fields but `retry_policy`. A gRPC service, shadow mode,
 //! filter state for logs, rules for header mutations and the enforcement of header limits are
-//! refused by name. Settings that only a gRPC service reads change nothing, as in Envoy. A service's
-//! answer never changes pseudo-headers or the headers that frame a message, whatever the patterns
+//! refused by name. Settings that only a gRPC service reads change nothing, as in Envoy. An answer
+//! never changes pseudo-headers or the headers that frame a message, whatever the patterns
 //! allow: in Envoy such patterns break the message. Its body may have 1 MiB; a larger one is an
 //! error.
 //!

@@ -3,7 +3,8 @@
 //! `http_filters/fault_filter`).
 //!
 //! What is injected and how often stands in the filter's configuration, or in a route's, which then
-//! replaces the filter's; runtime and, where allowed, request headers (`x-envoy-fault-…`) change it.
+//! replaces the filter's; runtime and, where allowed, request headers (`x-envoy-fault-…`)
+//! change it.
 //!
 //! Parity: all fields. Stats by the client's cluster (`fault.<cluster>.…`) are kept for a bounded
 //! number of clusters, since clients name them.
