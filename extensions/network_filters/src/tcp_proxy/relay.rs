@@ -12,8 +12,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// How many bytes one connection moves in one turn before others get theirs.
-const TURN_BYTES: u64 = 512 * 1024;
+/// How many bytes one connection copies in one turn before others get theirs.
+const TURN_BYTES: u64 = 256 * 1024;
+
+/// How many bytes are spliced in one turn: about 0.4 ms. Going on with one connection is what makes
+/// splicing cheap (measured: 512 KiB cost 15 % more per byte).
+const SPLICE_TURN_BYTES: u64 = 2 * 1024 * 1024;
 
 /// How the upstream connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -213,7 +217,7 @@ impl Relay {
     }
 
     fn splice_up(&mut self, turn: &mut Turn<'_, '_, '_>) -> Result<(), UpstreamEnd> {
-        let budget = TURN_BYTES.saturating_sub(self.moved);
+        let budget = SPLICE_TURN_BYTES.saturating_sub(self.moved);
         let mut moved = Moved::default();
         let result = {
             let from = turn.cx.transport().raw();
@@ -307,7 +311,7 @@ impl Relay {
 
     /// Whether splicing goes on; else reading in the ordinary way is next.
     fn splice_down(&mut self, turn: &mut Turn<'_, '_, '_>) -> bool {
-        let budget = TURN_BYTES.saturating_sub(self.moved);
+        let budget = SPLICE_TURN_BYTES.saturating_sub(self.moved);
         let mut moved = Moved::default();
         let result = {
             let to = turn.cx.transport().raw();
