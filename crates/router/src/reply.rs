@@ -43,9 +43,10 @@ pub(crate) fn per_try_timeout(status: u16, idle: bool) -> LocalReply {
         .flag(ResponseFlag::UpstreamRequestTimeout)
 }
 
-pub(crate) fn max_stream_duration() -> LocalReply {
+/// `request_ended`: then it is the upstream that is slow.
+pub(crate) fn max_stream_duration(request_ended: bool) -> LocalReply {
     let mut reply = LocalReply::new(
-        408,
+        if request_ended { 504 } else { 408 },
         "upstream max stream duration reached",
         "upstream_max_stream_duration_reached",
     )

@@ -306,7 +306,7 @@ impl Router {
         if self.response_started {
             self.charge_late_abort();
         }
-        self.time_out(cx, reply::max_stream_duration());
+        self.time_out(cx, reply::max_stream_duration(self.request_ended));
     }
 }
 

@@ -378,7 +378,7 @@ impl ActiveStream {
                 "max_duration_timeout",
             );
             reply.grpc_status = Some(4);
-            return self.time_out(reply.flag(ResponseFlag::UpstreamMaxStreamDurationReached));
+            return self.time_out(reply);
         }
         if self.request_deadline().is_some_and(|at| at <= now) {
             stats.downstream_rq_timeout().inc();
