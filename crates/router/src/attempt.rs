@@ -40,6 +40,8 @@ pub(crate) struct Attempt {
     waiting_trailers: Option<HeaderMap>,
     /// Since when the limits of one try run: there is a connection, and the request is complete.
     pub per_try_from: Option<Instant>,
+    /// Whether a failure is the host's.
+    pub at_host: bool,
     pub request_sent: bool,
     pub request_ended: bool,
     /// The bytes on the wire, kept when the connection is given back.
@@ -57,6 +59,7 @@ impl Attempt {
             waiting_end: None,
             waiting_trailers: None,
             per_try_from: None,
+            at_host: true,
             request_sent: false,
             request_ended: false,
             bytes: BytesMeter::default(),
@@ -148,6 +151,7 @@ impl Attempt {
                 }
                 Poll::Ready(Err(failure)) => {
                     self.phase = Phase::Ended;
+                    self.at_host = failure.at_host;
                     Poll::Ready(Step::Reset(
                         failure.reason,
                         Some(failure.transport_failure_reason),

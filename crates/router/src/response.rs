@@ -124,7 +124,7 @@ impl Router {
     }
 
     fn charge_host(&self, success: bool) {
-        if let Some(attempt) = &self.attempt {
+        if let Some(attempt) = self.attempt.as_ref().filter(|attempt| attempt.at_host) {
             let stats = attempt.host.stats();
             let counter = if success {
                 &stats.rq_success
@@ -178,6 +178,16 @@ impl Router {
         }
         if reason == ResetReason::ConnectionTermination {
             upstream.close_type = CloseType::Normal;
+        }
+        if self
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| !attempt.at_host)
+        {
+            // It was not asked: logs don't name it.
+            upstream.address = None;
+            upstream.host_name = Arc::default();
+            cx.info().host_metadata = None;
         }
         let started = self.request_started
             || self

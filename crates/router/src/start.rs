@@ -308,6 +308,7 @@ impl Router {
         let upstream = info.upstream_mut();
         upstream.address = Some(host.address());
         upstream.host_name = Arc::clone(host.hostname());
+        upstream.transport_failure_reason = None;
         info.host_metadata = host.metadata().cloned();
         if self.retry.is_some() {
             self.tried.push(host.id());

@@ -336,7 +336,12 @@ impl H1Server {
         // Without a length the end of the connection is an HTTP/1.0 response's end.
         self.closes |= request.is_http10 && length.is_none();
         let (keeps_length, framing, writer) = if switches {
-            (false, Framing::None, BodyWriter::Raw)
+            // To a CONNECT a length means nothing (RFC 9110 section 9.3.6), and is sent on.
+            (
+                length.is_some() && status != 101,
+                Framing::None,
+                BodyWriter::Raw,
+            )
         } else if status < 200 || status == 204 {
             (false, Framing::None, BodyWriter::None)
         } else if let Some(length) = length {

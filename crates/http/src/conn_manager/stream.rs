@@ -308,8 +308,7 @@ impl ActiveStream {
         local.stats.downstream_rq_rx_reset().inc();
         let info = self.info();
         info.set_flag(ResponseFlag::DownstreamConnectionTermination);
-        info.response_code_details
-            .get_or_insert("downstream_remote_disconnect".into());
+        info.response_code_details = Some("downstream_remote_disconnect".into());
         self.filters()
             .order(|cx| cx.reset(ResetReason::ConnectionTermination));
     }
