@@ -59,10 +59,10 @@ pub fn header_mutations(cx: &mut ParseCx, fields: HeaderFields) -> Parsed<Header
         .map_err(|error| cx.error_at(fields.remove_field, error.message()))
 }
 
-/// Changes to headers in order, pseudo-headers among them.
+/// Changes to headers in order. Pseudo-headers can be removed, but not be set.
 ///
 /// # Errors
-/// Values with operators that do not exist.
+/// Pseudo-headers and `host` among those to set; values with operators that do not exist.
 pub fn mutation_steps(
     cx: &mut ParseCx,
     field: &'static str,
@@ -81,9 +81,9 @@ pub fn mutation_steps(
                 action,
                 keep_empty,
             } = parts(cx, option)?;
-            Ok(MutationStep::Add(HeaderToAdd::any(
-                &name, value, action, keep_empty,
-            )))
+            HeaderToAdd::new(&name, value, action, keep_empty)
+                .map(MutationStep::Add)
+                .map_err(|error| cx.error_at("header", error.message()))
         }),
         None => Err(cx.error("field: 'action', reason: is required")),
     })?;

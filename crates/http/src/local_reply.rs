@@ -59,6 +59,15 @@ impl LocalReply {
         Self::new(500, "Internal Server Error", "response_payload_too_large")
     }
 
+    /// A filter has removed the response's `:status`.
+    pub(crate) fn missing_status() -> Self {
+        Self::new(
+            502,
+            "missing required header: :status",
+            "filter_removed_required_response_headers{missing_required_header:_:status}",
+        )
+    }
+
     /// Writes the reply's headers into the response, and gives its body.
     pub(crate) fn prepare(self, state: &mut StreamState) -> Buffer {
         let is_grpc = is_grpc(state.request.headers.get(names::CONTENT_TYPE));

@@ -70,25 +70,6 @@ impl HeaderToAdd {
             keep_empty_value,
         })
     }
-
-    /// A header to add, whatever its name: where Envoy lets pseudo-headers be changed.
-    pub fn any(
-        name: &str,
-        value: HeaderValue,
-        action: AppendAction,
-        keep_empty_value: bool,
-    ) -> Self {
-        let mut name = HeaderName::new(name);
-        if name.known() == Some(names::HOST) {
-            name = names::AUTHORITY.into();
-        }
-        Self {
-            name,
-            value,
-            action,
-            keep_empty_value,
-        }
-    }
 }
 
 fn checked(name: &str, verb: &str) -> Result<HeaderName, InvalidRoute> {

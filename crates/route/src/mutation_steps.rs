@@ -3,7 +3,7 @@
 
 use crate::mutation::{Do, HeaderToAdd, HeaderValue, kind_of};
 use nuncio_base::header_map::HeaderMap;
-use nuncio_base::header_name::HeaderName;
+use nuncio_base::header_name::{HeaderName, names};
 use nuncio_matching::StringMatcher;
 use nuncio_observe::Formatter;
 
@@ -45,6 +45,10 @@ impl MutationSteps {
             match step {
                 MutationStep::Remove(name) => {
                     headers.remove(name);
+                    // A request's `host` is its `:authority`.
+                    if name.known() == Some(names::HOST) {
+                        headers.remove(names::AUTHORITY);
+                    }
                 }
                 MutationStep::RemoveMatching(matcher) => {
                     headers.retain(|name, _| !matcher.matches(name));
@@ -89,7 +93,7 @@ mod tests {
     fn each_change_sees_the_ones_before() {
         let add = |name: &str, value: &str, action| {
             let value = HeaderValue::Literal(value.as_bytes().into());
-            MutationStep::Add(HeaderToAdd::any(name, value, action, false))
+            MutationStep::Add(HeaderToAdd::new(name, value, action, false).unwrap())
         };
         let steps = MutationSteps::new(vec![
             add("a", "1", AppendAction::AddIfAbsent),
@@ -99,14 +103,11 @@ mod tests {
             add("x-c", "1", AppendAction::AppendIfExistsOrAdd),
             add("x-d", "1", AppendAction::AppendIfExistsOrAdd),
             MutationStep::RemoveMatching(StringMatcher::prefix("x-", false)),
-            add("host", "new", AppendAction::OverwriteIfExistsOrAdd),
+            MutationStep::Remove(HeaderName::new("Host")),
         ]);
         let mut headers = HeaderMap::from_iter([(":authority", "old")]);
         steps.apply(&mut headers, &mut Vec::new(), |_, _, _| {});
-        assert_eq!(
-            headers,
-            HeaderMap::from_iter([(":authority", "new"), ("a", "1")])
-        );
+        assert_eq!(headers, HeaderMap::from_iter([("a", "1")]));
         assert!(!steps.is_empty() && MutationSteps::default().is_empty());
     }
 }

@@ -239,6 +239,7 @@ fn charge(
             504
         }
         Err(AsyncFailure::NoCluster | AsyncFailure::Reset(ResetReason::Overflow, _)) => return,
+        Err(AsyncFailure::Reset(ResetReason::ProtocolError, _)) => 502,
         Err(AsyncFailure::NoHost | AsyncFailure::Reset(..) | AsyncFailure::TooLarge) => 503,
     };
     cluster.count_response(status, true, canary);

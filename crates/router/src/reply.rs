@@ -9,6 +9,14 @@ pub(crate) fn no_route() -> LocalReply {
     LocalReply::new(404, "", "route_not_found").flag(ResponseFlag::NoRouteFound)
 }
 
+/// A filter has removed a header without which there is no request.
+pub(crate) fn missing_header(name: &str) -> LocalReply {
+    let details =
+        format!("filter_removed_required_request_headers{{missing_required_header:_{name}}}");
+    LocalReply::new(503, format!("missing required header: {name}"), details)
+        .flag(ResponseFlag::DownstreamProtocolError)
+}
+
 pub(crate) fn no_cluster(status: u16) -> LocalReply {
     LocalReply::new(status, "", "cluster_not_found").flag(ResponseFlag::NoClusterFound)
 }

@@ -73,6 +73,17 @@ pub(crate) const fn priority_of(action: &RouteAction) -> Priority {
     }
 }
 
+/// The header without which there is no request, if a filter has removed one.
+fn missing_header(headers: &HeaderMap) -> Option<&'static str> {
+    let method = headers.get(names::METHOD);
+    let required = match method {
+        None => return Some(names::METHOD.as_str()),
+        Some(b"CONNECT") if !headers.contains(names::PROTOCOL) => names::AUTHORITY,
+        Some(_) => names::PATH,
+    };
+    (!headers.contains(required)).then(|| required.as_str())
+}
+
 impl Router {
     /// Finds out what is to become of the request, and begins it.
     pub(crate) fn route_request(&mut self, cx: &mut Cx<'_>) {
@@ -185,6 +196,9 @@ impl Router {
         self.limit_times(cx, action, &cluster);
         self.finalize_request(cx, selected);
         let request = cx.request_headers();
+        if let Some(name) = missing_header(request) {
+            return self.answer(cx, reply::missing_header(name));
+        }
         self.retry = RetryState::of(action, request).map(Box::new);
         self.replay = self.retry.is_some().then(Box::default);
         if let Some(limit) = selected.route.request_body_buffer_limit {

@@ -7,7 +7,8 @@ use crate::chain::state::{Gate, Out, Stop, TrailersAt};
 use crate::chain::stream::FilterStream;
 use crate::cx::Cx;
 use crate::filter::{DataStatus, Direction, HeadersStatus, Hooks, TrailersStatus};
-use nuncio_base::Buffer;
+use crate::local_reply::LocalReply;
+use nuncio_base::{Buffer, names};
 use nuncio_codec::End;
 
 impl FilterStream {
@@ -314,6 +315,11 @@ impl FilterStream {
     fn leave_headers(&mut self, direction: Direction, end: bool) {
         // A request ends in its terminal filter.
         if direction == Direction::Response {
+            if !self.state.response.headers.contains(names::STATUS) {
+                let reply = LocalReply::missing_status();
+                self.state.orders.local_reply.get_or_insert(reply);
+                return;
+            }
             let end = end && self.state.response.trailers.is_none();
             self.state.response_sent = true;
             self.state.out.push_back(Out::Headers(End::when(end)));

@@ -83,7 +83,6 @@ impl FilterStream {
                     chain.header_pool.with(|pool| pool.give(unused));
                 }
                 self.state.response.started = true;
-                self.state.note_status();
                 self.pass_headers(Direction::Response, 0, end.is_end());
             }
             Respond::Data(data, end) => {

@@ -229,7 +229,8 @@ impl StreamState {
         self.orders.local_reply.get_or_insert(reply);
     }
 
-    /// Records the response's status as it enters the chain, so that formats in its filters see it.
+    /// Records a local reply's status as it enters the chain, so that formats in filters see it; the
+    /// router does so for a response from upstream.
     pub(crate) fn note_status(&mut self) {
         let status = self.response.headers.get_str(names::STATUS);
         self.info.response_code = status.and_then(|status| status.parse().ok());

@@ -320,15 +320,16 @@ fn abort_of(cx: &mut Cx<'_>, settings: &FaultSettings) -> Option<(u16, Option<u3
     if !runtime.is_drawn(&keys.abort_percent, "abort.abort_percent", share) {
         return None;
     }
-    // Runtime changes a status that is configured, and adds none.
-    if let Some(status) = grpc {
-        let key = &keys.abort_grpc_status;
-        let status = runtime.integer(key, "abort.grpc_status", status.into());
-        return Some((200, u32::try_from(status).ok()));
+    // Runtime changes a status that is configured, and adds none. An HTTP status goes before a gRPC
+    // status, where headers give both.
+    if let Some(status) = http {
+        let key = &keys.abort_http_status;
+        let status = runtime.integer(key, "abort.http_status", status.into());
+        let status = u16::try_from(status).ok();
+        return Some((status.filter(|status| (200..600).contains(status))?, None));
     }
-    let status = runtime.integer(&keys.abort_http_status, "abort.http_status", http?.into());
-    let status = u16::try_from(status).ok();
-    Some((status.filter(|status| (200..600).contains(status))?, None))
+    let status = runtime.integer(&keys.abort_grpc_status, "abort.grpc_status", grpc?.into());
+    Some((200, u32::try_from(status).ok()))
 }
 
 impl HttpFilter for FaultFilter {

@@ -51,6 +51,14 @@ fn aborts() {
             "header_abort: {}",
             &[
                 ("x-envoy-fault-abort-request", "503"),
+                ("x-envoy-fault-abort-grpc-request", "7"),
+            ],
+            aborted(503),
+        ),
+        (
+            "header_abort: {}",
+            &[
+                ("x-envoy-fault-abort-request", "503"),
                 ("x-envoy-fault-abort-request-percentage", "0"),
             ],
             ":status=200".to_owned(),
