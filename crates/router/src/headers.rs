@@ -53,6 +53,17 @@ pub(crate) fn finalize_request(
     }
 }
 
+/// The header without which there is no request, if a filter has removed one.
+pub(crate) fn missing(headers: &HeaderMap) -> Option<&'static str> {
+    let method = headers.get(names::METHOD);
+    let required = match method {
+        None => return Some(names::METHOD.as_str()),
+        Some(b"CONNECT") if !headers.contains(names::PROTOCOL) => names::AUTHORITY,
+        Some(_) => names::PATH,
+    };
+    (!headers.contains(required)).then(|| required.as_str())
+}
+
 /// How much of the path the route's matcher stands for: what a prefix rewrite replaces.
 fn matched_len(selected: Selected<'_>, headers: &HeaderMap) -> usize {
     let target = headers.get(names::PATH).unwrap_or_default();

@@ -73,17 +73,6 @@ pub(crate) const fn priority_of(action: &RouteAction) -> Priority {
     }
 }
 
-/// The header without which there is no request, if a filter has removed one.
-fn missing_header(headers: &HeaderMap) -> Option<&'static str> {
-    let method = headers.get(names::METHOD);
-    let required = match method {
-        None => return Some(names::METHOD.as_str()),
-        Some(b"CONNECT") if !headers.contains(names::PROTOCOL) => names::AUTHORITY,
-        Some(_) => names::PATH,
-    };
-    (!headers.contains(required)).then(|| required.as_str())
-}
-
 impl Router {
     /// Finds out what is to become of the request, and begins it.
     pub(crate) fn route_request(&mut self, cx: &mut Cx<'_>) {
@@ -196,7 +185,7 @@ impl Router {
         self.limit_times(cx, action, &cluster);
         self.finalize_request(cx, selected);
         let request = cx.request_headers();
-        if let Some(name) = missing_header(request) {
+        if let Some(name) = headers::missing(request) {
             return self.answer(cx, reply::missing_header(name));
         }
         self.retry = RetryState::of(action, request).map(Box::new);

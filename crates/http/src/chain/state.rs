@@ -229,8 +229,8 @@ impl StreamState {
         self.orders.local_reply.get_or_insert(reply);
     }
 
-    /// Records a local reply's status as it enters the chain, so that formats in filters see it; the
-    /// router does so for a response from upstream.
+    /// Records a local reply's status as it enters the chain, so that formats in filters see it;
+    /// the router does so for a response from upstream.
     pub(crate) fn note_status(&mut self) {
         let status = self.response.headers.get_str(names::STATUS);
         self.info.response_code = status.and_then(|status| status.parse().ok());

@@ -12,6 +12,7 @@
 //! Security: faults by header are for trusted downstreams only, as in Envoy.
 
 mod config;
+mod draw;
 mod filter;
 mod rate_limit;
 mod settings;

@@ -489,6 +489,11 @@ impl Peer {
             body,
             trailers,
         } = self.answer.clone();
+        // As the router does.
+        let status = headers
+            .get_str(":status")
+            .and_then(|status| status.parse().ok());
+        cx.info().response_code = status;
         cx.respond_headers(headers, End::when(body.is_empty() && trailers.is_none()));
         let pieces = body.len();
         for (index, piece) in body.into_iter().enumerate() {
