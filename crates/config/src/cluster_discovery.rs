@@ -107,12 +107,13 @@ fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Invalid {
 
 fn static_hosts(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Discovery>> {
     let assignment = assignment(cx, proto, "Static")?;
-    let mut named = assignment
-        .endpoints
-        .iter()
-        .filter_map(|endpoint| endpoint.name.as_ref());
-    if let Some((host, _)) = named.next() {
-        return Err(cx.error_at("load_assignment", endpoint::malformed(host)));
+    let mut named = assignment.endpoints.iter().enumerate();
+    let named = named.find_map(|(at, endpoint)| Some((at, endpoint.name.as_ref()?)));
+    if let Some((at, (host, _))) = named {
+        let message = endpoint::malformed(host);
+        return Err(cx.field("load_assignment", |cx| {
+            endpoint::error_at(cx, proto.load_assignment.as_ref(), at, message)
+        }));
     }
     Ok(Arc::new(StaticHosts { assignment }))
 }

@@ -3,7 +3,7 @@
 use crate::address;
 use crate::common;
 use nuncio_base::address::Address;
-use nuncio_extension::{ParseCx, Parsed};
+use nuncio_extension::{Invalid, ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::config::endpoint::v3 as proto;
 use nuncio_upstream::discovery::{Endpoint, LoadAssignment};
@@ -37,6 +37,28 @@ pub fn malformed(host: &str) -> String {
         "malformed IP address: {host}. Consider setting resolver_name or setting cluster type to \
          'STRICT_DNS' or 'LOGICAL_DNS'"
     )
+}
+
+/// Records an error of the address of an endpoint, by its place among all of the assignment's.
+pub fn error_at(
+    cx: &mut ParseCx,
+    assignment: Option<&proto::ClusterLoadAssignment>,
+    mut at: usize,
+    message: String,
+) -> Invalid {
+    let localities = assignment.map_or(&[][..], |assignment| &assignment.endpoints);
+    for (number, locality) in localities.iter().enumerate() {
+        let count = locality.lb_endpoints.len();
+        if at < count {
+            let record =
+                |cx: &mut ParseCx| cx.field("endpoint", |cx| cx.error_at("address", message));
+            let of_locality =
+                |cx: &mut ParseCx| cx.field("lb_endpoints", |cx| cx.index(at, record));
+            return cx.field("endpoints", |cx| cx.index(number, of_locality));
+        }
+        at -= count;
+    }
+    cx.error(message)
 }
 
 fn target(cx: &mut ParseCx, proto: core::Address) -> Parsed<Target> {

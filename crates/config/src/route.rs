@@ -11,12 +11,13 @@ use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::any::type_name;
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_route::{RouteTable, RouteTableConfig};
+use std::rc::Rc;
 
 /// The largest body of a direct response where config says nothing, in bytes.
 const DEFAULT_MAX_DIRECT_RESPONSE_BODY: usize = 4096;
 
 /// A route table. Whether its clusters are there is asked later, by
-/// [`RouteTable::check_clusters`], for the tables whose `validate_clusters` says so.
+/// [`check_clusters`], for the tables whose `validate_clusters` says so.
 ///
 /// # Errors
 /// What Envoy refuses, in its words, and what is not built, by its name: all errors of the table
@@ -90,6 +91,24 @@ pub fn route_table(cx: &mut ParseCx, proto: proto::RouteConfiguration) -> Parsed
         RouteTable::new(config).map_err(|error| cx.error_at("virtual_hosts", error.message()))?;
     table.count_in(&cx.env().store.scope(""));
     Ok(table)
+}
+
+/// Checks that the clusters of a table's routes are there; `cx` is at the table's message.
+///
+/// # Errors
+/// The first that is not, recorded at its route.
+pub fn check_clusters(cx: &mut ParseCx, table: &RouteTable) -> Parsed<()> {
+    let env = Rc::clone(cx.env());
+    let checked = table.check_clusters(|name| env.has_cluster(name));
+    checked.map_err(|error| match error.route() {
+        None => cx.error(error.message()),
+        Some((host, route)) => cx.field("virtual_hosts", |cx| {
+            cx.index(host, |cx| {
+                let record = |cx: &mut ParseCx| cx.error_at("route", error.message());
+                cx.field("routes", |cx| cx.index(route, record))
+            })
+        }),
+    })
 }
 
 /// No plugin is built; one that is optional, and that not even Envoy would know, may stand there

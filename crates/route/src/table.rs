@@ -153,19 +153,21 @@ impl RouteTable {
             }
             _ => Ok(()),
         };
-        let routes = self.virtual_hosts.iter().flat_map(|host| &host.routes);
-        for route in routes {
-            let Action::Route(action) = &route.action else {
-                continue;
-            };
+        let check_action = |action: &RouteAction| {
             check(&action.cluster, "cluster")?;
             if let ClusterTarget::Weighted(clusters) = &action.cluster {
                 for cluster in clusters.clusters() {
                     check(&cluster.target, "weighted cluster")?;
                 }
             }
-            for policy in action.mirror_policies.iter() {
-                check(&policy.cluster, "shadow cluster")?;
+            let mut policies = action.mirror_policies.iter();
+            policies.try_for_each(|policy| check(&policy.cluster, "shadow cluster"))
+        };
+        for (at, host) in self.virtual_hosts.iter().enumerate() {
+            for (number, route) in host.routes.iter().enumerate() {
+                if let Action::Route(action) = &route.action {
+                    check_action(action).map_err(|error| error.of_route(at, number))?;
+                }
             }
         }
         Ok(())

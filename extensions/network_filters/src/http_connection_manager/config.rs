@@ -306,10 +306,7 @@ fn routes(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Arc<
                 .as_ref()
                 .is_none_or(|value| value.value)
             {
-                let env = Rc::clone(cx.env());
-                table
-                    .check_clusters(|name| env.has_cluster(name))
-                    .map_err(|error| cx.error(error.to_string()))?;
+                route::check_clusters(cx, &table)?;
             }
             let table = Arc::new(table);
             let in_use: Weak<RouteTable> = Arc::downgrade(&table);
