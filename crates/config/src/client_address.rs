@@ -1,8 +1,8 @@
 //! How the client's address is found, and which addresses are internal.
 
-use nuncio_base::HeaderName;
 use crate::matching::cidr_range;
 use crate::unknown_extension::unknown_extension;
+use nuncio_base::HeaderName;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_http::conn_manager::{InternalAddresses, OriginalIpDetection};
 use nuncio_matching::CidrList;
@@ -77,9 +77,11 @@ fn detection(cx: &mut ParseCx, extension: TypedExtensionConfig) -> Parsed<Origin
             Ok(OriginalIpDetection::CustomHeader {
                 name: HeaderName::new(&config.header_name),
                 trusted: config.allow_extension_to_set_address_as_trusted,
-                reject_with: status.map(|code| match u16::try_from(code) {
-                    Ok(code @ 400..=511) => code,
-                    _ => 403,
+                reject_with: status.map(|code| {
+                    u16::try_from(code)
+                        .ok()
+                        .filter(|code| (400..=511).contains(code))
+                        .unwrap_or(403)
                 }),
             })
         }
@@ -96,9 +98,7 @@ fn detection(cx: &mut ParseCx, extension: TypedExtensionConfig) -> Parsed<Origin
                 return Err(cx.error("Cannot set both xff_num_trusted_hops and xff_trusted_cidrs"));
             }
             Ok(OriginalIpDetection::XffTrusted {
-                trusted: cx.field("xff_trusted_cidrs", |cx| {
-                    ranges(cx, "cidrs", trusted.cidrs)
-                })?,
+                trusted: cx.field("xff_trusted_cidrs", |cx| ranges(cx, "cidrs", trusted.cidrs))?,
                 skip_append,
             })
         }
