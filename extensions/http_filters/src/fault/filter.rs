@@ -15,7 +15,6 @@ use nuncio_stream_info::ResponseFlag;
 use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The filter's configuration.
 pub struct FaultSpec {
