@@ -20,7 +20,7 @@ impl Router {
         match step {
             Step::Ready => {}
             Step::Reset(reason, transport) => self.on_reset(cx, reason, transport),
-            Step::Frame(Frame::Informational(headers)) => cx.respond_1xx(headers),
+            Step::Frame(Frame::Informational(headers)) => self.on_informational(cx, headers),
             Step::Frame(Frame::Headers(headers, end)) => self.on_headers(cx, headers, end),
             Step::Frame(Frame::Data(data, end)) => {
                 let timings = &mut cx.info().timings;
@@ -40,13 +40,28 @@ impl Router {
         }
     }
 
+    /// An interim response goes on; behind it there are no retries, since the next attempt's would
+    /// be a second one.
+    fn on_informational(&mut self, cx: &mut Cx<'_>, headers: HeaderMap) {
+        let is_canary = self.is_canary(&headers);
+        self.count_code(status_of(&headers), is_canary);
+        self.response_started = true;
+        self.retry = None;
+        self.replay = None;
+        self.retry_permit = None;
+        cx.respond_1xx(headers);
+    }
+
+    fn is_canary(&self, headers: &HeaderMap) -> bool {
+        let attempt = self.attempt.as_ref();
+        headers.get(names::X_ENVOY_UPSTREAM_CANARY) == Some(b"true")
+            || attempt.is_some_and(|attempt| attempt.host.canary())
+    }
+
     fn on_headers(&mut self, cx: &mut Cx<'_>, mut headers: HeaderMap, end: End) {
         let now = cx.worker().now();
         cx.info().timings.first_upstream_rx = Some(now);
-        let status = headers
-            .get_str(names::STATUS)
-            .and_then(|s| s.parse().ok())
-            .unwrap_or(0);
+        let status = status_of(&headers);
         if self.retry_headers(cx, &headers, status) {
             return;
         }
@@ -54,11 +69,7 @@ impl Router {
         self.replay = None;
         self.retry_permit = None;
         self.response_started = true;
-        self.is_canary = headers.get(names::X_ENVOY_UPSTREAM_CANARY) == Some(b"true")
-            || self
-                .attempt
-                .as_ref()
-                .is_some_and(|attempt| attempt.host.canary());
+        self.is_canary = self.is_canary(&headers);
         self.charge(status, &headers, end);
         // Said before the route's headers are added: they may tell it.
         cx.info().response_code = Some(status);
@@ -318,6 +329,11 @@ impl Router {
         }
         self.time_out(cx, reply::max_stream_duration(self.request_ended));
     }
+}
+
+fn status_of(headers: &HeaderMap) -> u16 {
+    let status = headers.get_str(names::STATUS);
+    status.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// Whether a `grpc-status` is none of those that stand for a failure of the server.

@@ -74,6 +74,8 @@ impl Timeouts {
         };
         if let Some(global) = self.global {
             // Zero would be without limit, when there is no time left.
+            // Whole milliseconds have passed, as in Envoy.
+            let elapsed = Duration::from_millis(nuncio_base::time::millis(elapsed));
             let left = global.saturating_sub(elapsed).max(Duration::from_millis(1));
             expected = expected.min(left);
         }
