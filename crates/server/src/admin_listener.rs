@@ -16,8 +16,8 @@ use nuncio_config::bootstrap::Bootstrap;
 use nuncio_config::{access_log, address, matching, socket_option};
 use nuncio_extension::{ParseCx, Parsed, ServerEnv};
 use nuncio_http::conn_manager::{
-    CodecType, EscapedSlashes, ForwardClientCert, HcmLocal, HcmSpec, HttpConnectionManager, RequestIds, ServerHeader,
-    StripPort, Timeouts, XffSettings,
+    CodecType, EscapedSlashes, ForwardClientCert, HcmLocal, HcmSpec, HttpConnectionManager,
+    RequestIds, ServerHeader, StripPort, Timeouts, XffSettings,
 };
 use nuncio_http::factory::{
     ChainSpec, FilterEntry, HttpFilterFactory, HttpFilterSpec, Local, LocalFilter,
@@ -210,6 +210,7 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
         forward_proto: Default::default(),
         user_agent: None,
         forward_client_cert: ForwardClientCert::Sanitize,
+        proxy_status: None,
         stream_error_on_invalid_message: false,
         safe_max_connection_duration: false,
         strip_port: StripPort::No,

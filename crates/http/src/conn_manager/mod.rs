@@ -8,6 +8,7 @@ mod local;
 mod manager;
 mod original_ip;
 pub mod path;
+mod proxy_status;
 mod request;
 mod response;
 mod spec;
@@ -17,6 +18,7 @@ mod stream;
 pub use local::HcmLocal;
 pub use manager::HttpConnectionManager;
 pub use original_ip::OriginalIpDetection;
+pub use proxy_status::ProxyStatus;
 pub use spec::{
     CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmSpec, InternalAddresses,
     RequestIds, ServerHeader, StripPort, Timeouts, UserAgent, XffSettings,

@@ -34,6 +34,9 @@ pub(super) fn finalize(local: &HcmLocal, state: &mut StreamState) {
     if !spec.via.is_empty() {
         append_via(headers, &spec.via);
     }
+    if let Some(status) = &spec.proxy_status {
+        status.apply(state);
+    }
 }
 
 /// An upgrade's response keeps `connection` and `upgrade`; others lose what concerns one hop only.

@@ -1,6 +1,7 @@
 //! The connection manager's configuration: `HttpConnectionManager`, parsed.
 
 use crate::conn_manager::original_ip::OriginalIpDetection;
+use crate::conn_manager::proxy_status::ProxyStatus;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
 use crate::factory::ChainSpec;
 use nuncio_codec::h1::{H1Settings, H1Stats};
@@ -173,6 +174,8 @@ pub struct HcmSpec {
     pub user_agent: Option<UserAgent>,
     /// `x-forwarded-client-cert`.
     pub forward_client_cert: ForwardClientCert,
+    /// `proxy-status` of responses.
+    pub proxy_status: Option<ProxyStatus>,
     /// A malformed HTTP/1 message that leaves the connection in a known state does not end it.
     pub stream_error_on_invalid_message: bool,
     /// The port of hosts.

@@ -10,8 +10,8 @@ use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
 use nuncio_http::conn_manager::{
     CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmLocal, HcmSpec,
-    HttpConnectionManager as Manager, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent,
-    XffSettings,
+    HttpConnectionManager as Manager, ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts,
+    UserAgent, XffSettings,
 };
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
@@ -79,6 +79,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             client_address::internal_addresses(cx, proto.internal_address_config.clone());
         let original_ip = client_address::original_ip(cx, &proto);
         let user_agent = user_agent(cx, &proto);
+        let proxy_status = proxy_status(cx, &proto);
         let access_logs = access_log::access_logs(cx, "access_log", proto.access_log.clone());
         refused?;
         let workers = cx.env().workers.clone();
@@ -104,6 +105,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             forward_proto: forward_proto(&proto),
             forward_client_cert: forward_client_cert?,
             user_agent,
+            proxy_status,
             stream_error_on_invalid_message: stream_error(&proto),
             strip_port: strip_port(&proto),
             strip_trailing_dot: proto.strip_trailing_host_dot,
@@ -173,7 +175,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
             "path_normalization_options",
             proto.path_normalization_options.is_some(),
         ),
-        ("proxy_status_config", proto.proxy_status_config.is_some()),
         (
             "typed_header_validation_config",
             proto.typed_header_validation_config.is_some(),
@@ -351,6 +352,23 @@ fn user_agent(cx: &ParseCx, proto: &proto::HttpConnectionManager) -> Option<User
     wanted.then(|| UserAgent {
         cluster: node.cluster.clone(),
         node: node.id.clone(),
+    })
+}
+
+fn proxy_status(cx: &ParseCx, proto: &proto::HttpConnectionManager) -> Option<ProxyStatus> {
+    use nested::proxy_status_config::ProxyName;
+    let config = proto.proxy_status_config.as_ref()?;
+    let name = match &config.proxy_name {
+        Some(ProxyName::UseNodeId(true)) => cx.env().node.id.clone(),
+        Some(ProxyName::LiteralProxyName(name)) => name.clone(),
+        Some(ProxyName::UseNodeId(false)) | None => or_default(&proto.server_name, "envoy"),
+    };
+    Some(ProxyStatus {
+        name,
+        details: !config.remove_details,
+        termination_details: !config.remove_connection_termination_details,
+        flags: !config.remove_response_flags,
+        set_recommended_status: config.set_recommended_response_code,
     })
 }
 
