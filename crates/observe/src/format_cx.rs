@@ -1,8 +1,8 @@
 //! What a format string or an access log filter looks at.
 
 use crate::log_type::AccessLogType;
-use nuncio_base::{HeaderMap, names};
 use nuncio_base::runtime_flags::RuntimeFlags;
+use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::StreamInfo;
 use std::time::{Instant, SystemTime};
 
