@@ -137,6 +137,7 @@ impl FilterStream {
         let state = &mut self.state;
         let direct = state.replied_locally || state.response.started;
         state.replied_locally = true;
+        state.replied_bad_request |= reply.status == 400;
         let body = reply.prepare(state);
         state.response.started = true;
         state.note_status();

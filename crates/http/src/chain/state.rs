@@ -142,6 +142,8 @@ pub struct StreamState {
     pub response_sent: bool,
     /// The response is a local reply.
     pub replied_locally: bool,
+    /// A local reply was for a bad request, whatever a gRPC client is told of it.
+    pub replied_bad_request: bool,
     /// When the stream's turn should come at the latest; asked for anew in each turn.
     pub wake_at: Option<Instant>,
     /// The names by which routes address the chain's filters.
@@ -170,6 +172,7 @@ impl StreamState {
             request_aborted: false,
             response_sent: false,
             replied_locally: false,
+            replied_bad_request: false,
             wake_at: None,
             orders: Orders::default(),
             calls: PendingCalls::default(),
@@ -187,6 +190,7 @@ impl StreamState {
         self.request_aborted = false;
         self.response_sent = false;
         self.replied_locally = false;
+        self.replied_bad_request = false;
         self.wake_at = None;
         self.orders.clear();
         self.calls.clear();

@@ -254,9 +254,7 @@ impl ActiveStream {
         let state = &mut self.filters().state;
         response::finalize(&local, state);
         // A bad request leaves doubt where the next one would begin.
-        *draining |= state.replied_locally
-            && state.info.response_code == Some(400)
-            && !local.spec.stream_error_on_invalid_message;
+        *draining |= state.replied_bad_request && !local.spec.stream_error_on_invalid_message;
         if *draining {
             codec.close_after_response();
         }
