@@ -29,35 +29,50 @@ const TERMINATED: Kind = ("connection_terminated", Some(502));
 const LIMIT_REACHED: Kind = ("connection_limit_reached", Some(503));
 const REQUEST_ERROR: Kind = ("http_request_error", None);
 
-/// The error of a stream: the first flag that means one.
+/// Which flags are errors. Where several are set the first of these counts: an order of its own,
+/// not the one that flags are printed in.
+const KINDS: &[(ResponseFlag, Kind)] = &[
+    (ResponseFlag::FailedLocalHealthCheck, UNAVAILABLE),
+    (ResponseFlag::NoHealthyUpstream, UNAVAILABLE),
+    (ResponseFlag::UpstreamRequestTimeout, RESPONSE_TIMEOUT),
+    (ResponseFlag::LocalReset, ("connection_timeout", Some(504))),
+    (ResponseFlag::UpstreamRemoteReset, TERMINATED),
+    (
+        ResponseFlag::UpstreamConnectionFailure,
+        ("connection_refused", Some(502)),
+    ),
+    (ResponseFlag::UpstreamConnectionTermination, TERMINATED),
+    (ResponseFlag::UpstreamOverflow, LIMIT_REACHED),
+    (
+        ResponseFlag::NoRouteFound,
+        ("destination_not_found", Some(500)),
+    ),
+    (ResponseFlag::RateLimited, LIMIT_REACHED),
+    (ResponseFlag::RateLimitServiceError, LIMIT_REACHED),
+    (ResponseFlag::UpstreamRetryLimitExceeded, UNAVAILABLE),
+    (ResponseFlag::StreamIdleTimeout, RESPONSE_TIMEOUT),
+    (ResponseFlag::InvalidEnvoyRequestHeaders, REQUEST_ERROR),
+    (ResponseFlag::DownstreamProtocolError, REQUEST_ERROR),
+    (
+        ResponseFlag::UpstreamMaxStreamDurationReached,
+        RESPONSE_TIMEOUT,
+    ),
+    (
+        ResponseFlag::NoFilterConfigFound,
+        ("proxy_configuration_error", Some(500)),
+    ),
+    (
+        ResponseFlag::UpstreamProtocolError,
+        ("http_protocol_error", Some(502)),
+    ),
+    (ResponseFlag::NoClusterFound, UNAVAILABLE),
+    (ResponseFlag::DnsResolutionFailed, ("dns_error", Some(502))),
+];
+
+/// The error of a stream, if it has one.
 fn kind(flags: ResponseFlags) -> Option<Kind> {
-    flags.iter().find_map(|flag| {
-        Some(match flag {
-            ResponseFlag::FailedLocalHealthCheck
-            | ResponseFlag::NoHealthyUpstream
-            | ResponseFlag::UpstreamRetryLimitExceeded
-            | ResponseFlag::NoClusterFound => UNAVAILABLE,
-            ResponseFlag::UpstreamRequestTimeout
-            | ResponseFlag::StreamIdleTimeout
-            | ResponseFlag::UpstreamMaxStreamDurationReached => RESPONSE_TIMEOUT,
-            ResponseFlag::LocalReset => ("connection_timeout", Some(504)),
-            ResponseFlag::UpstreamRemoteReset | ResponseFlag::UpstreamConnectionTermination => {
-                TERMINATED
-            }
-            ResponseFlag::UpstreamConnectionFailure => ("connection_refused", Some(502)),
-            ResponseFlag::UpstreamOverflow
-            | ResponseFlag::RateLimited
-            | ResponseFlag::RateLimitServiceError => LIMIT_REACHED,
-            ResponseFlag::NoRouteFound => ("destination_not_found", Some(500)),
-            ResponseFlag::InvalidEnvoyRequestHeaders | ResponseFlag::DownstreamProtocolError => {
-                REQUEST_ERROR
-            }
-            ResponseFlag::NoFilterConfigFound => ("proxy_configuration_error", Some(500)),
-            ResponseFlag::UpstreamProtocolError => ("http_protocol_error", Some(502)),
-            ResponseFlag::DnsResolutionFailed => ("dns_error", Some(502)),
-            _ => return None,
-        })
-    })
+    let of = |(flag, kind): &(ResponseFlag, Kind)| flags.has(*flag).then_some(*kind);
+    KINDS.iter().find_map(of)
 }
 
 impl ProxyStatus {
