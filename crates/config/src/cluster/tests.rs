@@ -80,7 +80,7 @@ fn discovery_is_refused_as_by_envoy() {
         (
             "type: STATIC",
             NAME,
-            "malformed IP address: a.test. Consider setting resolver_name",
+            "load_assignment.endpoints[0].lb_endpoints[0].endpoint.address: malformed IP address: a.test.",
         ),
         (
             "type: STATIC, eds_cluster_config: {eds_config: {ads: {}}}",
