@@ -9,6 +9,9 @@ use nuncio_proto::google::protobuf::Any;
 use nuncio_route::{FilterConfigs, FilterOverride};
 use std::collections::HashMap;
 
+/// The packages of Envoy's HTTP filters.
+const HTTP_FILTERS: &str = "envoy.extensions.filters.http.";
+
 /// What is said to each filter.
 ///
 /// # Errors
@@ -65,7 +68,17 @@ fn filter_config(
     is_optional: bool,
 ) -> Parsed<Option<FilterOverride>> {
     let Some(factory) = cx.env().registry.http_filter_of_route(config) else {
-        if is_optional && !is_envoys(type_name(config)) {
+        let type_name = type_name(config);
+        if is_optional && !is_envoys(type_name) {
+            return Ok(None);
+        }
+        // Envoy has this filter and we do not: every chain with it is refused, so there is none
+        // that these settings could be for, and without one they change nothing.
+        if type_name.starts_with(HTTP_FILTERS) && is_envoys(type_name) {
+            cx.warn(format!(
+                "settings of type {type_name} for a filter {name}, which no chain can have: \
+                 this build has no filter for them"
+            ));
             return Ok(None);
         }
         return Err(unknown_extension(cx, name, config));

@@ -285,12 +285,13 @@ fn what_is_not_built_is_refused_by_its_name() {
             action("hedge_policy: {hedge_on_per_try_timeout: true}"),
             "hedge_on_per_try_timeout",
         ),
+        // No chain can have the filter that these would be for.
         (
             route(&format!(
                 "match: {{prefix: /}}, route: {{cluster: u0}}, \
                  typed_per_filter_config: {{l: {lua}}}"
             )),
-            "LuaPerRoute",
+            "",
         ),
         (
             route(
