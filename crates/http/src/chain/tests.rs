@@ -353,6 +353,59 @@ fn added_body_follows_the_headers() {
 }
 
 #[test]
+fn a_filters_own_response_passes_all_response_filters() {
+    let (log, out) = run(
+        |log| {
+            let answers = Script {
+                headers: HeadersStatus::StopIteration,
+                act: |cx, event| {
+                    if event == "H" {
+                        let headers = HeaderMap::from_iter([(":status", "200")]);
+                        cx.respond_headers(headers, End::Stream);
+                    }
+                },
+                ..script("a", log)
+            };
+            vec![answers, script("b", log)]
+        },
+        0,
+        |stream| stream.request_headers(End::Stream),
+    );
+    assert_eq!(log, "a:H. b:rH. a:rH.");
+    assert_eq!(out, ["H."]);
+}
+
+#[test]
+fn a_response_without_a_status_is_not_sent() {
+    run(
+        |log| {
+            let removes = Script {
+                act: |cx, event| match event {
+                    "H" => cx.local_reply(LocalReply::new(200, "text", "mine")),
+                    "rH" => {
+                        cx.response_headers().unwrap().remove(names::STATUS);
+                    }
+                    _ => {}
+                },
+                ..script("a", log)
+            };
+            vec![removes, script("b", log)]
+        },
+        0,
+        |stream| {
+            stream.request_headers(End::Stream);
+            let status = stream.state.response.headers.get(names::STATUS);
+            assert_eq!(status, Some(&b"502"[..]));
+            let details = stream.state.info.response_code_details.as_deref();
+            let expected =
+                "filter_removed_required_response_headers{missing_required_header:_:status}";
+            assert_eq!(details, Some(expected));
+            assert_eq!(stream.state.out.len(), 2);
+        },
+    );
+}
+
+#[test]
 fn a_renewed_stream_knows_nothing_of_the_last() {
     run_main(|worker| async move {
         let log = Log::default();
