@@ -11,7 +11,7 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
     tidy          prints what breaks the rules of STYLE.md that tests check
     shrink        lowers the lengths in xtask/lists to what files and functions have become
-    known LIST    holds `ok CASE` and `FAIL CASE` lines on stdin against a list of known failures
+    known LIST    holds `FAIL CASE` lines on stdin against a list of known failures
 ";
 
 fn main() -> ExitCode {
