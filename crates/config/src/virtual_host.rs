@@ -10,6 +10,7 @@ use crate::redirect::{direct_response, redirect};
 use crate::retry::{hedge_policy, retry_policy};
 use crate::route_action::{mirror_policy, route_action};
 use crate::route_match::route_match;
+use crate::route_tree::route_tree;
 use nuncio_base::runtime_flags::Fraction;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::route::v3 as proto;
@@ -44,9 +45,16 @@ pub fn virtual_host(
         proto.response_headers_to_remove,
     );
     // Each part is converted before any error ends the message: all its errors come together.
-    let routes = cx.list("routes", proto.routes, |cx, proto| {
-        route(cx, proto, max_body)
-    });
+    let routes = match proto.matcher {
+        Some(matcher) => {
+            route_tree(cx, matcher, max_body).map(|(tree, routes)| (Some(tree), routes))
+        }
+        None => cx
+            .list("routes", proto.routes, |cx, proto| {
+                route(cx, proto, max_body)
+            })
+            .map(|routes| (None, routes)),
+    };
     let virtual_clusters = cx.list("virtual_clusters", proto.virtual_clusters, virtual_cluster);
     let request_headers = header_mutations(cx, request);
     let response_headers = header_mutations(cx, response);
@@ -59,10 +67,12 @@ pub fn virtual_host(
         mirror_policy,
     );
     let cors = cx.optional("cors", proto.cors, cors_policy);
+    let (matcher, routes) = routes?;
     Ok(VirtualHostConfig {
         name: proto.name.into(),
         domains: proto.domains,
-        routes: routes?,
+        routes,
+        matcher,
         require_tls,
         virtual_clusters: virtual_clusters?,
         request_headers: request_headers?,
@@ -86,9 +96,9 @@ pub fn virtual_host(
 /// The fields that have no counterpart in `nuncio_route` yet.
 fn refuse_unbuilt(cx: &mut ParseCx, proto: &proto::VirtualHost) -> Parsed<()> {
     if proto.matcher.is_some() && !proto.routes.is_empty() {
-        return Err(cx.error_at("matcher", "only one of routes and matcher may be set"));
+        let message = "cannot set both matcher and routes on virtual host";
+        return Err(cx.error_at("matcher", message));
     }
-    cx.refuse("matcher", proto.matcher.is_some())?;
     cx.refuse("rate_limits", !proto.rate_limits.is_empty())?;
     cx.refuse(
         "retry_policy_typed_config",

@@ -163,7 +163,9 @@ impl RouteTable {
             let mut policies = action.mirror_policies.iter();
             policies.try_for_each(|policy| check(&policy.cluster, "shadow cluster"))
         };
-        for (at, host) in self.virtual_hosts.iter().enumerate() {
+        // Envoy does not look into trees here.
+        let is_list = |(_, host): &(usize, &VirtualHost)| host.matcher.is_none();
+        for (at, host) in self.virtual_hosts.iter().enumerate().filter(is_list) {
             for (number, route) in host.routes.iter().enumerate() {
                 if let Action::Route(action) = &route.action {
                     check_action(action).map_err(|error| error.of_route(at, number))?;

@@ -9,6 +9,7 @@ use crate::request::RequestView;
 use crate::retry_policy::{HedgePolicy, RetryPolicy};
 use crate::route::Route;
 use crate::route_index::RouteIndex;
+use crate::route_tree::RouteTree;
 use crate::stats::RouteStats;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::names;
@@ -48,6 +49,8 @@ pub struct VirtualHostConfig {
     pub domains: Vec<String>,
     /// The routes, in order.
     pub routes: Vec<Route>,
+    /// Which of the routes may be taken; `None`: all.
+    pub matcher: Option<RouteTree>,
     /// Whether plain requests are sent to https.
     pub require_tls: TlsRequirement,
     /// Requests counted by themselves, the first that matches.
@@ -125,7 +128,8 @@ impl VirtualHost {
                 action.mirror_policies = config.mirror_policies.clone();
             }
         }
-        let index = RouteIndex::new(config.routes.iter().map(|route| &route.matcher));
+        let indexed = config.routes.iter().filter(|_| config.matcher.is_none());
+        let index = RouteIndex::new(indexed.map(|route| &route.matcher));
         Self {
             config,
             index,
@@ -187,17 +191,19 @@ impl VirtualHost {
     /// The place of the first route that matches. `path` is the path that routes are matched by.
     pub(crate) fn find(&self, request: &RequestView<'_>, path: Option<&[u8]>) -> Option<u32> {
         let matcher = |route: u32| &self.config.routes[route as usize].matcher;
-        self.index.find(
-            path,
-            |route| matcher(route).rest_matches(request),
-            |route| {
-                let wanted = matcher(route);
-                wanted
-                    .path
-                    .matches(path, request.is_connect(), wanted.case_sensitive)
-                    && wanted.rest_matches(request)
-            },
-        )
+        let matches = |route: u32| {
+            let wanted = matcher(route);
+            wanted
+                .path
+                .matches(path, request.is_connect(), wanted.case_sensitive)
+                && wanted.rest_matches(request)
+        };
+        if let Some(tree) = &self.config.matcher {
+            let mut routes = tree.find(&|input| input.ask(request))?.clone();
+            return routes.find(|route| matches(*route));
+        }
+        let rest = |route: u32| matcher(route).rest_matches(request);
+        self.index.find(path, rest, matches)
     }
 
     /// The place of the first route that matches, found by looking at one after the other: what

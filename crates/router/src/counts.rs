@@ -145,8 +145,11 @@ impl Router {
         }
     }
 
-    /// Counts a response wherever the request is counted.
+    /// Counts a response wherever the request is counted, if that is wanted at all.
     pub(crate) fn count_code(&self, status: u16, canary: bool) {
+        if !self.local.dynamic_stats {
+            return;
+        }
         let Some(cluster) = &self.cluster else {
             return;
         };
@@ -163,6 +166,9 @@ impl Router {
 
     /// Records the time to the end of the response, likewise.
     pub(crate) fn record_time(&self, milliseconds: u64, canary: bool) {
+        if !self.local.dynamic_stats {
+            return;
+        }
         let Some(cluster) = &self.cluster else {
             return;
         };

@@ -18,6 +18,8 @@ use std::rc::Rc;
 pub struct RouterSpec {
     /// The stats it counts in: its connection manager's.
     pub stats: Group<RouterStats>,
+    /// Whether responses are counted by their codes, and timed.
+    pub dynamic_stats: bool,
     /// Whether it leaves out the `x-envoy-*` headers it would add.
     pub suppress_envoy_headers: bool,
     /// Whether gRPC requests' HTTP codes are left out of cluster stats.
@@ -33,6 +35,7 @@ impl HttpFilterSpec for RouterSpec {
         Rc::new(Local(Rc::new(RouterLocal {
             stats: self.stats.local(),
             clusters: ClusterManager::of(worker),
+            dynamic_stats: self.dynamic_stats,
             suppress_envoy_headers: self.suppress_envoy_headers,
             suppress_grpc_codes: self.suppress_grpc_request_failure_code_stats,
             strict_check_headers: self.strict_check_headers.clone(),
@@ -48,6 +51,7 @@ impl HttpFilterSpec for RouterSpec {
 pub struct RouterLocal {
     pub(crate) stats: RouterStats,
     pub(crate) clusters: Rc<ClusterManager>,
+    pub(crate) dynamic_stats: bool,
     pub(crate) suppress_envoy_headers: bool,
     pub(crate) suppress_grpc_codes: bool,
     pub(crate) strict_check_headers: Vec<String>,

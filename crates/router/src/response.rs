@@ -123,7 +123,7 @@ impl Router {
     fn charge(&mut self, status: u16, headers: &HeaderMap, end: End) {
         self.count_code(status, self.is_canary);
         if status >= 500 {
-            return self.charge_host(false);
+            return self.charge_host_failure(status);
         }
         // What a gRPC response is worth stands in its grpc-status.
         let grpc = headers.get(names::GRPC_STATUS);
@@ -252,7 +252,15 @@ impl Router {
             .as_ref()
             .is_some_and(|attempt| attempt.host.canary());
         self.count_code(status, canary);
-        self.charge_host(false);
+        self.charge_host_failure(status);
+    }
+
+    /// Charges the host with a failure that has this code. That a 5xx is one is known from its
+    /// being counted.
+    fn charge_host_failure(&self, status: u16) {
+        if status < 500 || self.local.dynamic_stats {
+            self.charge_host(false);
+        }
     }
 
     fn fail(&mut self, cx: &mut Cx<'_>, reply: LocalReply) {

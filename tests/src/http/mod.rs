@@ -5,5 +5,6 @@ mod allocations;
 mod connections;
 mod framing;
 mod limits;
+mod route_matcher;
 mod routing;
 mod upstream_failures;

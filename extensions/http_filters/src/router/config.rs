@@ -32,13 +32,12 @@ impl HttpFilterExtension for Router {
             "upstream_http_filters",
             !proto.upstream_http_filters.is_empty(),
         );
-        let no_stats = proto.dynamic_stats.is_some_and(|value| !value.value);
-        let stats = cx.refuse("dynamic_stats", no_stats);
         let span = cx.refuse("start_child_span", proto.start_child_span);
-        log.and(options).and(filters).and(span).and(stats)?;
+        log.and(options).and(filters).and(span)?;
         let prefix = filter.stat_prefix.trim_end_matches('.');
         Ok(RouterSpec {
             stats: cx.env().store.scope(prefix).group(),
+            dynamic_stats: proto.dynamic_stats.is_none_or(|value| value.value),
             suppress_envoy_headers: proto.suppress_envoy_headers,
             suppress_grpc_request_failure_code_stats: proto
                 .suppress_grpc_request_failure_code_stats,
