@@ -4,15 +4,15 @@ use super::{ChainMatchError, FilterChainMatch, SourceType};
 use nuncio_matching::{CidrRange, CidrTrie};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(super) type SourcePorts = Ports<usize>;
-pub(super) type SourceIps = CidrTrie<SourcePorts>;
-pub(super) type DirectSourceIps = CidrTrie<SourceTypes>;
+pub(super) type SourceIps = Ips<SourcePorts>;
+pub(super) type DirectSourceIps = Ips<SourceTypes>;
 pub(super) type ApplicationProtocols = Names<DirectSourceIps>;
 pub(super) type TransportProtocols = Names<ApplicationProtocols>;
 pub(super) type ServerNames = Names<TransportProtocols>;
-pub(super) type DestinationIps = CidrTrie<ServerNames>;
+pub(super) type DestinationIps = Ips<ServerNames>;
 pub(super) type DestinationPorts = Ports<DestinationIps>;
 
 /// By port.
@@ -27,6 +27,25 @@ impl<T> Ports<T> {
     pub fn find(&self, port: Option<u16>) -> Option<&T> {
         port.and_then(|port| self.exact.get(&port))
             .or(self.any.as_ref())
+    }
+}
+
+/// By IP address.
+#[derive(Debug)]
+pub(super) enum Ips<T> {
+    /// No chain names a range: one branch is for all addresses, where a trie would have one for
+    /// each family, and twice as many below each further level.
+    Any(T),
+    Ranges(CidrTrie<T>),
+}
+
+impl<T> Ips<T> {
+    /// What is under the longest prefix that holds the address.
+    pub fn find(&self, address: IpAddr) -> Option<&T> {
+        match self {
+            Self::Any(next) => Some(next),
+            Self::Ranges(ranges) => ranges.find(address),
+        }
     }
 }
 
@@ -139,6 +158,7 @@ fn names<T>(
     let mut built: HashMap<Box<[u8]>, T> = level(entries, keys, next)?;
     // An empty name stands for any, as in Envoy.
     let any = built.remove(&Box::default());
+    built.shrink_to_fit();
     Ok(Names { exact: built, any })
 }
 
@@ -146,7 +166,10 @@ fn ips<T>(
     entries: &[Entry<'_>],
     keys: impl Fn(&FilterChainMatch) -> &Vec<CidrRange>,
     next: impl Fn(&[Entry<'_>]) -> Built<T>,
-) -> Built<CidrTrie<T>> {
+) -> Built<Ips<T>> {
+    if entries.iter().all(|entry| keys(entry.criteria).is_empty()) {
+        return next(entries).map(Ips::Any);
+    }
     let keys = |criteria: &FilterChainMatch| match keys(criteria).as_slice() {
         [] => vec![
             CidrRange::new(Ipv4Addr::UNSPECIFIED.into(), 0),
@@ -154,7 +177,8 @@ fn ips<T>(
         ],
         ranges => ranges.to_vec(),
     };
-    Ok(CidrTrie::new(level(entries, keys, next)?))
+    let ranges = CidrTrie::new(level(entries, keys, next)?);
+    Ok(Ips::Ranges(ranges))
 }
 
 /// The whole index.
