@@ -12,9 +12,11 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use fancy_regex::{Regex, RegexBuilder};
 
+use defaults::DefaultRegex;
 use tokens::TokenPattern;
 
 /// How often one regex may step back over one name before it counts as not matching. A name has
@@ -79,13 +81,9 @@ struct Extractor {
 enum Rule {
     Fixed(String),
     Tokens(TokenPattern),
-    Regex {
-        regex: Box<Regex>,
-        /// Names without this text cannot match; empty if unknown.
-        needle: &'static str,
-        /// A value that is none.
-        not: &'static str,
-    },
+    Regex(Box<Regex>),
+    /// Compiled when the first name asks for it: who reads no stats needs none of these.
+    Default(&'static DefaultRegex, OnceLock<Box<Regex>>),
 }
 
 /// All extractors of a config.
@@ -99,7 +97,7 @@ pub struct TagExtractors {
 impl Default for TagExtractors {
     /// The default tags and no others.
     fn default() -> Self {
-        Self::new(true, false, &[]).expect("the default extractors are tested to compile")
+        Self::new(true, false, &[]).expect("only what a config adds can be wrong")
     }
 }
 
@@ -128,12 +126,7 @@ impl TagExtractors {
                     if name.is_empty() {
                         return Err(TagError("tag_name cannot be empty".to_owned()));
                     }
-                    let regex = compile_ecmascript(pattern)?;
-                    let rule = Rule::Regex {
-                        regex,
-                        needle: "",
-                        not: "",
-                    };
+                    let rule = Rule::Regex(compile_ecmascript(pattern)?);
                     extractors.add(first_token_of_regex(pattern), name, rule);
                 }
                 TagValue::Default | TagValue::Regex(_) => {
@@ -156,12 +149,7 @@ impl TagExtractors {
             .iter()
             .filter(|default| wanted(default.name))
         {
-            let regex = build(default.regex).expect("the default extractors are tested to compile");
-            let rule = Rule::Regex {
-                regex,
-                needle: default.needle,
-                not: default.not,
-            };
+            let rule = Rule::Default(default, OnceLock::new());
             self.add(first_token_of_regex(default.regex), default.name, rule);
             any = true;
         }
@@ -224,29 +212,38 @@ impl Rule {
                 let (value, cut) = pattern.find(name, tokens)?;
                 Some((name[value].into(), cut))
             }
-            Rule::Regex { regex, needle, not } => {
-                if !name.contains(needle) {
+            Rule::Regex(regex) => {
+                let (value, cut) = captured(regex, name)?;
+                Some((value.into(), cut))
+            }
+            Rule::Default(default, compiled) => {
+                if !name.contains(default.needle) {
                     return None;
                 }
-                // An error is a pattern that gave up: no match.
-                let captures = regex.captures(name).ok().flatten()?;
-                if captures.len() < 2 {
-                    return None;
-                }
-                let cut = captures.get(1);
-                let value = if captures.len() > 2 {
-                    captures.get(2)
-                } else {
-                    cut
-                };
-                let value = value.map_or("", |value| value.as_str());
-                if !not.is_empty() && value == *not {
-                    return None;
-                }
-                Some((value.into(), cut.map_or(0..0, |cut| cut.start()..cut.end())))
+                let compile =
+                    || build(default.regex).expect("the default extractors are tested to compile");
+                let (value, cut) = captured(compiled.get_or_init(compile), name)?;
+                (default.not.is_empty() || value != default.not).then(|| (value.into(), cut))
             }
         }
     }
+}
+
+/// The tag's value and the part of the name that goes, where a regex matches.
+fn captured<'a>(regex: &Regex, name: &'a str) -> Option<(&'a str, Range<usize>)> {
+    // An error is a pattern that gave up: no match.
+    let captures = regex.captures(name).ok().flatten()?;
+    if captures.len() < 2 {
+        return None;
+    }
+    let cut = captures.get(1);
+    let value = if captures.len() > 2 {
+        captures.get(2)
+    } else {
+        cut
+    };
+    let value = value.map_or("", |value| value.as_str());
+    Some((value, cut.map_or(0..0, |cut| cut.start()..cut.end())))
 }
 
 /// The name without these parts, which may overlap.

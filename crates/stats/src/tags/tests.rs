@@ -284,6 +284,14 @@ fn accepted_regexes() {
 }
 
 #[test]
+fn defaults_compile() {
+    for default in defaults::REGEXES {
+        let made = build(default.regex);
+        assert!(made.is_ok(), "{}: {}", default.name, made.err().unwrap());
+    }
+}
+
+#[test]
 fn whatever_is_translated_compiles() {
     let pieces = [
         "a",
