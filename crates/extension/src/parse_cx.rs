@@ -76,12 +76,17 @@ impl ParseCx {
         mut parse: impl FnMut(&mut Self, T) -> Parsed<R>,
     ) -> Parsed<Vec<R>> {
         self.field(field, |cx| {
-            let parsed: Vec<_> = items
-                .into_iter()
-                .enumerate()
-                .map(|(index, item)| cx.index(index, |cx| parse(cx, item)))
-                .collect();
-            parsed.into_iter().collect()
+            let items = items.into_iter();
+            // Made by hand: collecting would reuse the memory of the protos, which are larger.
+            let mut parsed = Ok(Vec::with_capacity(items.size_hint().0));
+            for (index, item) in items.enumerate() {
+                match (cx.index(index, |cx| parse(cx, item)), &mut parsed) {
+                    (Ok(item), Ok(list)) => list.push(item),
+                    (Ok(_), Err(_)) => {}
+                    (Err(error), _) => parsed = Err(error),
+                }
+            }
+            parsed
         })
     }
 
