@@ -21,11 +21,17 @@ pub struct NodeInfo {
     pub zone: String,
 }
 
-/// A route configuration, for `config_dump`.
-struct RouteConfigSource {
+/// A configuration for `config_dump`, shown as long as it is in use.
+struct Shown<T> {
     name: String,
-    config: Any,
+    config: T,
     in_use: Weak<dyn AnyValue + Send + Sync>,
+}
+
+impl<T> Shown<T> {
+    fn is_in_use(&self) -> bool {
+        self.in_use.strong_count() > 0
+    }
 }
 
 /// The server as configuration sees it; lives on the main thread.
@@ -41,7 +47,8 @@ pub struct ServerEnv {
     /// Whether nothing may be opened or connected (`--mode validate`).
     pub validate_only: bool,
     clusters: RefCell<HashSet<String>>,
-    route_configs: RefCell<Vec<RouteConfigSource>>,
+    route_configs: RefCell<Vec<Shown<Any>>>,
+    scoped_routes: RefCell<Vec<Shown<Vec<Any>>>>,
     services: RefCell<HashMap<TypeId, Rc<dyn AnyValue>>>,
 }
 
@@ -55,7 +62,7 @@ impl ServerEnv {
         validate_only: bool,
     ) -> Rc<Self> {
         let (clusters, services) = (RefCell::default(), RefCell::default());
-        let route_configs = RefCell::default();
+        let (route_configs, scoped_routes) = (RefCell::default(), RefCell::default());
         Rc::new(Self {
             registry,
             store,
@@ -64,6 +71,7 @@ impl ServerEnv {
             validate_only,
             clusters,
             route_configs,
+            scoped_routes,
             services,
         })
     }
@@ -96,22 +104,45 @@ impl ServerEnv {
         in_use: Weak<dyn AnyValue + Send + Sync>,
     ) {
         let mut configs = self.route_configs.borrow_mut();
-        configs.retain(|source| source.in_use.strong_count() > 0);
-        configs.push(RouteConfigSource {
+        configs.retain(Shown::is_in_use);
+        configs.push(Shown {
             name: name.to_owned(),
             config,
             in_use,
         });
     }
 
+    /// Makes scoped routes known to the admin, for as long as `in_use` is.
+    pub fn add_scoped_routes(
+        &self,
+        name: &str,
+        scopes: Vec<Any>,
+        in_use: Weak<dyn AnyValue + Send + Sync>,
+    ) {
+        let mut configs = self.scoped_routes.borrow_mut();
+        configs.retain(Shown::is_in_use);
+        configs.push(Shown {
+            name: name.to_owned(),
+            config: scopes,
+            in_use,
+        });
+    }
+
+    /// The scoped routes in use, by name.
+    pub fn scoped_routes(&self) -> Vec<(String, Vec<Any>)> {
+        let configs = self.scoped_routes.borrow();
+        let in_use = configs.iter().filter(|shown| shown.is_in_use());
+        in_use
+            .map(|shown| (shown.name.clone(), shown.config.clone()))
+            .collect()
+    }
+
     /// The route configurations in use, by name.
     pub fn route_configs(&self) -> Vec<(String, Any)> {
         let configs = self.route_configs.borrow();
-        let in_use = configs
-            .iter()
-            .filter(|source| source.in_use.strong_count() > 0);
+        let in_use = configs.iter().filter(|shown| shown.is_in_use());
         in_use
-            .map(|source| (source.name.clone(), source.config.clone()))
+            .map(|shown| (shown.name.clone(), shown.config.clone()))
             .collect()
     }
 

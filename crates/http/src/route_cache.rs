@@ -1,12 +1,14 @@
 //! The route of a stream: found once, kept with the table it was found in, and what it says to
 //! each filter.
 
+use crate::route_source::{LocalRoutes, LocalScopes};
 use nuncio_base::HeaderMap;
 use nuncio_base::runtime_flags::RuntimeFlags;
-use nuncio_route::{Lookup, RequestView, RouteAction, RouteId, RouteTable, Selected};
+use nuncio_route::{Lookup, RequestView, RouteAction, RouteId, RouteTable, ScopeKey, Selected};
 use nuncio_stream_info::StreamInfo;
 use nuncio_worker::Held;
 use std::any::Any;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +16,9 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct RouteCache {
     table: Option<Held<RouteTable>>,
+    /// The tables of which headers choose one, anew with each look for a route.
+    scopes: Option<Rc<LocalScopes>>,
+    scope_key: ScopeKey,
     lookup: Option<Lookup>,
     /// The stream's random number, for all draws of routing.
     random: u64,
@@ -30,8 +35,28 @@ impl RouteCache {
         self.lookup = None;
     }
 
+    /// Begins with the table that is current, or that the request's headers choose.
+    pub(crate) fn begin_with(&mut self, routes: &LocalRoutes, headers: &HeaderMap, random: u64) {
+        match routes {
+            LocalRoutes::Table(table) => self.begin(table.get(), random),
+            LocalRoutes::Scoped(scopes) => {
+                self.scopes = Some(Rc::clone(scopes));
+                self.random = random;
+                self.lookup = None;
+                self.choose_scope(headers);
+            }
+        }
+    }
+
+    fn choose_scope(&mut self, headers: &HeaderMap) {
+        if let Some(scopes) = &self.scopes {
+            self.table = scopes.choose(headers, &mut self.scope_key);
+        }
+    }
+
     pub(crate) fn renew(&mut self) {
         self.table = None;
+        self.scopes = None;
         self.lookup = None;
         self.configs.clear();
     }
@@ -73,6 +98,7 @@ impl RouteCache {
         if let Some(lookup) = self.lookup {
             return lookup;
         }
+        self.choose_scope(headers);
         let Some(table) = &self.table else {
             return Lookup::NoVirtualHost;
         };

@@ -76,18 +76,16 @@ pub(crate) const fn priority_of(action: &RouteAction) -> Priority {
 impl Router {
     /// Finds out what is to become of the request, and begins it.
     pub(crate) fn route_request(&mut self, cx: &mut Cx<'_>) {
-        let lookup = cx.lookup_route();
-        let state = cx.state();
-        let Some(table) = state.route.table().cloned() else {
-            return self.answer(cx, reply::no_route());
-        };
-        let id = match lookup {
+        let id = match cx.lookup_route() {
             Lookup::Route(id) => id,
             Lookup::SslRedirect { .. } => return self.redirect_to_tls(cx),
             Lookup::NoRoute { .. } | Lookup::NoVirtualHost => {
                 self.local.stats.no_route().inc();
                 return self.answer(cx, reply::no_route());
             }
+        };
+        let Some(table) = cx.state().route.table().cloned() else {
+            return self.answer(cx, reply::no_route());
         };
         let selected = table.selected(id);
         match &selected.route.action {

@@ -23,6 +23,7 @@ use nuncio_http::factory::{
     ChainSpec, FilterEntry, HttpFilterFactory, HttpFilterSpec, Local, LocalFilter,
 };
 use nuncio_http::filter::{DataStatus, HeadersStatus, Hooks, HttpFilter, TrailersStatus};
+use nuncio_http::route_source::RouteSource;
 use nuncio_http::{Cx, LocalReply};
 use nuncio_listener::{
     FilterChainSpec, FilterChains, ListenAddress, ListenSockets, Listener, ListenerContext,
@@ -188,7 +189,7 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
         chain: ChainSpec {
             filters: vec![entry],
         },
-        routes: Published::new(Arc::new(table), Vec::new()),
+        routes: RouteSource::Table(Published::new(Arc::new(table), Vec::new())),
         access_logs,
         server_name: "envoy".to_owned(),
         server_header: ServerHeader::Overwrite,

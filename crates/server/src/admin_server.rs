@@ -104,7 +104,7 @@ impl AdminServer for ServerView {
             sections.push(section(&proto::EndpointsConfigDump::default()));
         }
         sections.push(self.listeners_section(wanted));
-        sections.push(section(&proto::ScopedRoutesConfigDump::default()));
+        sections.push(self.scoped_routes_section(wanted));
         sections.push(self.routes_section(wanted));
         sections.push(section(&proto::SecretsConfigDump::default()));
         sections
@@ -227,6 +227,23 @@ impl ServerView {
             .collect();
         section(&proto::ListenersConfigDump {
             static_listeners,
+            ..Default::default()
+        })
+    }
+
+    fn scoped_routes_section(&self, wanted: &dyn Fn(&str) -> bool) -> ConfigSection {
+        use proto::scoped_routes_config_dump::InlineScopedRouteConfigs;
+        let all = self.0.env.scoped_routes().into_iter();
+        let inline_scoped_route_configs = all
+            .filter(|(name, _)| wanted(name))
+            .map(|(name, scoped_route_configs)| InlineScopedRouteConfigs {
+                name,
+                scoped_route_configs,
+                last_updated: Some(timestamp(self.0.loaded_at)),
+            })
+            .collect();
+        section(&proto::ScopedRoutesConfigDump {
+            inline_scoped_route_configs,
             ..Default::default()
         })
     }

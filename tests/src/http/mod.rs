@@ -7,4 +7,5 @@ mod framing;
 mod limits;
 mod route_matcher;
 mod routing;
+mod scoped_routes;
 mod upstream_failures;

@@ -5,6 +5,7 @@ use crate::config::StreamConfig;
 use crate::filter::Direction;
 use crate::local_reply::LocalReply;
 use crate::route_cache::RouteCache;
+use crate::route_source::LocalRoutes;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, ResetReason};
 use nuncio_net::pending_calls::PendingCalls;
@@ -205,6 +206,12 @@ impl StreamState {
         self.orders.clear();
         self.calls.clear();
         self.info.filter_state.clear();
+    }
+
+    /// Begins with the routes that hold for the request as it came.
+    pub(crate) fn begin_route(&mut self, routes: &LocalRoutes) {
+        let random = self.worker.random();
+        self.route.begin_with(routes, &self.request.headers, random);
     }
 
     /// Finds the route unless that was done, and what it says to each filter.

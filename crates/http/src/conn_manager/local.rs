@@ -4,13 +4,13 @@ use crate::chain::LocalChain;
 use crate::config::StreamConfig;
 use crate::conn_manager::spec::HcmSpec;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats};
+use crate::route_source::LocalRoutes;
 use nuncio_base::time::HttpDate;
 use nuncio_codec::HeaderPool;
 use nuncio_codec::h1::H1Stats;
 use nuncio_observe::AccessLog;
-use nuncio_route::RouteTable;
+use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
-use nuncio_worker::{Current, Worker};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct HcmLocal {
     pub(crate) worker: Rc<Worker>,
     pub(crate) chain: Rc<LocalChain>,
     pub(crate) stream_config: Rc<StreamConfig>,
-    pub(crate) routes: Current<RouteTable>,
+    pub(crate) routes: LocalRoutes,
     pub(crate) access_logs: Vec<AccessLog>,
     pub(crate) stats: HcmStats,
     pub(crate) listener_stats: ListenerHttpStats,

@@ -4,12 +4,11 @@ use crate::conn_manager::original_ip::OriginalIpDetection;
 use crate::conn_manager::proxy_status::ProxyStatus;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
 use crate::factory::ChainSpec;
+use crate::route_source::RouteSource;
 use nuncio_codec::h1::{H1Settings, H1Stats};
 use nuncio_matching::CidrList;
 use nuncio_observe::AccessLogSpec;
-use nuncio_route::RouteTable;
 use nuncio_stats::Group;
-use nuncio_worker::Published;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,8 +147,8 @@ pub struct HcmSpec {
     pub h1: Arc<H1Settings>,
     /// The HTTP filters.
     pub chain: ChainSpec,
-    /// The route table, as it changes.
-    pub routes: Published<RouteTable>,
+    /// Where its route tables come from.
+    pub routes: RouteSource,
     /// Logs written at the end of each stream.
     pub access_logs: Vec<AccessLogSpec>,
     /// The value of the `server` header.

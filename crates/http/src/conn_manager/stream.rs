@@ -108,7 +108,6 @@ impl ActiveStream {
         let now = self.local.worker.now();
         self.request_complete = end.is_end();
         let local = Rc::clone(&self.local);
-        let routes = local.routes.get();
         let filters = self.filters();
         let state = &mut filters.state;
         state.info.header_bytes[0] = state.request.headers.byte_size() as u64;
@@ -119,7 +118,7 @@ impl ActiveStream {
         if codec.is_http10() {
             state.info.protocol = Some(Protocol::Http10);
         }
-        state.route.begin(routes, local.worker.random());
+        state.begin_route(&local.routes);
         match request::prepare(&local, state) {
             Ok(internal) => {
                 self.is_internal = internal;

@@ -4,7 +4,7 @@
 #![allow(deprecated)]
 
 use nuncio_codec::h1::UnderscoresAction;
-use nuncio_config::{access_log, client_address, duration, h1, http_filters, route};
+use nuncio_config::{access_log, client_address, duration, h1, http_filters, route_source};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
@@ -16,15 +16,13 @@ use nuncio_http::conn_manager::{
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 use nuncio_net::host_address::host_address;
-use nuncio_proto::any;
 use nuncio_proto::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_proto::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
-use nuncio_route::RouteTable;
-use nuncio_worker::{Published, Worker};
+use nuncio_worker::Worker;
 use proto::http_connection_manager as nested;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The extension.
@@ -73,7 +71,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let drain_timeout = duration::optional(cx, "drain_timeout", proto.drain_timeout);
         let request_ids = request_ids(cx, &proto);
         let chain = http_filters::chain(cx, "http_filters", proto.http_filters.clone(), &filter_cx);
-        let table = routes(cx, &proto);
+        let routes = route_source::route_source(cx, &proto);
         let forward_client_cert = forward_client_cert(cx, &proto);
         let internal_addresses =
             client_address::internal_addresses(cx, proto.internal_address_config.clone());
@@ -82,13 +80,12 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let proxy_status = proxy_status(cx, &proto);
         let access_logs = access_log::access_logs(cx, "access_log", proto.access_log.clone());
         refused?;
-        let workers = cx.env().workers.clone();
         let common = proto.common_http_protocol_options.unwrap_or_default();
         Ok(Spec(Arc::new(HcmSpec {
             codec: codec?,
             h1: Arc::new(h1?),
             chain: chain?,
-            routes: Published::new(table?, workers),
+            routes: routes?,
             access_logs: access_logs?,
             server_name: or_default(&proto.server_name, "envoy"),
             server_header: server_header(&proto),
@@ -296,29 +293,6 @@ fn request_ids(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed
         always_set_in_response: proto.always_set_request_id_in_response,
         pack_trace_reason,
     })
-}
-
-fn routes(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Arc<RouteTable>> {
-    match &proto.route_specifier {
-        Some(nested::RouteSpecifier::RouteConfig(config)) => cx.field("route_config", |cx| {
-            let table = route::route_table(cx, config.clone())?;
-            if config
-                .validate_clusters
-                .as_ref()
-                .is_none_or(|value| value.value)
-            {
-                route::check_clusters(cx, &table)?;
-            }
-            let table = Arc::new(table);
-            let in_use: Weak<RouteTable> = Arc::downgrade(&table);
-            cx.env()
-                .add_route_config(&config.name, any::pack(config), in_use);
-            Ok(table)
-        }),
-        Some(nested::RouteSpecifier::Rds(_)) => Err(cx.not_built("rds")),
-        Some(nested::RouteSpecifier::ScopedRoutes(_)) => Err(cx.not_built("scoped_routes")),
-        None => Err(cx.error("a route_specifier is required: route_config")),
-    }
 }
 
 fn server_header(proto: &proto::HttpConnectionManager) -> ServerHeader {

@@ -1,0 +1,46 @@
+//! `HttpConnectionManager.route_specifier`: where a connection manager's routes come from.
+
+use crate::route::{check_clusters, route_table};
+use crate::scoped_routes::scoped_routes;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_http::route_source::RouteSource;
+use nuncio_proto::any;
+use nuncio_proto::envoy::config::route::v3::RouteConfiguration;
+use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
+use nuncio_route::RouteTable;
+use nuncio_worker::Published;
+use proto::http_connection_manager::RouteSpecifier;
+use std::sync::{Arc, Weak};
+
+/// Where routes come from.
+///
+/// # Errors
+/// As for route tables; tables that come over xDS; none at all.
+pub fn route_source(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<RouteSource> {
+    match &proto.route_specifier {
+        Some(RouteSpecifier::RouteConfig(config)) => {
+            cx.field("route_config", |cx| static_table(cx, config))
+        }
+        Some(RouteSpecifier::ScopedRoutes(config)) => {
+            let scopes = cx.field("scoped_routes", |cx| scoped_routes(cx, config.clone()))?;
+            Ok(RouteSource::Scoped(scopes))
+        }
+        Some(RouteSpecifier::Rds(_)) => Err(cx.not_built("rds")),
+        None => Err(cx.error("a route_specifier is required: route_config")),
+    }
+}
+
+fn static_table(cx: &mut ParseCx, config: &RouteConfiguration) -> Parsed<RouteSource> {
+    let table = route_table(cx, config.clone())?;
+    if config.validate_clusters.is_none_or(|value| value.value) {
+        check_clusters(cx, &table)?;
+    }
+    let table = Arc::new(table);
+    let in_use: Weak<RouteTable> = Arc::downgrade(&table);
+    let env = cx.env();
+    env.add_route_config(&config.name, any::pack(config), in_use);
+    Ok(RouteSource::Table(Published::new(
+        table,
+        env.workers.clone(),
+    )))
+}

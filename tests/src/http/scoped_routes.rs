@@ -1,0 +1,49 @@
+//! Route tables of which a request's headers choose one (`scoped_routes`).
+
+use crate::harness::{Config, direct};
+use serde_json::{Value, json};
+
+fn scope(name: &str, key: &[&str]) -> Value {
+    let fragments: Vec<_> = key.iter().map(|text| json!({"string_key": text})).collect();
+    json!({"name": name, "key": {"fragments": fragments}, "route_configuration": {
+        "name": name,
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [direct("/", 200, name)]}],
+    }})
+}
+
+#[test]
+fn the_scope_is_chosen_by_headers() {
+    let element = json!({"header_value_extractor": {
+        "name": "Addr", "element_separator": ";", "element": {"key": "k", "separator": "="},
+    }});
+    let index = json!({"header_value_extractor": {
+        "name": "h", "element_separator": ",", "index": 1,
+    }});
+    let scopes = [
+        scope("one", &["1", "x"]),
+        scope("two", &["2", "x"]),
+        // Takes the place of the first, though not of its name.
+        scope("again", &["1", "x"]),
+    ];
+    let config = Config::http(&[]).manager(json!({
+        "route_config": null,
+        "scoped_routes": {
+            "name": "scopes",
+            "scope_key_builder": {"fragments": [element, index]},
+            "scoped_route_configurations_list": {"scoped_route_configurations": scopes},
+        },
+    }));
+    let proxy = config.start();
+    for (headers, status, body) in [
+        ("addr: k=2\r\nh: a,x\r\n", 200, "two"),
+        ("addr: a=b;k=1;k=2\r\nh: a,x,b\r\n", 200, "again"),
+        ("addr: k=2\r\naddr: k=1\r\nh: a,x\r\n", 200, "two"),
+        ("addr: k=2\r\nh: x\r\n", 404, ""),
+        ("addr: k=3\r\nh: a,x\r\n", 404, ""),
+        ("", 404, ""),
+    ] {
+        let response = proxy.connect().request("GET", "/", headers, "");
+        assert_eq!(response.brief(), (status, body.to_owned()), "{headers}");
+    }
+    assert_eq!(proxy.stat("http.http.no_route"), 3);
+}
