@@ -14,14 +14,13 @@ use nuncio_extension::{ParseCx, Parsed};
 use nuncio_observe::Formatter;
 use nuncio_observe::formatter::FormatOptions;
 use nuncio_proto::envoy::config::core::v3::RoutingPriority;
-use nuncio_proto::envoy::config::core::v3::proxy_protocol_config::Version;
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_proto::envoy::config::route::v3::route_action as action_proto;
 use nuncio_proto::google::protobuf::Duration as DurationProto;
 use nuncio_route::action::MaxStreamDuration;
 use nuncio_route::mirror::MirrorPolicy;
 use nuncio_route::rewrite::{HostRewrite, PathRewrite};
-use nuncio_route::upgrade::{ConnectConfig, ProxyProtocolVersion, UpgradeConfig};
+use nuncio_route::upgrade::{ConnectConfig, UpgradeConfig};
 use nuncio_route::{ClusterTarget, Priority, RouteAction};
 use std::sync::Arc;
 
@@ -233,7 +232,8 @@ fn upgrade_configs(
             let message = format!("Non-CONNECT upgrade type {upgrade_type} has ConnectConfig");
             return Err(cx.error_at("connect_config", message));
         }
-        cx.refuse("connect_config", connect_config.is_some())?;
+        let is_udp = upgrade_type.eq_ignore_ascii_case("CONNECT-UDP");
+        cx.refuse("connect_config", connect_config.is_some() && is_udp)?;
         Ok(UpgradeConfig {
             kind: upgrade_type.into(),
             enabled: enabled.is_none_or(|value| value.value),
@@ -250,22 +250,8 @@ fn connect(
         proxy_protocol_config,
         allow_post,
     } = proto;
-    let proxy_protocol = cx.optional(
-        "proxy_protocol_config",
-        proxy_protocol_config,
-        |cx, proto| {
-            cx.refuse("pass_through_tlvs", proto.pass_through_tlvs.is_some())?;
-            cx.refuse("added_tlvs", !proto.added_tlvs.is_empty())?;
-            Ok(match proto.version() {
-                Version::V1 => ProxyProtocolVersion::V1,
-                Version::V2 => ProxyProtocolVersion::V2,
-            })
-        },
-    )?;
-    Ok(ConnectConfig {
-        proxy_protocol,
-        allow_post,
-    })
+    cx.refuse("proxy_protocol_config", proxy_protocol_config.is_some())?;
+    Ok(ConnectConfig { allow_post })
 }
 
 fn max_stream_duration(

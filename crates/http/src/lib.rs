@@ -11,6 +11,7 @@ pub mod format_cx;
 pub mod grpc_timeout;
 pub mod local_reply;
 pub mod route_cache;
+pub mod route_headers;
 pub mod route_source;
 
 pub use cx::Cx;

@@ -2,8 +2,10 @@
 //! (`Http::Utility::sendLocalReply`).
 
 use crate::chain::state::StreamState;
+use crate::route_headers::finalize_response;
 use bytes::Bytes;
 use nuncio_base::{Buffer, HeaderName, names};
+use nuncio_route::mutation::Scratch;
 use nuncio_stream_info::{ResponseFlag, ResponseFlags};
 use std::borrow::Cow;
 
@@ -73,10 +75,16 @@ impl LocalReply {
         let is_grpc = is_grpc(state.request.headers.get(names::CONTENT_TYPE));
         let is_head = state.request.headers.get(names::METHOD) == Some(b"HEAD");
         state.response.trailers = None;
-        let headers = &mut state.response.headers;
-        headers.clear();
         let mut digits = itoa::Buffer::new();
-        headers.append(names::STATUS, digits.format(self.status).as_bytes());
+        let mut head = std::mem::take(&mut state.response.headers);
+        head.clear();
+        head.append(names::STATUS, digits.format(self.status).as_bytes());
+        // A route that answers by itself has made its changes before.
+        if state.route.action().is_some() {
+            finalize_response(state, &mut head, &mut Scratch::default());
+        }
+        state.response.headers = head;
+        let headers = &mut state.response.headers;
         for (name, value) in &self.headers {
             headers.append(name, value);
         }

@@ -128,6 +128,14 @@ impl RouteAction {
         }
     }
 
+    /// Whether the payload of a request with this method goes on as plain TCP.
+    pub fn ends_connect(&self, method: &[u8]) -> bool {
+        let mut configs = self.upgrades.iter().rev().filter_map(|one| one.connect);
+        configs.next().is_some_and(|connect| {
+            method == b"CONNECT" || (connect.allow_post && method == b"POST")
+        })
+    }
+
     /// What is said of an upgrade: allowed or not, or nothing.
     pub fn upgrade(&self, kind: &[u8]) -> Option<&UpgradeConfig> {
         self.upgrades

@@ -14,17 +14,6 @@ pub struct UpgradeConfig {
 /// How a CONNECT that ends here is sent on (`ConnectConfig`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConnectConfig {
-    /// The version of the PROXY protocol header to send first.
-    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// Whether a POST is taken for a CONNECT.
     pub allow_post: bool,
-}
-
-/// A version of the PROXY protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyProtocolVersion {
-    /// Text.
-    V1,
-    /// Binary.
-    V2,
 }

@@ -1,18 +1,19 @@
 //! One attempt to get a response from one host.
 
+use crate::upstream_stream::{UpstreamRequest, UpstreamStream};
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_stream_info::BytesMeter;
-use nuncio_upstream::{ClientStream, Host, StreamRequest};
+use nuncio_upstream::Host;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 enum Phase {
     /// Waits for a connection.
-    Waiting(StreamRequest),
+    Waiting(UpstreamRequest),
     /// Has one.
-    Open(ClientStream),
+    Open(UpstreamStream),
     /// Is over.
     Ended,
 }
@@ -49,7 +50,7 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    pub fn new(request: StreamRequest, host: Arc<Host>, now: Instant) -> Self {
+    pub fn new(request: UpstreamRequest, host: Arc<Host>, now: Instant) -> Self {
         Self {
             phase: Phase::Waiting(request),
             host,
@@ -72,7 +73,7 @@ impl Attempt {
     }
 
     /// The connection's stream, once there is one.
-    pub fn stream(&self) -> Option<&ClientStream> {
+    pub fn stream(&self) -> Option<&UpstreamStream> {
         match &self.phase {
             Phase::Open(stream) => Some(stream),
             Phase::Waiting(_) | Phase::Ended => None,
@@ -81,7 +82,7 @@ impl Attempt {
 
     /// The attempt's bytes on the wire so far.
     pub fn bytes(&self) -> BytesMeter {
-        self.stream().map_or(self.bytes, ClientStream::bytes)
+        self.stream().map_or(self.bytes, UpstreamStream::bytes)
     }
 
     /// Sends the head, and what has waited for it.

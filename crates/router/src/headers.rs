@@ -3,6 +3,7 @@
 
 use nuncio_base::{HeaderMap, names};
 use nuncio_http::format_cx::with_headers;
+use nuncio_http::route_headers::finalize_response;
 use nuncio_http::{Cx, LocalReply};
 use nuncio_matching::path::without_query;
 use nuncio_observe::{FormatCx, Formatter};
@@ -86,23 +87,6 @@ fn format_request(
     });
 }
 
-/// The changes of the route to a response's head.
-pub(crate) fn finalize_response(cx: &mut Cx<'_>, headers: &mut HeaderMap, scratch: &mut Scratch) {
-    let worker = Rc::clone(cx.worker());
-    let state = cx.state();
-    let Some(selected) = state.route.selected() else {
-        return;
-    };
-    for mutations in selected.response_mutations() {
-        mutations.apply(headers, scratch, |formatter, headers, out| {
-            let request = Some(&state.request.headers);
-            with_headers(&worker, &state.info, request, Some(headers), |cx| {
-                formatter.append(cx, out);
-            });
-        });
-    }
-}
-
 /// The reply of a route that redirects.
 pub(crate) fn redirect(cx: &mut Cx<'_>, selected: Selected<'_>, redirect: &Redirect) -> LocalReply {
     let worker = Rc::clone(cx.worker());
@@ -163,11 +147,12 @@ fn own_location(headers: &HeaderMap) -> Vec<u8> {
 
 /// Adds what the route's response mutations make of an empty head.
 fn with_route_headers(cx: &mut Cx<'_>, mut reply: LocalReply) -> LocalReply {
+    cx.info().response_code_details = Some(reply.details.clone());
     let mut head = HeaderMap::new();
     for (name, value) in &reply.headers {
         head.append(name, value);
     }
-    finalize_response(cx, &mut head, &mut Scratch::default());
+    finalize_response(cx.state(), &mut head, &mut Scratch::default());
     reply.headers = head
         .iter()
         .map(|(name, value)| {

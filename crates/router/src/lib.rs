@@ -14,6 +14,7 @@ mod retrying;
 mod router;
 mod start;
 mod timeouts;
+mod upstream_stream;
 
 pub use async_client::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
 pub use local::{RouterLocal, RouterSpec};

@@ -3,6 +3,7 @@
 
 use crate::attempt::{Attempt, Step};
 use crate::router::Router;
+use crate::upstream_stream::UpstreamRequest;
 use nuncio_base::time::millis;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, Frame};
@@ -218,7 +219,7 @@ impl Router {
         let request = cluster.http_stream(&host, Priority::Default);
         let limit = cx.buffer_limit();
         let mut copy = Copy {
-            attempt: Attempt::new(request, host, now),
+            attempt: Attempt::new(UpstreamRequest::Http(request), host, now),
             timeout: self.timeouts.global,
             ended_at: end.then_some(now),
             timer: Timer::default(),

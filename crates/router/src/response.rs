@@ -1,12 +1,12 @@
 //! What comes from upstream: heads, bodies, failures, silence.
 
 use crate::attempt::Step;
-use crate::headers;
 use crate::reply;
 use crate::router::Router;
 use nuncio_base::time::millis;
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::{End, Frame, ResetReason};
+use nuncio_http::route_headers::finalize_response;
 use nuncio_http::{Cx, LocalReply};
 use nuncio_stream_info::CloseType;
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl Router {
         let local = std::rc::Rc::clone(&self.local);
         local
             .scratch
-            .with(|scratch| headers::finalize_response(cx, headers, scratch));
+            .with(|scratch| finalize_response(cx.state(), headers, scratch));
     }
 
     /// Charges cluster and host with a response's code.

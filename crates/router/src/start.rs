@@ -6,6 +6,7 @@ use crate::reply;
 use crate::retry::RetryState;
 use crate::router::Router;
 use crate::timeouts::{self, TimeoutInputs, Timeouts};
+use crate::upstream_stream::UpstreamRequest;
 use nuncio_base::metadata::{Metadata, Value};
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::End;
@@ -302,9 +303,18 @@ impl Router {
     }
 
     fn try_host(&mut self, cx: &mut Cx<'_>, cluster: &LocalCluster, host: Arc<Host>) {
-        let action = cx.state().route.action();
+        let state = cx.state();
+        let action = state.route.action();
         let priority = action.map_or(Priority::Default, priority_of);
-        let request = cluster.http_stream(&host, priority);
+        let is_tcp = action.is_some_and(|action| {
+            let method = state.request.headers.get(names::METHOD);
+            action.ends_connect(method.unwrap_or_default())
+        });
+        let request = if is_tcp {
+            UpstreamRequest::Tcp(cluster.tcp_connection(&host, priority))
+        } else {
+            UpstreamRequest::Http(cluster.http_stream(&host, priority))
+        };
         let info = cx.info();
         let upstream = info.upstream_mut();
         upstream.address = Some(host.address());
@@ -342,14 +352,8 @@ impl Router {
         };
         let state = cx.state();
         if let Some(stream) = attempt.stream() {
-            let connection = stream.info();
             let upstream = state.info.upstream_mut();
-            upstream.local_address = connection.local_address.clone();
-            upstream.connection_id = Some(connection.connection_id);
-            upstream.protocol = Some(connection.protocol);
-            upstream.streams_before = connection.streams_before;
-            upstream.connect_start = Some(connection.connect_start);
-            upstream.connect_end = Some(connection.connect_end);
+            stream.describe(upstream);
             upstream.pool_ready = Some(now.saturating_duration_since(attempt.started));
         }
         attempt.per_try_from = self.request_ended.then_some(now);

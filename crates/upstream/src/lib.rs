@@ -25,6 +25,6 @@ pub use host_set::HostSet;
 pub use lb::{Choice, LbRequest, LbSpec, LoadBalancer};
 pub use local_cluster::LocalCluster;
 pub use manager::ClusterManager;
-pub use pool::{ClientStream, PoolFailure, StreamRequest, TcpConnection, TcpRequest};
+pub use pool::{ClientStream, PoolFailure, StreamRequest, TcpConnection, TcpRequest, TcpStream};
 pub use priority::{HostsChange, PrioritySet};
 pub use resource::{Priority, RetryPermit};

@@ -140,3 +140,15 @@ fn weighted_clusters_share_the_requests() {
     // 100 expected; ten standard deviations to either side.
     assert!((14..186).contains(&first), "{first} of 400");
 }
+
+#[test]
+fn a_route_changes_the_replies_made_here_for_its_requests() {
+    let mut refused = route("/one", "none");
+    refused["response_headers_to_add"] =
+        json!([{"header": {"key": "x-why", "value": "%RESPONSE_CODE_DETAILS%"}}]);
+    let proxy = Config::http(&[refused]).cluster("none", &[]).start();
+    let response = proxy.get("/one");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.header("x-why"), Some("no_healthy_upstream"));
+    assert_eq!(proxy.get("/two").header("x-why"), None);
+}

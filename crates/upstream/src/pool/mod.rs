@@ -6,11 +6,13 @@ mod counted;
 pub(crate) mod http1;
 mod http1_connection;
 pub(crate) mod tcp;
+mod tcp_stream;
 mod waiting;
 
 pub use client_stream::{ClientStream, ClientStreamInfo};
 pub use http1::StreamRequest;
 pub use tcp::{TcpConnection, TcpRequest};
+pub use tcp_stream::TcpStream;
 
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;

@@ -9,6 +9,7 @@ use crate::local_cluster::ClusterCore;
 use crate::resource::{Priority, Resource};
 use nuncio_base::address::Address;
 use nuncio_net::{Transport, next_connection_id};
+use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -127,6 +128,7 @@ impl TcpPool {
             guard: TcpGuard {
                 pool: Rc::clone(self),
                 counted: Some(counted),
+                complete: false,
             },
         }
     }
@@ -162,9 +164,25 @@ pub struct TcpGuard {
     pool: Rc<TcpPool>,
     /// There until dropped.
     counted: Option<CountedConnection>,
+    complete: bool,
 }
 
 impl TcpGuard {
+    pub(super) fn worker(&self) -> &Rc<Worker> {
+        &self.pool.core.worker
+    }
+
+    /// How much may wait to be written, in bytes; 0: without limit.
+    pub(super) fn buffer_limit(&self) -> usize {
+        self.pool.core.spec().per_connection_buffer_limit as usize
+    }
+
+    /// Both sides have ended what the connection was for: the peer did so last.
+    pub(super) fn complete(&mut self) {
+        self.complete = true;
+        self.closed_by_peer();
+    }
+
     /// Counts bytes received.
     pub fn received(&self, bytes: u64) {
         let stats = &self.pool.core.stats;
@@ -193,8 +211,8 @@ impl Drop for TcpGuard {
         pool.host.stats().rq_active.dec();
         pool.core.give(pool.priority, Resource::Requests);
         if let Some(mut counted) = self.counted.take() {
-            // To Envoy a TCP connection in use is one request that never completes.
-            counted.with_active_request = true;
+            // To Envoy a TCP connection in use is one request that seldom completes.
+            counted.with_active_request = !self.complete;
         }
         pool.connect_as_needed();
     }

@@ -1,0 +1,103 @@
+//! What an attempt waits for and sends through: an HTTP stream, or a TCP connection for the payload
+//! of a CONNECT that ends here.
+
+use nuncio_base::{Buffer, HeaderMap};
+use nuncio_codec::{End, Frame};
+use nuncio_stream_info::{BytesMeter, UpstreamInfo};
+use nuncio_upstream::{ClientStream, PoolFailure, StreamRequest, TcpRequest, TcpStream};
+use std::task::{Context, Poll, ready};
+
+/// A connection that was asked for.
+pub(crate) enum UpstreamRequest {
+    Http(StreamRequest),
+    Tcp(TcpRequest),
+}
+
+impl UpstreamRequest {
+    pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<UpstreamStream, PoolFailure>> {
+        Poll::Ready(match self {
+            Self::Http(request) => ready!(request.poll(task)).map(UpstreamStream::Http),
+            Self::Tcp(request) => ready!(request.poll(task))
+                .map(|connection| UpstreamStream::Tcp(Box::new(TcpStream::new(connection)))),
+        })
+    }
+}
+
+/// A connection that is there.
+pub(crate) enum UpstreamStream {
+    Http(ClientStream),
+    Tcp(Box<TcpStream>),
+}
+
+impl UpstreamStream {
+    pub fn send_headers(&mut self, headers: &HeaderMap, end: End) {
+        match self {
+            Self::Http(stream) => stream.send_headers(headers, end),
+            Self::Tcp(stream) => stream.send_headers(end),
+        }
+    }
+
+    pub fn send_data(&mut self, data: &mut Buffer, end: End) {
+        match self {
+            Self::Http(stream) => stream.send_data(data, end),
+            Self::Tcp(stream) => stream.send_data(data, end),
+        }
+    }
+
+    pub fn send_trailers(&mut self, trailers: &HeaderMap) {
+        match self {
+            Self::Http(stream) => stream.send_trailers(trailers),
+            Self::Tcp(stream) => stream.send_trailers(),
+        }
+    }
+
+    pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Frame> {
+        match self {
+            Self::Http(stream) => stream.poll(task),
+            Self::Tcp(stream) => stream.poll(task),
+        }
+    }
+
+    pub fn flush(&mut self, task: &mut Context<'_>) {
+        match self {
+            Self::Http(stream) => stream.flush(task),
+            Self::Tcp(stream) => stream.flush(task),
+        }
+    }
+
+    pub fn write_blocked(&self) -> bool {
+        match self {
+            Self::Http(stream) => stream.write_blocked(),
+            Self::Tcp(stream) => stream.write_blocked(),
+        }
+    }
+
+    pub fn bytes(&self) -> BytesMeter {
+        match self {
+            Self::Http(stream) => stream.bytes(),
+            Self::Tcp(stream) => stream.bytes(),
+        }
+    }
+
+    /// Records which connection it is.
+    pub fn describe(&self, upstream: &mut UpstreamInfo) {
+        match self {
+            Self::Http(stream) => {
+                let connection = stream.info();
+                upstream.local_address = connection.local_address.clone();
+                upstream.connection_id = Some(connection.connection_id);
+                upstream.protocol = Some(connection.protocol);
+                upstream.streams_before = connection.streams_before;
+                upstream.connect_start = Some(connection.connect_start);
+                upstream.connect_end = Some(connection.connect_end);
+            }
+            Self::Tcp(stream) => {
+                let connection = stream.info();
+                upstream.local_address = connection.local_address.clone();
+                upstream.connection_id = Some(connection.connection_id);
+                upstream.connect_start = Some(connection.connect_start);
+                upstream.connect_end = Some(connection.connect_end);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! CONNECT that ends here: its payload goes on as plain TCP (`connect_config`).
+
+use crate::harness::{Config, Upstream};
+use serde_json::{Value, json};
+use std::io;
+
+const CONNECT: &str = "CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\n\r\n";
+
+fn tunnel(matcher: Value, connect: Value) -> Value {
+    json!({"match": matcher, "route": {"cluster": "tcp", "upgrade_configs": [
+        {"upgrade_type": "CONNECT", "connect_config": connect},
+    ]}})
+}
+
+/// Sends back what comes, until it ends.
+fn echo() -> Upstream {
+    Upstream::tcp(|stream| {
+        // However the connection ends, so does this.
+        let _ = io::copy(&mut &stream, &mut &stream);
+    })
+}
+
+#[test]
+fn payload_goes_both_ways_and_ends() {
+    let upstream = echo();
+    let route = tunnel(json!({"connect_matcher": {}}), json!({}));
+    let proxy = Config::http(&[route])
+        .cluster("tcp", &[upstream.address()])
+        .start();
+    let mut client = proxy.connect();
+    // What comes with the head is payload too.
+    client.send(format!("{CONNECT}early"));
+    assert_eq!(client.response("CONNECT").status, 200);
+    assert_eq!(client.read(5), b"early");
+    client.send("late");
+    assert_eq!(client.read(4), b"late");
+    drop(client);
+    proxy.wait_stat("cluster.tcp.upstream_cx_active", 0);
+    assert_eq!(proxy.stat("cluster.tcp.upstream_rq_200"), 1);
+    assert_eq!(proxy.stat("http.http.downstream_cx_upgrades_total"), 1);
+    let without = proxy.connect().get("/");
+    assert_eq!(without.brief(), (404, String::new()));
+}
+
+#[test]
+fn a_post_may_be_a_connect() {
+    let upstream = echo();
+    let route = tunnel(json!({"prefix": "/"}), json!({"allow_post": true}));
+    let proxy = Config::http(&[route])
+        .cluster("tcp", &[upstream.address()])
+        .start();
+    let response = proxy.connect().request("POST", "/", "", "hello");
+    assert_eq!(response.brief(), (200, "hello".to_owned()));
+    // The end of both directions is the end of the request.
+    proxy.wait_stat("cluster.tcp.upstream_cx_destroy", 1);
+    let with_request = "cluster.tcp.upstream_cx_destroy_with_active_rq";
+    assert_eq!(proxy.stat(with_request), 0);
+}
+
+#[test]
+fn a_host_that_is_not_there_is_told() {
+    let route = tunnel(json!({"connect_matcher": {}}), json!({}));
+    let proxy = Config::http(&[route])
+        .cluster("tcp", &[Upstream::dead()])
+        .start();
+    let mut client = proxy.connect();
+    client.send(CONNECT);
+    assert_eq!(client.response("GET").status, 503);
+}
