@@ -82,9 +82,11 @@ impl Socket {
         while !from.is_empty() {
             let mut slices = [io::IoSlice::new(&[]); SLICES];
             let count = from.io_slices(&mut slices);
-            let written = match self {
-                Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(task, &slices[..count]),
-                Self::Unix(stream) => Pin::new(stream).poll_write_vectored(task, &slices[..count]),
+            let written = match (self as &mut Self, &slices[..count]) {
+                // One slice needs no table of slices copied into the kernel.
+                (Self::Tcp(stream), [one]) => Pin::new(stream).poll_write(task, one),
+                (Self::Tcp(stream), all) => Pin::new(stream).poll_write_vectored(task, all),
+                (Self::Unix(stream), all) => Pin::new(stream).poll_write_vectored(task, all),
             };
             let written = ready!(written)?;
             if written == 0 {
