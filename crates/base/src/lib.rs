@@ -8,6 +8,7 @@ pub mod bug;
 pub mod header_case;
 pub mod header_map;
 pub mod header_name;
+pub mod ip_text;
 pub mod log;
 pub mod metadata;
 pub mod options;

@@ -40,19 +40,29 @@ impl Random {
     }
 }
 
+/// The two digits of every byte.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
 /// A version 4 UUID as lower-case text (RFC 9562 section 5.4), of 128 random bits.
 pub fn uuid_of(high: u64, low: u64) -> [u8; 36] {
     let high = (high & !0xf000) | 0x4000;
     let low = (low & (u64::MAX >> 2)) | (1 << 63);
-    let bits = (u128::from(high) << 64) | u128::from(low);
+    let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
     let mut text = [b'-'; 36];
-    let mut nibble = 32;
-    for (at, byte) in text.iter_mut().enumerate() {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            continue;
-        }
-        nibble -= 1;
-        *byte = b"0123456789abcdef"[(bits >> (nibble * 4)) as usize & 15];
+    // Where each byte's two digits go: the dashes are behind bytes 4, 6, 8 and 10.
+    const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+    for (byte, at) in bytes.into_iter().zip(PLACES) {
+        let digits = HEX[usize::from(byte)];
+        (text[at], text[at + 1]) = (digits[0], digits[1]);
     }
     text
 }

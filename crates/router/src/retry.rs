@@ -1,7 +1,7 @@
 //! Whether an attempt is tried again (Envoy's `RetryStateImpl`). No I/O and no clock: it is told
 //! what happened, and says what to do.
 
-use nuncio_base::{HeaderMap, names};
+use nuncio_base::{HeaderMap, Known, names};
 use nuncio_codec::ResetReason;
 use nuncio_route::retry_policy::{ResetHeader, ResetHeaderFormat};
 use nuncio_route::{RetryOn, RetryPolicy, RouteAction};
@@ -9,6 +9,17 @@ use std::time::{Duration, SystemTime};
 
 /// Back-off where the policy says nothing: Envoy's `upstream.base_retry_backoff_ms`.
 const BASE_INTERVAL: Duration = Duration::from_millis(25);
+
+/// The headers by which a request asks for retries.
+const ASKING: [Known; 7] = [
+    names::X_ENVOY_RETRY_ON,
+    names::X_ENVOY_RETRY_GRPC_ON,
+    names::X_ENVOY_MAX_RETRIES,
+    names::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
+    names::X_ENVOY_RETRIABLE_HEADER_NAMES,
+    names::X_ENVOY_RETRIABLE_STATUS_CODES,
+    names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
+];
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +54,9 @@ impl RetryState {
     /// The retries that the route and the request's headers ask for; `None` for none. The headers
     /// that say so are taken off.
     pub fn of(route: &RouteAction, headers: &mut HeaderMap) -> Option<Self> {
+        if route.retry_policy.is_none() && !ASKING.iter().any(|name| headers.contains(*name)) {
+            return None;
+        }
         let policy = route.retry_policy.clone().unwrap_or_default();
         let mut on = policy.retry_on;
         let text = |name| headers.get_str(name).unwrap_or_default();
@@ -65,15 +79,7 @@ impl RetryState {
                 .retriable_request_headers
                 .iter()
                 .any(|matcher| matcher.matches(headers));
-        for name in [
-            names::X_ENVOY_RETRY_ON,
-            names::X_ENVOY_RETRY_GRPC_ON,
-            names::X_ENVOY_MAX_RETRIES,
-            names::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
-            names::X_ENVOY_RETRIABLE_HEADER_NAMES,
-            names::X_ENVOY_RETRIABLE_STATUS_CODES,
-            names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
-        ] {
+        for name in ASKING {
             headers.remove(name);
         }
         if on.is_empty() || !request_matches {

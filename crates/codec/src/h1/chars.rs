@@ -15,6 +15,9 @@ pub(super) const LOWER_TOKEN: [u8; 256] = {
     table
 };
 
+/// How many bytes of a value are looked at together: compilers make one comparison of them.
+const TOGETHER: usize = 16;
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
@@ -40,16 +43,19 @@ const fn is_visible(byte: u8) -> bool {
 
 /// Whether all bytes may stand in a field value.
 pub(super) fn is_value(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        let packed = u64::from_le_bytes(*word);
-        if (any_below(packed, 0x20) || any_equal(packed, 0x7f))
-            && !word.iter().all(|&byte| is_value_byte(byte))
-        {
-            return false;
-        }
+    let bad = |run: &[u8; TOGETHER]| {
+        let found = |bad, &byte: &u8| bad | u8::from(!is_value_byte(byte));
+        run.iter().fold(0, found) != 0
+    };
+    let (runs, rest) = bytes.as_chunks::<TOGETHER>();
+    if runs.iter().any(bad) {
+        return false;
     }
-    rest.iter().all(|&byte| is_value_byte(byte))
+    // The last run may overlap the one before it: that is less than a loop over what is left.
+    match bytes.last_chunk::<TOGETHER>() {
+        Some(last) => rest.is_empty() || !bad(last),
+        None => rest.iter().all(|&byte| is_value_byte(byte)),
+    }
 }
 
 /// Whether all bytes are visible ASCII.

@@ -152,7 +152,10 @@ pub(super) enum Framing {
 
 /// A head that is being written.
 pub(super) struct HeadWriter<'a> {
+    /// Longer than what has been written: one check of the room is for the whole head.
     to: &'a mut BytesMut,
+    /// Where the next byte goes.
+    at: usize,
     names: Names<'a>,
     lines: usize,
     /// Control bytes are replaced: the second attempt at a head that had some.
@@ -179,18 +182,21 @@ pub(super) fn write_head(
         (None, HeaderCase::Proper) => Names::Proper,
         (None, _) => Names::Lower,
     };
-    to.reserve(headers.byte_size() + 4 * headers.len() + 128);
     let start = to.len();
+    let room = headers.byte_size() + 4 * headers.len() + 128;
     for replaces in [false, true] {
+        to.resize(start + room, 0);
         let mut head = HeadWriter {
             to: &mut *to,
+            at: start,
             names,
             lines: 0,
             replaces,
         };
         write(&mut head);
         head.bytes(b"\r\n");
-        let lines = head.lines + 1;
+        let (lines, end) = (head.lines + 1, head.at);
+        to.truncate(end);
         if count_controls(&to[start..]) == 2 * lines {
             return;
         }
@@ -215,16 +221,22 @@ fn count_controls(bytes: &[u8]) -> usize {
 impl HeadWriter<'_> {
     /// Adds bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.to.extend_from_slice(bytes);
+        let end = self.at + bytes.len();
+        if end > self.to.len() {
+            self.to.resize(end + 128, 0);
+        }
+        self.to[self.at..end].copy_from_slice(bytes);
+        self.at = end;
     }
 
     /// Adds bytes that somebody else made.
     pub fn text(&mut self, text: &[u8]) {
         if self.replaces {
-            let clean = |&byte: &u8| if byte < b' ' { b' ' } else { byte };
-            self.to.extend(text.iter().map(clean));
+            for &byte in text {
+                self.bytes(&[byte.max(b' ')]);
+            }
         } else {
-            self.to.extend_from_slice(text);
+            self.bytes(text);
         }
     }
 
@@ -273,16 +285,11 @@ impl HeadWriter<'_> {
     /// Each letter behind anything but a letter or digit becomes a capital.
     fn proper(&mut self, lower: &[u8]) {
         let mut begins = true;
-        let capital = |&byte: &u8| {
-            let written = if begins {
-                byte.to_ascii_uppercase()
-            } else {
-                byte
-            };
+        for &byte in lower {
+            let capital = byte.to_ascii_uppercase();
+            self.bytes(&[if begins { capital } else { byte }]);
             begins = !byte.is_ascii_alphanumeric();
-            written
-        };
-        self.to.extend(lower.iter().map(capital));
+        }
     }
 
     /// Adds the map's fields as the plan wants them, and what the plan adds. `host` is written

@@ -111,10 +111,20 @@ impl Head {
     }
 
     fn field(&mut self, line: &[u8], settings: &H1Settings) -> Result<(), H1Error> {
-        let name_len = line
-            .iter()
-            .take_while(|&&byte| LOWER_TOKEN[byte as usize] != 0)
-            .count();
+        // The name is tested and lowered in one pass; longer ones are lowered again.
+        let mut short = [0; SHORT_NAME];
+        let mut name_len = 0;
+        for (to, &from) in short.iter_mut().zip(line) {
+            *to = LOWER_TOKEN[from as usize];
+            if *to == 0 {
+                break;
+            }
+            name_len += 1;
+        }
+        let is_token = |&&byte: &&u8| LOWER_TOKEN[byte as usize] != 0;
+        if name_len == SHORT_NAME {
+            name_len += line[name_len..].iter().take_while(is_token).count();
+        }
         let (name, rest) = line.split_at(name_len);
         let [b':', value @ ..] = rest else {
             return Err(invalid_name(line));
@@ -136,7 +146,10 @@ impl Head {
             self.dropped += 1;
             return Ok(());
         }
-        self.add(name, value)?;
+        match short.get(..name_len) {
+            Some(lower) => self.add(name, lower, value)?,
+            None => self.add(name, &name.to_ascii_lowercase(), value)?,
+        }
         // `:status` is there already, and no field.
         let fields = self.map.len() - usize::from(matches!(self.start, Start::Response(_)));
         if fields > settings.max_fields() {
@@ -145,21 +158,11 @@ impl Head {
         Ok(())
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), H1Error> {
+    /// Adds a field; `name` is as it was written.
+    fn add(&mut self, name: &[u8], lower: &[u8], value: &[u8]) -> Result<(), H1Error> {
         if let Some(case) = self.map.original_case_mut() {
             case.push(name);
         }
-        let mut short = [0; SHORT_NAME];
-        let long;
-        let lower = if let Some(short) = short.get_mut(..name.len()) {
-            for (to, from) in short.iter_mut().zip(name) {
-                *to = LOWER_TOKEN[*from as usize];
-            }
-            &*short
-        } else {
-            long = name.to_ascii_lowercase();
-            &long
-        };
         match (UnknownName::of(lower), &self.start) {
             (Ok(known), Start::Request(_)) => self.add_to_request(known, value),
             (Ok(known), Start::Response(_)) => self.add_to_response(known, value),

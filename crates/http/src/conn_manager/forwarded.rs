@@ -5,6 +5,7 @@ use crate::conn_manager::original_ip::{Detected, nth_from_end};
 use crate::conn_manager::spec::HcmSpec;
 use crate::local_reply::LocalReply;
 use nuncio_base::address::Address;
+use nuncio_base::ip_text::IpText;
 use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::ConnectionInfo;
 use std::net::{IpAddr, SocketAddr};
@@ -139,10 +140,5 @@ fn append_xff(spec: &HcmSpec, headers: &mut HeaderMap, remote: &Address) {
     let Some(ip) = remote.ip_only() else { return };
     // A peer on this machine is a sidecar's own application: other hosts know us by our address.
     let ip = if ip.is_loopback() { spec.host_ip } else { ip };
-    let mut text = [0_u8; 45];
-    let mut rest = &mut text[..];
-    if std::io::Write::write_fmt(&mut rest, format_args!("{ip}")).is_ok() {
-        let length = 45 - rest.len();
-        headers.join(names::X_FORWARDED_FOR, &text[..length]);
-    }
+    headers.join(names::X_FORWARDED_FOR, IpText::new(ip).as_bytes());
 }

@@ -6,6 +6,7 @@ use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::spec::{ForwardClientCert, HcmSpec};
 use crate::conn_manager::{forwarded, path};
 use crate::local_reply::LocalReply;
+use nuncio_base::ip_text::IpText;
 use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::{Protocol, TlsInfo};
 
@@ -77,7 +78,8 @@ fn mutate(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply>
         if origin.edge
             && let Some(ip) = origin.remote_ip
         {
-            headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, ip.to_string().as_bytes());
+            let text = IpText::new(ip);
+            headers.set(names::X_ENVOY_EXTERNAL_ADDRESS, text.as_bytes());
         }
     }
     set_user_agent(&local.spec, headers);
