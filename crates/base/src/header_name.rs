@@ -31,7 +31,9 @@ pub enum MessageKind {
 }
 
 struct Info {
-    name: &'static str,
+    /// The name, and how a field of it begins on the wire.
+    start: &'static str,
+    name_len: u8,
     repeats: Repeats,
 }
 
@@ -40,7 +42,11 @@ macro_rules! known_names {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         enum Index { $($ident),* }
 
-        const INFO: &[Info] = &[$(Info { name: $text, repeats: Repeats::$repeats }),*];
+        const INFO: &[Info] = &[$(Info {
+            start: concat!($text, ": "),
+            name_len: $text.len() as u8,
+            repeats: Repeats::$repeats,
+        }),*];
 
         /// The known header names.
         pub mod names {
@@ -168,25 +174,44 @@ const EMPTY: u8 = 0xff;
 // A presence bitmap of the known names must fit into 128 bits (`HeaderMap`).
 const _: () = assert!(COUNT <= 128);
 
+/// Both ends and the length tell the known names well enough apart, of long names the middle too;
+/// the rest is settled by comparing.
 const fn hash(name: &[u8]) -> usize {
-    // Length, ends and three inner bytes tell all known names well enough apart; the rest is
-    // settled by comparing.
     let n = name.len();
-    let mut h = n as u32;
-    let mut i = 0;
-    let at = [0, n / 4, n / 2, n - 1 - n / 4, n - 1, n.saturating_sub(4)];
-    while i < at.len() {
-        h = h.wrapping_mul(0x0100_0193) ^ (name[at[i]] as u32);
-        i += 1;
+    let mut h = match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
+        }
+        (_, _) => short(name),
+    };
+    if n > 16
+        && let Some(middle) = name.split_at(n / 2 - 4).1.first_chunk()
+    {
+        h ^= u64::from_le_bytes(*middle).rotate_left(13);
     }
-    ((h ^ (h >> 13)) as usize) % SLOTS
+    ((h ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOTS.trailing_zeros())) as usize
+}
+
+/// The bytes of a name of less than eight.
+const fn short(name: &[u8]) -> u64 {
+    match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            first as u64 | (last as u64) << 32
+        }
+        (_, _) => match name {
+            [a, .., b] => *a as u64 | (*b as u64) << 8,
+            [a] => *a as u64,
+            [] => 0,
+        },
+    }
 }
 
 const TABLE: [u8; SLOTS] = {
     let mut table = [EMPTY; SLOTS];
     let mut i = 0;
     while i < COUNT {
-        let mut slot = hash(INFO[i].name.as_bytes());
+        let mut slot = hash(Known(i as u8).as_str().as_bytes());
         while table[slot] != EMPTY {
             slot = (slot + 1) % SLOTS;
         }
@@ -206,7 +231,7 @@ impl Known {
         loop {
             match TABLE[slot] {
                 EMPTY => return None,
-                index if INFO[index as usize].name.as_bytes() == name => return Some(Self(index)),
+                index if Self(index).as_str().as_bytes() == name => return Some(Self(index)),
                 _ => slot = (slot + 1) % SLOTS,
             }
         }
@@ -214,7 +239,13 @@ impl Known {
 
     /// The name, in lower case.
     pub const fn as_str(self) -> &'static str {
-        INFO[self.0 as usize].name
+        let info = &INFO[self.0 as usize];
+        info.start.split_at(info.name_len as usize).0
+    }
+
+    /// How a field of this name begins in HTTP/1: the name, a colon, a space.
+    pub const fn field_start(self) -> &'static str {
+        INFO[self.0 as usize].start
     }
 
     /// Where repeated headers of this name are joined.
@@ -378,14 +409,11 @@ mod tests {
 
     #[test]
     fn every_known_name_is_found_and_lower_case() {
-        for (index, info) in INFO.iter().enumerate() {
-            assert_eq!(
-                Known::find(info.name.as_bytes()),
-                Some(Known(index as u8)),
-                "{}",
-                info.name
-            );
-            assert_eq!(info.name, info.name.to_ascii_lowercase());
+        for known in (0..COUNT).map(|index| Known(index as u8)) {
+            let name = known.as_str();
+            assert_eq!(Known::find(name.as_bytes()), Some(known), "{name}");
+            assert_eq!(name, name.to_ascii_lowercase());
+            assert_eq!(known.field_start(), format!("{name}: "));
         }
         for unknown in [
             "x",

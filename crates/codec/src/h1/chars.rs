@@ -21,13 +21,15 @@ const TOGETHER: usize = 16;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// Whether any of eight bytes is below `limit` (at most 128).
-const fn any_below(word: u64, limit: u64) -> bool {
-    word.wrapping_sub(ONES * limit) & !word & HIGHS != 0
+/// Marks of the bytes below `limit` (at most 128), the lowest mark at the first of them. Above it
+/// there may be marks too many.
+const fn below(word: u64, limit: u64) -> u64 {
+    word.wrapping_sub(ONES * limit) & !word & HIGHS
 }
 
-const fn any_equal(word: u64, byte: u64) -> bool {
-    any_below(word ^ (ONES * byte), 1)
+/// As [`below`], of the bytes that are `byte`.
+const fn equal(word: u64, byte: u64) -> u64 {
+    below(word ^ (ONES * byte), 1)
 }
 
 /// Whether a byte may stand in a field value: no control byte but the tab (RFC 9110 section 5.5;
@@ -58,12 +60,33 @@ pub(super) fn is_value(bytes: &[u8]) -> bool {
     }
 }
 
+/// Where the first byte is that may not stand in a field value.
+pub(super) fn first_control(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let packed = u64::from_le_bytes(*word);
+        let marks = below(packed, 0x20) | equal(packed, 0x7f);
+        if marks == 0 {
+            at += 8;
+            continue;
+        }
+        at += marks.trailing_zeros() as usize / 8;
+        if !is_value_byte(bytes[at]) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    let rest = bytes[at..].iter();
+    let found = rest.into_iter().position(|&byte| !is_value_byte(byte))?;
+    Some(at + found)
+}
+
 /// Whether all bytes are visible ASCII.
 pub(super) fn is_all_visible(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
         let packed = u64::from_le_bytes(*word);
-        if packed & HIGHS != 0 || any_below(packed, 0x21) || any_equal(packed, 0x7f) {
+        if packed & HIGHS != 0 || below(packed, 0x21) | equal(packed, 0x7f) != 0 {
             return false;
         }
     }
@@ -161,6 +184,8 @@ mod tests {
                 let mut bytes = [b'a'; 17];
                 bytes[at] = byte;
                 assert_eq!(is_value(&bytes), is_value_byte(byte), "{byte} at {at}");
+                let control = (!is_value_byte(byte)).then_some(at);
+                assert_eq!(first_control(&bytes), control, "{byte} at {at}");
                 assert_eq!(is_all_visible(&bytes), is_visible(byte), "{byte} at {at}");
             }
         }

@@ -8,7 +8,7 @@ use super::settings::{H1Settings, HeaderCase};
 use crate::End;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::header_case::{OriginalCase, OtherNames};
-use nuncio_base::{Buffer, HeaderMap, names};
+use nuncio_base::{Buffer, HeaderMap, Known, names};
 
 /// Pieces up to this size are copied behind their chunk's size: one slice instead of three.
 const COPIED: usize = 256;
@@ -270,6 +270,16 @@ impl HeadWriter<'_> {
         self.end_line();
     }
 
+    fn known_field(&mut self, known: Known, value: &[u8]) {
+        if let Names::Lower = self.names {
+            self.bytes(known.field_start().as_bytes());
+            self.text(value);
+            self.end_line();
+        } else {
+            self.field(known.as_str().as_bytes(), value);
+        }
+    }
+
     fn name(&mut self, lower: &[u8]) {
         match self.names {
             Names::Lower => self.text(lower),
@@ -302,7 +312,7 @@ impl HeadWriter<'_> {
             };
             if known.is_pseudo() {
                 if known == names::AUTHORITY {
-                    self.field(b"host", value);
+                    self.known_field(names::HOST, value);
                 }
                 continue;
             }
@@ -314,7 +324,7 @@ impl HeadWriter<'_> {
                 _ => false,
             };
             if !is_left_out {
-                self.field(name, value);
+                self.known_field(known, value);
             }
         }
         if let Some(connection) = plan.connection {

@@ -6,15 +6,13 @@
 
 use super::chars::{LOWER_TOKEN, has_control, is_value, trim};
 use super::error::H1Error;
+use super::scan::{SHORT_NAME, field_line};
 use super::settings::{H1Settings, HeaderCase, UnderscoresAction};
 use super::start_line::{RequestLine, StatusLine, is_method_start};
 use crate::HeaderPool;
 use memchr::memchr;
 use nuncio_base::header_name::{MessageKind, UnknownName};
 use nuncio_base::{HeaderMap, Known, names};
-
-/// Names up to this length are lowered on the stack.
-const SHORT_NAME: usize = 64;
 
 /// What is being read, and its first line once that has been.
 #[derive(Debug)]
@@ -57,7 +55,20 @@ impl Head {
     pub fn read(&mut self, settings: &H1Settings, input: &[u8]) -> Result<bool, H1Error> {
         let limit = settings.max_bytes();
         self.check_first_byte(settings, input)?;
+        let mut lower = [0; SHORT_NAME];
         loop {
+            // A line whose beginning was here before is not begun with again: it is searched for
+            // its end, however slowly that comes.
+            if self.searched <= self.at
+                && !matches!(self.start, Start::Request(None) | Start::Response(None))
+                && let Some(line) = field_line(input.get(self.at..).unwrap_or_default(), &mut lower)
+                && self.at + line.len <= limit
+            {
+                self.at += line.len;
+                let lower = &lower[..line.name.len()];
+                self.accept(line.name, lower, line.value, settings)?;
+                continue;
+            }
             let from = self.searched.max(self.at);
             let rest = input.get(from..).unwrap_or_default();
             let Some(end) = memchr(b'\n', rest).map(|end| end + from) else {
@@ -111,20 +122,8 @@ impl Head {
     }
 
     fn field(&mut self, line: &[u8], settings: &H1Settings) -> Result<(), H1Error> {
-        // The name is tested and lowered in one pass; longer ones are lowered again.
-        let mut short = [0; SHORT_NAME];
-        let mut name_len = 0;
-        for (to, &from) in short.iter_mut().zip(line) {
-            *to = LOWER_TOKEN[from as usize];
-            if *to == 0 {
-                break;
-            }
-            name_len += 1;
-        }
         let is_token = |&&byte: &&u8| LOWER_TOKEN[byte as usize] != 0;
-        if name_len == SHORT_NAME {
-            name_len += line[name_len..].iter().take_while(is_token).count();
-        }
+        let name_len = line.iter().take_while(is_token).count();
         let (name, rest) = line.split_at(name_len);
         let [b':', value @ ..] = rest else {
             return Err(invalid_name(line));
@@ -136,6 +135,17 @@ impl Head {
         if !is_value(value) {
             return Err(H1Error::INVALID_CHARACTERS);
         }
+        self.accept(name, &name.to_ascii_lowercase(), value, settings)
+    }
+
+    /// Takes a field that is well-formed; `name` is as it was written.
+    fn accept(
+        &mut self,
+        name: &[u8],
+        lower: &[u8],
+        value: &[u8],
+        settings: &H1Settings,
+    ) -> Result<(), H1Error> {
         if matches!(self.start, Start::Trailers) && !settings.enable_trailers {
             return Ok(());
         }
@@ -146,10 +156,7 @@ impl Head {
             self.dropped += 1;
             return Ok(());
         }
-        match short.get(..name_len) {
-            Some(lower) => self.add(name, lower, value)?,
-            None => self.add(name, &name.to_ascii_lowercase(), value)?,
-        }
+        self.add(name, lower, value)?;
         // `:status` is there already, and no field.
         let fields = self.map.len() - usize::from(matches!(self.start, Start::Response(_)));
         if fields > settings.max_fields() {
@@ -158,7 +165,6 @@ impl Head {
         Ok(())
     }
 
-    /// Adds a field; `name` is as it was written.
     fn add(&mut self, name: &[u8], lower: &[u8], value: &[u8]) -> Result<(), H1Error> {
         if let Some(case) = self.map.original_case_mut() {
             case.push(name);

@@ -23,6 +23,7 @@ pub mod fuzz;
 mod head;
 mod reason;
 mod request;
+mod scan;
 mod server;
 mod settings;
 mod start_line;
