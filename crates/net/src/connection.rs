@@ -3,6 +3,7 @@
 //! An idle connection is small on purpose: its buffers exist only while something is in them.
 
 use crate::filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter, Shared};
+use crate::gather::Gather;
 use crate::transport::Transport;
 use nuncio_base::Buffer;
 use nuncio_stream_info::{CloseType, ConnectionInfo};
@@ -43,6 +44,7 @@ pub struct Connection {
     shared: Shared,
     input: Option<Box<Buffer>>,
     out: Option<Box<Buffer>>,
+    gather: Gather,
     phase: Phase,
     /// How many filters know of the connection.
     opened: u8,
@@ -82,6 +84,7 @@ impl Connection {
             shared,
             input: None,
             out: None,
+            gather: Gather::default(),
             phase: Phase::New,
             opened: 0,
             read_ended: false,
@@ -102,6 +105,9 @@ impl Connection {
                 Phase::New | Phase::Open => {}
             }
             let waiting = out.len();
+            if waiting > 0 && self.gather.puts_off(waiting, task) {
+                return Poll::Pending;
+            }
             let flushed = self.flush(task, out);
             if self.phase == Phase::Done || self.step_close(flushed, out) {
                 continue;

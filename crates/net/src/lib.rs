@@ -4,6 +4,7 @@ pub mod connection;
 pub mod drain;
 pub mod factory;
 pub mod filter;
+pub mod gather;
 pub mod host_address;
 pub mod pending_calls;
 pub mod socket;

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::h1::{H1Client, H1Settings};
 use nuncio_codec::{End, Frame, HeaderPool, ResetReason};
+use nuncio_net::gather::Gather;
 use nuncio_net::next_connection_id;
 use nuncio_stream_info::{BytesMeter, Protocol};
 use nuncio_worker::local_slot::LocalSlot;
@@ -43,6 +44,7 @@ pub(crate) struct Http1Connection {
     out: Buffer,
     /// The body of a request that waits for another protocol.
     held: Buffer,
+    gather: Gather,
     backed_up: bool,
     progress: Progress,
     bytes: BytesMeter,
@@ -79,6 +81,7 @@ impl Http1Connection {
             input: Bytes::new(),
             out: Buffer::new(),
             held: Buffer::new(),
+            gather: Gather::default(),
             backed_up: false,
             progress: Progress::default(),
             bytes: BytesMeter::default(),
@@ -305,10 +308,10 @@ impl Http1Connection {
     /// Writes what waits, as far as it goes. A peer that reads no more may still have answered:
     /// then its answer counts, else reading finds the end.
     pub fn flush(&mut self, task: &mut Context<'_>) {
-        if self.out.is_empty() {
+        let before = self.out.len();
+        if before == 0 || self.gather.puts_off(before, task) {
             return;
         }
-        let before = self.out.len();
         let result = self.transport.poll_write(task, &mut self.out);
         let written = (before - self.out.len()) as u64;
         self.bytes.wire_sent += written;
