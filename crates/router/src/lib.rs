@@ -5,6 +5,7 @@ pub mod async_client;
 mod attempt;
 mod counts;
 mod headers;
+mod host_request;
 mod local;
 mod mirror;
 mod reply;

@@ -1,9 +1,9 @@
 //! Another attempt: whether there is one, when, and what it counts.
 
+use crate::host_request::priority_of;
 use crate::reply;
 use crate::retry::Decision;
 use crate::router::Router;
-use crate::start::priority_of;
 use nuncio_http::Cx;
 use nuncio_stream_info::ResponseFlag;
 use nuncio_stream_info::upstream_info::Attempt as PastAttempt;

@@ -2,77 +2,20 @@
 
 use crate::attempt::Attempt;
 use crate::headers;
+use crate::host_request::{HostRequest, ask_pool, priority_of};
 use crate::reply;
 use crate::retry::RetryState;
 use crate::router::Router;
 use crate::timeouts::{self, TimeoutInputs, Timeouts};
-use crate::upstream_stream::UpstreamRequest;
-use nuncio_base::metadata::{Metadata, Value};
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::End;
 use nuncio_http::local_reply::is_grpc;
 use nuncio_http::{Cx, LocalReply};
-use nuncio_route::retry_policy::RetryHostPredicate;
-use nuncio_route::{Action, Lookup, RetryOn, RetryPolicy, RouteAction, Selected};
+use nuncio_route::{Action, Lookup, RetryOn, RouteAction, Selected};
 use nuncio_stream_info::ResponseFlag;
-use nuncio_upstream::{Choice, Host, LbRequest, LocalCluster, Priority};
+use nuncio_upstream::{Choice, Host, LocalCluster, Priority};
 use std::sync::Arc;
 use std::time::Duration;
-
-struct HostRequest<'a> {
-    headers: &'a HeaderMap,
-    /// What a retry asks of hosts; `None` for the first attempt.
-    retry: Option<&'a RetryPolicy>,
-    tried: &'a [u64],
-}
-
-impl LbRequest for HostRequest<'_> {
-    fn headers(&self) -> Option<&HeaderMap> {
-        Some(self.headers)
-    }
-
-    fn refuses(&self, host: &Host) -> bool {
-        let Some(retry) = self.retry else {
-            return false;
-        };
-        retry
-            .host_predicates
-            .iter()
-            .any(|predicate| match predicate {
-                RetryHostPredicate::PreviousHosts => self.tried.contains(&host.id()),
-                RetryHostPredicate::OmitCanaryHosts => host.canary(),
-                RetryHostPredicate::OmitHostMetadata(wanted) => has_metadata(host, wanted),
-            })
-    }
-
-    fn host_selection_retries(&self) -> u32 {
-        self.retry
-            .map_or(1, |retry| retry.host_selection_max_attempts)
-    }
-}
-
-/// Whether a host has all of the `envoy.lb` metadata; nothing asked for is had by no host.
-fn has_metadata(host: &Host, wanted: &Metadata) -> bool {
-    let has = host
-        .metadata()
-        .and_then(|metadata| metadata.get("envoy.lb"));
-    match (wanted.get("envoy.lb"), has) {
-        (Some(Value::Struct(wanted)), Some(Value::Struct(has))) => {
-            !wanted.is_empty()
-                && wanted
-                    .iter()
-                    .all(|(key, value)| has.get(key) == Some(value))
-        }
-        _ => false,
-    }
-}
-
-pub(crate) const fn priority_of(action: &RouteAction) -> Priority {
-    match action.priority {
-        nuncio_route::Priority::Default => Priority::Default,
-        nuncio_route::Priority::High => Priority::High,
-    }
-}
 
 impl Router {
     /// Finds out what is to become of the request, and begins it.
@@ -306,15 +249,7 @@ impl Router {
         let state = cx.state();
         let action = state.route.action();
         let priority = action.map_or(Priority::Default, priority_of);
-        let is_tcp = action.is_some_and(|action| {
-            let method = state.request.headers.get(names::METHOD);
-            action.ends_connect(method.unwrap_or_default())
-        });
-        let request = if is_tcp {
-            UpstreamRequest::Tcp(cluster.tcp_connection(&host, priority))
-        } else {
-            UpstreamRequest::Http(cluster.http_stream(&host, priority))
-        };
+        let request = ask_pool(cluster, &host, priority, state);
         let info = cx.info();
         let upstream = info.upstream_mut();
         upstream.address = Some(host.address());

@@ -1,0 +1,84 @@
+//! What an attempt asks of the cluster: a host that suits the request, and a connection to it.
+
+use crate::upstream_stream::UpstreamRequest;
+use nuncio_base::metadata::{Metadata, Value};
+use nuncio_base::{HeaderMap, names};
+use nuncio_http::chain::StreamState;
+use nuncio_route::retry_policy::RetryHostPredicate;
+use nuncio_route::{RetryPolicy, RouteAction};
+use nuncio_upstream::{Host, LbRequest, LocalCluster, Priority};
+use std::sync::Arc;
+
+/// What a balancer may ask of a request.
+pub(crate) struct HostRequest<'a> {
+    pub headers: &'a HeaderMap,
+    /// What a retry asks of hosts; `None` for the first attempt.
+    pub retry: Option<&'a RetryPolicy>,
+    pub tried: &'a [u64],
+}
+
+impl LbRequest for HostRequest<'_> {
+    fn headers(&self) -> Option<&HeaderMap> {
+        Some(self.headers)
+    }
+
+    fn refuses(&self, host: &Host) -> bool {
+        let Some(retry) = self.retry else {
+            return false;
+        };
+        retry
+            .host_predicates
+            .iter()
+            .any(|predicate| match predicate {
+                RetryHostPredicate::PreviousHosts => self.tried.contains(&host.id()),
+                RetryHostPredicate::OmitCanaryHosts => host.canary(),
+                RetryHostPredicate::OmitHostMetadata(wanted) => has_metadata(host, wanted),
+            })
+    }
+
+    fn host_selection_retries(&self) -> u32 {
+        self.retry
+            .map_or(1, |retry| retry.host_selection_max_attempts)
+    }
+}
+
+/// Whether a host has all of the `envoy.lb` metadata; nothing asked for is had by no host.
+fn has_metadata(host: &Host, wanted: &Metadata) -> bool {
+    let has = host
+        .metadata()
+        .and_then(|metadata| metadata.get("envoy.lb"));
+    match (wanted.get("envoy.lb"), has) {
+        (Some(Value::Struct(wanted)), Some(Value::Struct(has))) => {
+            !wanted.is_empty()
+                && wanted
+                    .iter()
+                    .all(|(key, value)| has.get(key) == Some(value))
+        }
+        _ => false,
+    }
+}
+
+pub(crate) const fn priority_of(action: &RouteAction) -> Priority {
+    match action.priority {
+        nuncio_route::Priority::Default => Priority::Default,
+        nuncio_route::Priority::High => Priority::High,
+    }
+}
+
+/// Asks for a connection: of HTTP, or of TCP for the payload of a CONNECT that ends here.
+pub(crate) fn ask_pool(
+    cluster: &LocalCluster,
+    host: &Arc<Host>,
+    priority: Priority,
+    state: &StreamState,
+) -> UpstreamRequest {
+    let is_tcp = state.route.action().is_some_and(|action| {
+        let method = state.request.headers.get(names::METHOD);
+        action.ends_connect(method.unwrap_or_default())
+    });
+    if is_tcp {
+        UpstreamRequest::Tcp(cluster.tcp_connection(host, priority))
+    } else {
+        UpstreamRequest::Http(cluster.http_stream(host, priority))
+    }
+}
