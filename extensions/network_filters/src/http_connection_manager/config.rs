@@ -15,7 +15,7 @@ use nuncio_http::conn_manager::{
 };
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
-use nuncio_net::host_address::host_address;
+use nuncio_net::host_address::HostAddress;
 use nuncio_proto::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_proto::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
@@ -98,7 +98,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             },
             internal_addresses: internal_addresses?,
             original_ip: original_ip?,
-            host_ip: host_address(),
+            host_ip: cx.env().shared(HostAddress::find).0,
             forward_proto: forward_proto(&proto),
             forward_client_cert: forward_client_cert?,
             user_agent,
