@@ -104,7 +104,10 @@ impl ServerEnv {
         in_use: Weak<dyn AnyValue + Send + Sync>,
     ) {
         let mut configs = self.route_configs.borrow_mut();
-        configs.retain(Shown::is_in_use);
+        // Looked through when it is full only: a thousand listeners would look a million times.
+        if configs.len() == configs.capacity() {
+            configs.retain(Shown::is_in_use);
+        }
         configs.push(Shown {
             name: name.to_owned(),
             config,

@@ -2,6 +2,7 @@
 //! workers run what is configured (Envoy's `ListenerManager`). The static config is but the first
 //! update.
 
+mod active;
 mod entry;
 mod running;
 mod stats;
@@ -11,6 +12,7 @@ mod tests;
 
 pub use entry::{ListenerState, ListenerStatus, Origin};
 
+use active::ActiveListeners;
 use entry::{Entry, Source};
 use nuncio_config::listener::ConvertedChain;
 use nuncio_extension::{ParseCx, Parsed};
@@ -34,7 +36,7 @@ pub struct ListenerManager {
     /// Keeps the stats shown.
     _group: Group<ListenerManagerStats>,
     stats: ListenerManagerStats,
-    active: RefCell<Vec<Entry>>,
+    active: RefCell<ActiveListeners>,
     draining: RefCell<Vec<Entry>>,
     /// Whether workers run what is added.
     started: Cell<bool>,
@@ -138,14 +140,7 @@ impl ListenerManager {
     /// Has the workers run all listeners. Resolves once they do.
     pub async fn start_workers(self: &Rc<Self>) {
         self.started.set(true);
-        let mut ready = Vec::new();
-        self.active.borrow_mut().retain(|entry| {
-            let listens = self.listen(entry);
-            if listens {
-                ready.push((Arc::clone(entry.listener()), entry.sockets()));
-            }
-            listens
-        });
+        let ready = self.listen_all();
         self.show_counts();
         self.run(ready).await;
         self.stats.workers_started().set(1);
@@ -186,10 +181,7 @@ impl ListenerManager {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.active
-            .borrow()
-            .iter()
-            .position(|entry| entry.name() == name)
+        self.active.borrow().position(name)
     }
 
     /// What differs from the listener at `at`, and its chains as they were configured.
@@ -237,11 +229,7 @@ impl ListenerManager {
     }
 
     fn refuse_taken(&self, cx: &mut ParseCx, spec: &ListenerSpec) -> Parsed<()> {
-        let active = self.active.borrow();
-        let taken = active
-            .iter()
-            .any(|entry| entry.name() != &*spec.name && entry.shares_address(&spec.addresses));
-        if !taken {
+        if !self.active.borrow().have_address_of(spec) {
             return Ok(());
         }
         let addresses = spec.addresses.iter();
@@ -281,7 +269,7 @@ impl ListenerManager {
         let mut entry = Entry::new(source, listener, sockets);
         self.run_if_started(cx, &mut entry)?;
         self.stats.listener_modified().inc();
-        let old = std::mem::replace(&mut self.active.borrow_mut()[at], entry);
+        let old = self.active.borrow_mut().replace(at, entry);
         if self.started.get() {
             self.drain(old);
         }
@@ -299,7 +287,7 @@ impl ListenerManager {
     /// Gives a listener other filter chains; what is on chains that it keeps does not notice.
     fn update_in_place(self: &Rc<Self>, at: usize, source: Source, spec: ListenerSpec) {
         let mut active = self.active.borrow_mut();
-        let old = &mut active[at];
+        let old = &active[at];
         let updated = old.listener().with_filter_chains(spec);
         let kept = updated.spec().filter_chains.chains();
         let before = old.listener().spec().filter_chains.chains().iter();
@@ -308,7 +296,8 @@ impl ListenerManager {
             .cloned()
             .collect();
         updated.update_in_place();
-        *old = Entry::new(source, Arc::clone(&updated), old.sockets());
+        let entry = Entry::new(source, Arc::clone(&updated), old.sockets());
+        active.replace(at, entry);
         self.stats.listener_modified().inc();
         self.stats.listener_in_place_updated().inc();
         self.drain_chains(updated, left);
@@ -352,11 +341,10 @@ impl ListenerManager {
     }
 
     fn show_counts(&self) {
-        let count = |entries: &RefCell<Vec<Entry>>| entries.borrow().len() as u64;
-        self.stats.total_listeners_active().set(count(&self.active));
-        self.stats
-            .total_listeners_draining()
-            .set(count(&self.draining));
+        let active = self.active.borrow().len() as u64;
+        let draining = self.draining.borrow().len() as u64;
+        self.stats.total_listeners_active().set(active);
+        self.stats.total_listeners_draining().set(draining);
         self.stats.total_listeners_warming().set(0);
     }
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// A listener and its sockets, if it has any.
-type Ready = (Arc<Listener>, Option<Rc<ListenSockets>>);
+pub(super) type Ready = (Arc<Listener>, Option<Rc<ListenSockets>>);
 
 impl ListenerManager {
     /// Binds an entry's sockets, if it should have some and has none.
@@ -49,6 +49,20 @@ impl ListenerManager {
             entry.name()
         );
         false
+    }
+
+    /// Begins to queue connections of all listeners; where that fails a listener goes.
+    pub(super) fn listen_all(&self) -> Vec<Ready> {
+        let mut active = self.active.borrow_mut();
+        let mut ready = Vec::with_capacity(active.len());
+        while let Some(entry) = active.get(ready.len()) {
+            if self.listen(entry) {
+                ready.push((Arc::clone(entry.listener()), entry.sockets()));
+            } else {
+                active.remove(ready.len());
+            }
+        }
+        ready
     }
 
     /// Runs an entry while main goes on.
