@@ -6,14 +6,12 @@ use nuncio_base::options::Options;
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3 as proto;
-use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::envoy::config::core::v3::TypedExtensionConfig;
-use nuncio_proto::envoy::config::listener::v3::Listener;
 use nuncio_stats::StatsConfig;
 use nuncio_upstream::discovery::ResolverSettings;
 use std::time::Duration;
 
-/// The bootstrap, taken apart: what is needed before anything else, and the resources.
+/// The bootstrap, taken apart: what is needed before anything else.
 pub struct Bootstrap {
     /// Who this proxy is.
     pub node: NodeInfo,
@@ -33,13 +31,9 @@ pub struct Bootstrap {
     pub layered_runtime: Option<proto::LayeredRuntime>,
     /// The application log's format.
     pub application_log: Option<proto::bootstrap::ApplicationLogConfig>,
-    /// Static clusters.
-    pub clusters: Vec<Cluster>,
-    /// Static listeners.
-    pub listeners: Vec<Listener>,
 }
 
-/// Takes the bootstrap apart. Resources are converted later, by their managers.
+/// Takes the bootstrap apart. Static clusters and listeners are converted later, by themselves.
 ///
 /// # Errors
 /// Recorded in `cx`.
@@ -89,8 +83,6 @@ pub fn bootstrap(
         admin: proto.admin,
         layered_runtime: proto.layered_runtime,
         application_log: proto.application_log_config,
-        clusters: resources.clusters,
-        listeners: resources.listeners,
     })
 }
 

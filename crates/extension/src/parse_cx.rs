@@ -178,6 +178,11 @@ impl ParseCx {
         nuncio_proto::any::unpack(any).map_err(|error| self.error(error.to_string()))
     }
 
+    /// Decodes a message at the current path.
+    pub fn decode<T: Message + Default>(&mut self, bytes: &[u8]) -> Parsed<T> {
+        T::decode(bytes).map_err(|error| self.error(error.to_string()))
+    }
+
     /// Whether nothing was recorded.
     pub fn is_clean(&self) -> bool {
         self.errors.is_empty()

@@ -13,9 +13,9 @@ use prost::{Message, Name};
 use crate::error::{ConfigError, ConfigErrors, ErrorKind, Location, Warning};
 use crate::path::FieldPath;
 use crate::reflect::{self, MessageRef};
-use crate::source::SourceMap;
+use crate::source::{self, SourceMap};
 use crate::transcode::{Transcoded, transcode};
-use crate::tree::{self, MAX_TEXT, Mark, SyntaxError, Tree, json, yaml};
+use crate::tree::{MAX_TEXT, SyntaxError};
 use crate::{text_proto, validate};
 
 /// What a field that the message does not have is.
@@ -173,10 +173,10 @@ pub fn read(
         (parsed.bytes, parsed.errors) = (bytes, errors);
         return parsed;
     }
-    match parse(content, format) {
-        Ok(tree) => {
+    match source::parse(content, format) {
+        Ok((tree, content)) => {
             let done = transcode(&tree, Some(&file), message, options.unknown);
-            parsed.source = SourceMap::new(file, tree);
+            parsed.source = SourceMap::new(file, format, content, tree);
             Parsed {
                 bytes: done.bytes,
                 errors: done.errors,
@@ -197,44 +197,6 @@ pub fn read(
             });
             parsed.errors.push(error);
             parsed
-        }
-    }
-}
-
-fn parse(content: Vec<u8>, format: Format) -> Result<Tree, SyntaxError> {
-    if format == Format::Yaml {
-        // As Envoy's YAML library: bytes that are no UTF-8 become U+FFFD.
-        let tree = yaml::parse(&String::from_utf8_lossy(&content))?;
-        let kind = tree.root().map(|root| tree.node(root).kind);
-        return match kind {
-            Some(tree::NodeKind::Map | tree::NodeKind::List) => Ok(tree),
-            _ => {
-                let message =
-                    "Unable to convert YAML as JSON: the document is empty or a scalar".to_owned();
-                Err(SyntaxError {
-                    mark: Mark { line: 1, column: 1 },
-                    message,
-                })
-            }
-        };
-    }
-    match String::from_utf8(content) {
-        Ok(text) => json::parse(text),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let before = &error.as_bytes()[..valid];
-            let line = before.iter().filter(|&&byte| byte == b'\n').count() as u32 + 1;
-            let column = before
-                .iter()
-                .rev()
-                .take_while(|&&byte| byte != b'\n')
-                .count() as u32
-                + 1;
-            let message = "Invalid UTF-8 string".to_owned();
-            Err(SyntaxError {
-                mark: Mark { line, column },
-                message,
-            })
         }
     }
 }
@@ -269,7 +231,7 @@ impl Parsed {
             message,
             options,
             bytes,
-            source,
+            mut source,
             binary,
             mut errors,
             mut warnings,
@@ -301,6 +263,7 @@ impl Parsed {
             warnings.push(warning);
         }
         if errors.is_empty() {
+            source.fold();
             return Ok(Loaded {
                 message,
                 bytes,
@@ -335,9 +298,10 @@ impl Loaded {
 
     /// Errors that showed when the typed message was converted, with their places in the text.
     pub fn locate(&self, mut errors: Vec<ConfigError>) -> ConfigErrors {
+        let places = self.source.places();
         for error in &mut errors {
             if error.location.is_none() {
-                error.location = self.source.locate(&error.path);
+                error.location = places.locate(&error.path);
             }
         }
         ConfigErrors::new(self.message.name(), errors)

@@ -1,24 +1,41 @@
 //! Where in its text a field of a loaded config stands.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::error::Location;
+use crate::load::Format;
 use crate::path::{FieldPath, Step};
-use crate::tree::{NodeId, NodeKind, Tree};
+use crate::tree::{Mark, NodeId, NodeKind, SyntaxError, Tree, json, yaml};
 
 /// The texts that a config was made of, kept while it is being converted so that an error that only
 /// shows then can still say file, line and column. Drop it when the config stands.
 #[derive(Debug, Default)]
 pub struct SourceMap {
     /// In the order of merging.
-    texts: Vec<(Arc<str>, Tree)>,
+    texts: Vec<Text>,
+}
+
+#[derive(Debug)]
+struct Text {
+    file: Arc<str>,
+    format: Format,
+    /// Of a JSON text that is unfolded the tree has the text.
+    content: Vec<u8>,
+    /// Three times as large as the text, and needed for places only.
+    tree: Option<Tree>,
 }
 
 impl SourceMap {
-    /// The map of one text.
-    pub(crate) fn new(file: Arc<str>, tree: Tree) -> Self {
+    /// The map of one text, from which `tree` was made. Of JSON the tree has the content.
+    pub(crate) fn new(file: Arc<str>, format: Format, content: Vec<u8>, tree: Tree) -> Self {
         Self {
-            texts: vec![(file, tree)],
+            texts: vec![Text {
+                file,
+                format,
+                content,
+                tree: Some(tree),
+            }],
         }
     }
 
@@ -27,7 +44,85 @@ impl SourceMap {
         self.texts.extend(over.texts);
     }
 
+    /// Keeps nothing but the texts: where there are errors they are parsed again.
+    pub(crate) fn fold(&mut self) {
+        for text in &mut self.texts {
+            if let Some(tree) = text.tree.take()
+                && text.format == Format::Json
+            {
+                text.content = tree.into_text().into_bytes();
+            }
+        }
+    }
+
     /// The place of a field; if it does not stand in the text, that of the message it belongs to.
+    pub fn locate(&self, path: &FieldPath) -> Option<Location> {
+        self.places().locate(path)
+    }
+
+    /// The texts parsed, to look for many places.
+    pub(crate) fn places(&self) -> Places<'_> {
+        let texts = self.texts.iter().filter_map(|text| {
+            let tree = match &text.tree {
+                Some(tree) => Cow::Borrowed(tree),
+                // It was parsed before, so that it can be parsed.
+                None => Cow::Owned(parse(text.content.clone(), text.format).ok()?.0),
+            };
+            Some((&text.file, tree))
+        });
+        Places {
+            texts: texts.collect(),
+        }
+    }
+}
+
+/// Parses a text. What is given back beside the tree is the content, but for a JSON text, which is
+/// in the tree.
+pub(crate) fn parse(content: Vec<u8>, format: Format) -> Result<(Tree, Vec<u8>), SyntaxError> {
+    if format == Format::Yaml {
+        // As Envoy's YAML library: bytes that are no UTF-8 become U+FFFD.
+        let tree = yaml::parse(&String::from_utf8_lossy(&content))?;
+        let kind = tree.root().map(|root| tree.node(root).kind);
+        return match kind {
+            Some(NodeKind::Map | NodeKind::List) => Ok((tree, content)),
+            _ => {
+                let message =
+                    "Unable to convert YAML as JSON: the document is empty or a scalar".to_owned();
+                Err(SyntaxError {
+                    mark: Mark { line: 1, column: 1 },
+                    message,
+                })
+            }
+        };
+    }
+    match String::from_utf8(content) {
+        Ok(text) => Ok((json::parse(text)?, Vec::new())),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let before = &error.as_bytes()[..valid];
+            let line = before.iter().filter(|&&byte| byte == b'\n').count() as u32 + 1;
+            let column = before
+                .iter()
+                .rev()
+                .take_while(|&&byte| byte != b'\n')
+                .count() as u32
+                + 1;
+            let message = "Invalid UTF-8 string".to_owned();
+            Err(SyntaxError {
+                mark: Mark { line, column },
+                message,
+            })
+        }
+    }
+}
+
+/// Texts parsed to trees.
+pub(crate) struct Places<'a> {
+    texts: Vec<(&'a Arc<str>, Cow<'a, Tree>)>,
+}
+
+impl Places<'_> {
+    /// As [`SourceMap::locate`].
     pub fn locate(&self, path: &FieldPath) -> Option<Location> {
         let roots = self.texts.iter().enumerate();
         let mut here: Vec<(usize, NodeId)> = roots

@@ -53,10 +53,12 @@ pub struct Node {
 pub type NodeId = u32;
 
 /// A parsed text. The first node is the root.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tree {
     /// The text of the file, and behind it what had to be unescaped.
     text: String,
+    /// How much of it is the file's.
+    file_len: usize,
     nodes: Vec<Node>,
     /// Nodes that were left out because their key stands in the mapping again.
     pub duplicates: Vec<NodeId>,
@@ -72,10 +74,17 @@ impl Tree {
     /// An empty tree over a text; a parser adds the nodes.
     pub fn new(text: String) -> Self {
         Self {
+            file_len: text.len(),
             text,
             nodes: Vec::new(),
             duplicates: Vec::new(),
         }
+    }
+
+    /// The text that the tree was made over.
+    pub fn into_text(mut self) -> String {
+        self.text.truncate(self.file_len);
+        self.text
     }
 
     /// The root; an empty text has none.

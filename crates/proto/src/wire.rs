@@ -46,6 +46,25 @@ pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends a field as it was read.
+pub fn put(out: &mut Vec<u8>, number: u32, value: Value<'_>) {
+    match value {
+        Value::Varint(value) => {
+            put_tag(out, number, 0);
+            put_varint(out, value);
+        }
+        Value::Fixed64(value) => {
+            put_tag(out, number, 1);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        Value::Bytes(value) => put_bytes(out, number, value),
+        Value::Fixed32(value) => {
+            put_tag(out, number, 5);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+    }
+}
+
 /// Begins a length-delimited field whose length is not known yet; `end` closes it.
 pub fn begin(out: &mut Vec<u8>, number: u32) -> usize {
     put_tag(out, number, 2);

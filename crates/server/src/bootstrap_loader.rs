@@ -2,6 +2,7 @@
 
 use crate::logging::ApplicationLogFormat;
 use crate::runtime_loader;
+use crate::static_resources::StaticResources;
 use nuncio_base::options::Options;
 use nuncio_config::bootstrap::{Bootstrap, bootstrap};
 use nuncio_extension::server_env::NodeInfo;
@@ -81,13 +82,15 @@ pub fn name(options: &Options) -> String {
 /// The bootstrap's runtime layers.
 pub type Layers = Vec<runtime_loader::LayerSpec>;
 
-/// Takes the bootstrap apart; every error of it comes with its place.
+/// Takes the bootstrap apart, but for static clusters and listeners; every error of it comes with
+/// its place.
 pub fn take_apart(
     loaded: &Loaded,
     options: &Options,
     registry: &'static Registry,
 ) -> Result<(Bootstrap, Layers), String> {
-    let proto = loaded.decode().map_err(|errors| errors.to_string())?;
+    let split = StaticResources::of(&loaded.bytes).map_err(|error| error.to_string())?;
+    let proto = Message::decode(&*split.rest).map_err(|error| error.to_string())?;
     let env = ServerEnv::new(
         registry,
         Store::default(),

@@ -4,6 +4,7 @@ use crate::admin_listener;
 use crate::bootstrap_loader;
 use crate::cluster_manager::{ClusterManager, ClusterSource};
 use crate::config_warnings;
+use crate::descriptors;
 use crate::guard_dog::GuardDog;
 use crate::listener_manager::{ListenerManager, Origin};
 use crate::logging::ApplicationLog;
@@ -11,6 +12,7 @@ use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
 use crate::state::{ServerState, StateCell};
+use crate::static_resources::StaticResources;
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::options::{Mode, Options};
@@ -22,6 +24,7 @@ use nuncio_net::drain::{DrainSettings, DrainStrategy, ServerDrain};
 use nuncio_observe::AccessLogManager;
 use nuncio_observe::access_log::FlushSettings;
 use nuncio_proto::Loaded;
+use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_stats::Store;
 use nuncio_upstream::discovery::ClusterConfig;
 use nuncio_worker::{Worker, WorkerThread, run_main};
@@ -62,6 +65,7 @@ pub struct Server {
 /// # Errors
 /// What to print before ending with 1.
 pub fn run(options: Options, registry: &'static Registry) -> Result<(), String> {
+    descriptors::make_room();
     let (application_log, opened) = ApplicationLog::install(&options);
     opened?;
     let name = bootstrap_loader::name(&options);
@@ -116,17 +120,17 @@ fn resources(
     loaded: &Loaded,
     env: &Rc<ServerEnv>,
     manager: &Rc<ListenerManager>,
-    parsed: &mut Bootstrap,
+    parsed: &Bootstrap,
 ) -> Result<Clusters, String> {
     let mut cx = ParseCx::new(Rc::clone(env));
     let now = nuncio_base::time::wall();
-    let clusters = std::mem::take(&mut parsed.clusters);
-    let listeners = std::mem::take(&mut parsed.listeners);
+    let encoded = StaticResources::of(&loaded.bytes).map_err(|error| error.to_string())?;
     let mut names = std::collections::HashSet::new();
     let resolver = env.shared(DefaultResolver::default);
     *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
     let (clusters, listeners) = cx.field("static_resources", |cx| {
-        let clusters = cx.list("clusters", clusters, |cx, proto| {
+        let clusters = cx.list("clusters", encoded.clusters, |cx, bytes| {
+            let proto: Cluster = cx.decode(bytes)?;
             if !names.insert(proto.name.clone()) {
                 let name = &proto.name;
                 return Err(cx.error(format!("cluster manager: duplicate cluster '{name}'")));
@@ -139,7 +143,8 @@ fn resources(
             };
             Ok((nuncio_config::cluster::cluster(cx, proto)?, source))
         });
-        let listeners = cx.list("listeners", listeners, |cx, proto| {
+        let listeners = cx.list("listeners", encoded.listeners, |cx, bytes| {
+            let proto = cx.decode(bytes)?;
             manager.add_or_update(cx, proto, Origin::Static)
         });
         (clusters, listeners)
@@ -170,7 +175,7 @@ fn validate(
     share_access_logs(&env, options);
     let context = listener_context(&env, options);
     let manager = ListenerManager::new(worker, context);
-    resources(loaded, &env, &manager, &mut parsed)?;
+    resources(loaded, &env, &manager, &parsed)?;
     admin_listener::check(&env, loaded, &parsed)?;
     println!("configuration '{}' OK", bootstrap_loader::name(options));
     Ok(())
@@ -240,7 +245,7 @@ async fn serve(
         options,
     });
     config_warnings::count(&loaded, &scope, &server.runtime.borrow());
-    let clusters = resources(&loaded, &env, &server.listeners, &mut parsed)?;
+    let clusters = resources(&loaded, &env, &server.listeners, &parsed)?;
     server.listeners.bind()?;
     admin_listener::start(&server, &context, &loaded, &parsed).await?;
     // Paths are not needed any more: what they held is the file as text.
