@@ -222,8 +222,8 @@ impl Listener {
         all.find(|(id, _)| *id == worker).map(|(_, stats)| stats)
     }
 
-    /// Connections that could not be accepted because the system had no file descriptor left; a
-    /// stat that Envoy lacks, so it is there only once it is needed.
+    /// Connections that could not be accepted because the system had no file descriptor left. The
+    /// stat is there as long as what this returns.
     pub(crate) fn accept_failures(&self) -> SharedCounter {
         self.scope.counter("downstream_cx_accept_failure")
     }

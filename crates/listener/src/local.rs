@@ -18,9 +18,10 @@ use nuncio_net::{
     Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
     LocalTransportSocketFactory, NewConnection, Socket, Transport, next_connection_id,
 };
+use nuncio_stats::SharedCounter;
 use nuncio_stream_info::{ConnectionInfo, FilterState};
 use nuncio_worker::Worker;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -101,6 +102,8 @@ pub(crate) struct LocalListener {
     pub worker_stats: Option<WorkerListenerStats>,
     acceptors: Rc<Connections>,
     inspected: Rc<Connections>,
+    /// A stat that Envoy lacks: there only once it is needed, and then for good.
+    accept_failures: OnceCell<SharedCounter>,
     next_complaint: Cell<Option<Instant>>,
     /// Chains that an update in place has left out.
     drained: RefCell<Vec<Rc<LocalChain>>>,
@@ -131,6 +134,7 @@ impl LocalListener {
             worker_stats: worker_stats.map(nuncio_stats::Group::local),
             acceptors: Rc::default(),
             inspected: Rc::default(),
+            accept_failures: OnceCell::new(),
             next_complaint: Cell::new(None),
             drained: RefCell::default(),
         });
@@ -222,7 +226,8 @@ impl LocalListener {
     /// The system had nothing left for a connection.
     pub fn on_exhausted(&self, error: &io::Error) {
         let config = self.config.borrow();
-        config.listener.accept_failures().inc();
+        let failures = || config.listener.accept_failures();
+        self.accept_failures.get_or_init(failures).inc();
         let now = self.worker.now();
         if self.next_complaint.get().is_none_or(|next| next <= now) {
             self.next_complaint.set(Some(now + COMPLAINT_INTERVAL));

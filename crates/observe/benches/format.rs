@@ -137,7 +137,7 @@ fn main() {
     let ran = nuncio_worker::run_main(|worker| async move {
         let local = file.local(&worker);
         measure("default text into a file", || {
-            local.append(|out| format.append(black_box(&cx), out));
+            local.append(cx.now, |out| format.append(black_box(&cx), out));
         });
     });
     ran.expect("a worker starts");

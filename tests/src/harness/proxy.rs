@@ -204,6 +204,18 @@ impl Proxy {
         files.count() as u64
     }
 
+    /// How long it has kept a processor busy; to a hundredth of a second.
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Behind the command's name: user and system time are the fields 14 and 15 of proc(5).
+        let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
+        let ticks = fields
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap());
+        Duration::from_millis(ticks.sum::<u64>() * 1000 / rustix::param::clock_ticks_per_second())
+    }
+
     /// Changes how many files it may have open.
     pub fn limit_files(&self, limit: u64) {
         let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;

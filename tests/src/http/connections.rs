@@ -2,6 +2,7 @@
 
 use crate::harness::{Config, Proxy, Upstream, direct, route};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 fn proxy(upstream: &Upstream) -> Proxy {
     let cluster = [upstream.address()];
@@ -87,7 +88,10 @@ fn a_connection_ends_when_either_side_says_so() {
             "{request:?}"
         );
         if ends {
+            // At once: the request was complete, nothing is under way any more.
+            let begun = Instant::now();
             assert_eq!(connection.read_to_end(), b"");
+            assert!(begun.elapsed() < Duration::from_millis(500), "{request:?}");
         } else {
             assert_eq!(connection.get("/").status, 200);
         }

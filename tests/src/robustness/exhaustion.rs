@@ -25,20 +25,32 @@ fn clients_wait_or_are_refused_until_files_are_back() {
         assert_eq!(first.get("/").status, 200);
     }
     let patience = Duration::from_millis(500);
-    let mut crowd = crowd
-        .into_iter()
-        .map(|connection| connection.with_patience(patience));
+    let busy = proxy.cpu_time();
+    let patient = |connection: Connection| connection.with_patience(patience);
+    let mut crowd: Vec<Connection> = crowd.into_iter().map(patient).collect();
     let served = crowd
-        .by_ref()
+        .iter_mut()
         .take(8)
-        .filter_map(|mut c| c.try_response("GET").ok())
+        .filter_map(|connection| connection.try_response("GET").ok())
         .count();
     assert_eq!(served, 8);
+    // The rest gets nothing; Envoy tries again and again meanwhile, and says nothing.
+    assert!(crowd[49].try_response("GET").is_err());
+    if !is_envoy() {
+        let busy = proxy.cpu_time() - busy;
+        assert!(busy <= patience / 5, "{busy:?}");
+        let said = "listener 'main' cannot accept connections, they wait: \
+                    Too many open files (os error 24)";
+        assert!(proxy.log().contains(said), "{}", proxy.log());
+    }
     drop(crowd);
     wait_for("a connection after the crowd", || {
         let mut connection = Connection::open(proxy.listener("main")).with_patience(patience);
         (connection.try_get("/").ok()?.status == 200).then_some(())
     });
+    if !is_envoy() {
+        assert!(proxy.stat("listener.127.0.0.1_0.downstream_cx_accept_failure") > 0);
+    }
 }
 
 #[test]

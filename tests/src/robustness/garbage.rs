@@ -1,6 +1,6 @@
 //! Bytes that are no requests.
 
-use crate::harness::{Config, Proxy, Upstream, route};
+use crate::harness::{Config, Proxy, Upstream, route, wait_for};
 
 /// A generator of numbers that are random enough (xorshift), and the same each time.
 struct Random(u64);
@@ -37,8 +37,10 @@ fn garbage_is_refused_and_harms_nobody() {
     let upstream = Upstream::ok("hello");
     let proxy = Config::http(&[route("/", "up")])
         .cluster("up", &[upstream.address()])
+        .access_log("%RESPONSE_CODE% %RESPONSE_FLAGS%")
         .start();
     let mut neighbour = proxy.connect();
+    let mut refused = 0;
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     for _ in 0..300 {
         let size = 1 + random.below(2000);
@@ -52,9 +54,20 @@ fn garbage_is_refused_and_harms_nobody() {
             first.is_empty() || first == b"HTTP/1.1 400",
             "{bytes:?}: {answer:?}"
         );
+        refused += u64::from(!first.is_empty());
     }
     assert_eq!(neighbour.get("/").brief(), (200, "hello".to_owned()));
     assert_eq!(upstream.requests().len(), 1);
+    // An answer may be lost to the reset that follows; the error is told all the same.
+    let errors = proxy.stat("http.http.downstream_cx_protocol_error");
+    assert!(
+        errors >= refused && errors > 100,
+        "{errors}, {refused} answered"
+    );
+    wait_for("a line for each error", || {
+        let told = proxy.file("access.log").matches("400 DPE\n").count();
+        (told as u64 == errors).then_some(())
+    });
 }
 
 #[test]

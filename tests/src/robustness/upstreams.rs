@@ -3,7 +3,7 @@
 use crate::harness::{Config, Connection, Proxy, Reply, Upstream, route};
 use serde_json::json;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -108,68 +108,123 @@ fn a_body_in_drips_arrives() {
     assert_eq!(proxy.get("/").brief(), (200, "abc".to_owned()));
 }
 
+#[test]
+fn a_host_that_does_not_answer_the_connect_is_given_up_in_time() {
+    let deaf = Deaf::listen();
+    let proxy = Config::http(&[route("/", "deaf")])
+        .access_log("%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%")
+        .cluster_with("deaf", &[deaf.address], json!({"connect_timeout": "0.2s"}))
+        .start();
+    let begun = Instant::now();
+    assert_eq!(proxy.get("/").status, 503);
+    let taken = begun.elapsed();
+    assert!(taken > Duration::from_millis(190), "{taken:?}");
+    assert!(taken < Duration::from_secs(2), "{taken:?}");
+    let details = "upstream_reset_before_response_started{connection_timeout}";
+    assert_eq!(proxy.access_log(1), [format!("503 UF {details}")]);
+    assert_eq!(proxy.stat("cluster.deaf.upstream_cx_connect_timeout"), 1);
+    assert_eq!(proxy.stat("cluster.deaf.upstream_cx_connect_fail"), 1);
+}
+
+/// A listener whose queue is full: the system drops what else wants to connect.
+struct Deaf {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl Deaf {
+    fn listen() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        let waiting = std::iter::from_fn(|| connect().ok()).collect();
+        Self {
+            address,
+            _listener: listener,
+            _waiting: waiting,
+        }
+    }
+}
+
 /// What an upstream answers, and what becomes of it.
 struct Lie {
     answer: &'static str,
     /// The status the client sees; 0 for none.
     status: u16,
+    /// Response flags.
+    flags: &'static str,
     /// Whether the client gets the whole message.
     whole: bool,
 }
 
-const fn lie(answer: &'static str, status: u16, whole: bool) -> Lie {
+const fn lie(answer: &'static str, status: u16, flags: &'static str, whole: bool) -> Lie {
     Lie {
         answer,
         status,
+        flags,
         whole,
     }
 }
 
 const LIES: &[Lie] = &[
-    lie("", 503, true),
-    lie("HTTP/1.1 2", 502, true),
-    lie("HTTP/1.1 abc OK\r\n\r\n", 502, true),
-    lie("HTTP/1.1 200 OK\r\nbad name: x\r\n\r\n", 502, true),
-    lie("HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", 502, true),
+    lie("", 503, "UC", true),
+    lie("HTTP/1.1 2", 502, "UPE", true),
+    lie("HTTP/1.1 abc OK\r\n\r\n", 502, "UPE", true),
+    lie("HTTP/1.1 200 OK\r\nbad name: x\r\n\r\n", 502, "UPE", true),
+    lie(
+        "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+        502,
+        "UPE",
+        true,
+    ),
     lie(
         "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
         502,
+        "UPE",
         true,
     ),
-    lie("HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", 502, true),
+    lie("HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n", 502, "UPE", true),
     lie(
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n",
         502,
+        "UPE",
         true,
     ),
     // Less than promised.
     lie(
         "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello",
         200,
+        "UPE",
         false,
     ),
     lie(
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\nhello",
         200,
+        "UPE",
         false,
     ),
     lie(
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         200,
+        "UPE",
         false,
     ),
     // More than promised: nobody gets to see it.
     lie(
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhiMORE",
         200,
+        "-",
         true,
     ),
     lie(
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbad",
         200,
+        "-",
         true,
     ),
-    lie("HTTP/1.1 204 No Content\r\n\r\nbody", 204, true),
+    lie("HTTP/1.1 204 No Content\r\n\r\nbody", 204, "-", true),
 ];
 
 /// The status and whether the message was whole; nothing of another message may follow.
@@ -200,8 +255,13 @@ fn lying_upstreams_are_found_out() {
         let upstream = Upstream::tcp(answer);
         let proxy = Config::http(&[route("/", "up")])
             .cluster("up", &[upstream.address()])
+            .access_log("%RESPONSE_CODE% %RESPONSE_FLAGS%")
             .start();
         assert_eq!(outcome(&proxy), (lie.status, lie.whole), "{:?}", lie.answer);
+        let logged = format!("{} {}", lie.status, lie.flags);
+        assert_eq!(proxy.access_log(1), [logged], "{:?}", lie.answer);
+        let errors = u64::from(!lie.answer.is_empty());
+        proxy.wait_stat("cluster.up.upstream_cx_protocol_error", errors);
         assert_eq!(
             proxy.get("/").brief(),
             (200, "fine".to_owned()),

@@ -311,7 +311,9 @@ impl HttpConnectionManager {
         self.idle_since = self.local.worker.now();
         if incomplete || self.draining || self.codec.should_close() {
             self.draining = true;
-            cx.close(Close::FlushAndDelay);
+            // A reset can meet the response only where the client is still sending.
+            let how = [Close::Flush, Close::FlushAndDelay];
+            cx.close(how[usize::from(incomplete)]);
         } else {
             self.codec.begin_next();
         }
@@ -479,11 +481,8 @@ impl NetworkFilter for HttpConnectionManager {
             stream.connection_closed();
             stream.finish(&self.local);
         }
-        let length = self
-            .local
-            .worker
-            .now()
-            .saturating_duration_since(cx.info().start);
+        let now = self.local.worker.now();
+        let length = now.saturating_duration_since(cx.info().start);
         stats.downstream_cx_length_ms().record(millis(length));
         self.timer.disarm(&self.local.worker);
     }

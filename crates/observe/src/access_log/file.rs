@@ -26,10 +26,41 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Pieces of one turn of a worker: where they end, and the turn's time.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    pub(super) end: usize,
+    pub(super) time: Instant,
+}
+
+/// Pieces of a worker, one behind the other.
+#[derive(Default)]
+pub(super) struct Pieces {
+    pub(super) bytes: Vec<u8>,
+    /// In order; by them the thread puts the pieces of several workers in order.
+    pub(super) marks: Vec<Mark>,
+}
+
+impl Pieces {
+    /// What they take of a buffer's bound.
+    fn size(&self) -> usize {
+        self.bytes.len() + size_of_val(self.marks.as_slice())
+    }
+
+    /// Notes that what was appended is of `time`.
+    fn mark(&mut self, time: Instant) {
+        let end = self.bytes.len();
+        match self.marks.last_mut() {
+            Some(last) if last.time == time => last.end = end,
+            _ => self.marks.push(Mark { end, time }),
+        }
+    }
+}
+
 /// What a worker has written and the thread hasn't taken.
 #[derive(Default)]
 pub(super) struct Pending {
-    pub(super) bytes: Vec<u8>,
+    pub(super) pieces: Pieces,
     /// Whether the thread was told already.
     pub(super) told: bool,
 }
@@ -160,17 +191,18 @@ pub struct LocalFile {
 }
 
 impl LocalFile {
-    /// Appends what `write` appends to its argument, as one piece. Does not wait for the
-    /// destination; drops the piece if too much is waiting for it.
-    pub fn append(&self, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Appends what `write` appends to its argument, as one piece of the turn that began at `now`.
+    /// Does not wait for the destination; drops the piece if too much is waiting for it.
+    pub fn append(&self, now: Instant, write: impl FnOnce(&mut Vec<u8>)) {
         let mut pending = lock(&self.pending);
-        let before = pending.bytes.len();
-        if before >= MAX_BUFFERED {
+        if pending.pieces.size() >= MAX_BUFFERED {
             self.stats.write_failed().inc();
             return;
         }
-        write(&mut pending.bytes);
-        let after = pending.bytes.len();
+        let before = pending.pieces.bytes.len();
+        write(&mut pending.pieces.bytes);
+        pending.pieces.mark(now);
+        let after = pending.pieces.bytes.len();
         // The first line is written at once, as in Envoy: who looks for it need not wait.
         let due = after >= self.shared.settings.min_size || self.first.replace(false);
         let tell = due && !pending.told;

@@ -1,6 +1,7 @@
 //! Log files on a real file system, written from several threads.
 
 use super::*;
+use nuncio_base::time::monotonic;
 use nuncio_stats::Store;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -67,7 +68,7 @@ fn nothing_is_lost_from_many_workers() {
             scope.spawn(move || {
                 let local = file.local_file();
                 for line in 0..2_000 {
-                    local.append(|out| {
+                    local.append(monotonic(), |out| {
                         out.extend_from_slice(format!("{worker} {line}\n").as_bytes())
                     });
                 }
@@ -98,6 +99,36 @@ fn nothing_is_lost_from_many_workers() {
 }
 
 #[test]
+fn lines_of_several_workers_are_in_the_order_of_their_times() {
+    let folder = Folder::new("order");
+    let (manager, store) = manager(1000, LONG);
+    let file = manager
+        .file(&Destination::Path(folder.path("log")))
+        .unwrap();
+    let workers = [file.local_file(), file.local_file(), file.local_file()];
+    let begun = monotonic();
+    let append = |worker: usize, millis: u64, line: &str| {
+        let now = begun + Duration::from_millis(millis);
+        workers[worker].append(now, |out| out.extend_from_slice(line.as_bytes()));
+    };
+    // The first line of each is written at once.
+    for (worker, line) in ["a", "b", "c"].iter().enumerate() {
+        append(worker, 0, line);
+        eventually(|| folder.read("log").ends_with(line));
+    }
+    append(2, 1, "1");
+    append(2, 3, "3");
+    append(2, 3, "4");
+    append(0, 2, "2");
+    append(1, 3, "x");
+    append(0, 5, "5");
+    manager.reopen();
+    eventually(|| folder.read("log").len() == 9);
+    assert_eq!(folder.read("log"), "abc12x345");
+    assert_eq!(store.counter_value("filesystem.write_completed"), Some(4));
+}
+
+#[test]
 fn the_first_line_comes_at_once_and_the_others_by_size_or_time() {
     let folder = Folder::new("when");
     let (manager, _) = manager(100, LONG);
@@ -105,12 +136,12 @@ fn the_first_line_comes_at_once_and_the_others_by_size_or_time() {
         .file(&Destination::Path(folder.path("log")))
         .unwrap()
         .local_file();
-    local.append(|out| out.extend_from_slice(b"first\n"));
+    local.append(monotonic(), |out| out.extend_from_slice(b"first\n"));
     eventually(|| folder.read("log") == "first\n");
-    local.append(|out| out.extend_from_slice(b"second\n"));
+    local.append(monotonic(), |out| out.extend_from_slice(b"second\n"));
     std::thread::sleep(Duration::from_millis(30));
     assert_eq!(folder.read("log"), "first\n");
-    local.append(|out| out.extend_from_slice(&[b'x'; 100]));
+    local.append(monotonic(), |out| out.extend_from_slice(&[b'x'; 100]));
     eventually(|| folder.read("log").len() == 113);
 
     let (timed, store) = self::manager(100, 20);
@@ -118,9 +149,9 @@ fn the_first_line_comes_at_once_and_the_others_by_size_or_time() {
         .file(&Destination::Path(folder.path("timed")))
         .unwrap()
         .local_file();
-    local.append(|out| out.push(b'1'));
+    local.append(monotonic(), |out| out.push(b'1'));
     eventually(|| folder.read("timed") == "1");
-    local.append(|out| out.push(b'2'));
+    local.append(monotonic(), |out| out.push(b'2'));
     eventually(|| folder.read("timed") == "12");
     assert!(store.counter_value("filesystem.flushed_by_timer") > Some(0));
 }
@@ -133,19 +164,19 @@ fn reopening_follows_a_rotation() {
         .file(&Destination::Path(folder.path("log")))
         .unwrap()
         .local_file();
-    local.append(|out| out.push(b'a'));
+    local.append(monotonic(), |out| out.push(b'a'));
     eventually(|| folder.read("log") == "a");
     std::fs::rename(folder.path("log"), folder.path("old")).unwrap();
     manager.reopen();
     eventually(|| folder.path("log").exists());
-    local.append(|out| out.push(b'b'));
+    local.append(monotonic(), |out| out.push(b'b'));
     eventually(|| folder.read("log") == "b");
     assert_eq!(folder.read("old"), "a");
 
     std::fs::remove_dir_all(&folder.0).unwrap();
     manager.reopen();
     eventually(|| store.counter_value("filesystem.reopen_failed") == Some(1));
-    local.append(|out| out.push(b'c'));
+    local.append(monotonic(), |out| out.push(b'c'));
     eventually(|| store.counter_value("filesystem.write_failed") == Some(1));
     assert!(manager.shutdown(PATIENCE));
 }
@@ -184,7 +215,7 @@ fn a_destination_that_blocks_costs_bounded_memory_and_no_time() {
     let local = manager.file(&Destination::Path(fifo)).unwrap().local_file();
     let line = [b'x'; 1024];
     for _ in 0..20 * 1024 {
-        local.append(|out| out.extend_from_slice(&line));
+        local.append(monotonic(), |out| out.extend_from_slice(&line));
     }
     let dropped = store.counter_value("filesystem.write_failed").unwrap();
     assert!(dropped > 1024, "{dropped}");

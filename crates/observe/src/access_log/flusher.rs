@@ -1,6 +1,6 @@
 //! The thread that writes one log file.
 
-use super::file::{Pending, Shared, lock};
+use super::file::{Mark, Pending, Pieces, Shared, lock};
 use super::manager::{FilesystemStats, Output};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +29,7 @@ fn run(shared: &Shared, output: Output) {
         stats: shared.stats.local(),
         output: Some(output),
         taken: Vec::new(),
+        merged: Vec::new(),
     };
     let mut deadline = nuncio_base::time::monotonic() + shared.settings.interval;
     loop {
@@ -56,8 +57,10 @@ struct Flusher<'a> {
     stats: FilesystemStats,
     /// `None` after a reopen that failed: lines are dropped until one succeeds.
     output: Option<Output>,
-    /// The buffer whose content is being written; its memory goes back to a worker.
-    taken: Vec<u8>,
+    /// What is being written; its memory goes back to the workers.
+    taken: Vec<Pieces>,
+    /// The pieces of several workers, in order.
+    merged: Vec<u8>,
 }
 
 impl Flusher<'_> {
@@ -83,43 +86,55 @@ impl Flusher<'_> {
         }
     }
 
-    /// Writes what the workers have appended.
+    /// Writes what the workers have appended, in the order in which they did.
     fn write_pending(&mut self) {
         let buffers = lock(&self.shared.buffers).clone();
-        for buffer in &buffers {
-            let mut pending = lock(buffer);
-            pending.told = false;
-            if pending.bytes.is_empty() {
-                continue;
-            }
-            std::mem::swap(&mut pending.bytes, &mut self.taken);
-            drop(pending);
-            self.write_taken();
-        }
+        self.take(&buffers);
         drop(buffers);
         // A buffer that only this list holds belonged to a worker that is gone.
         let in_use = |buffer: &Arc<Mutex<Pending>>| {
-            Arc::strong_count(buffer) > 1 || !lock(buffer).bytes.is_empty()
+            Arc::strong_count(buffer) > 1 || !lock(buffer).pieces.bytes.is_empty()
         };
         lock(&self.shared.buffers).retain(in_use);
+        let mut filled = self.taken.iter().filter(|taken| !taken.bytes.is_empty());
+        match (filled.next(), filled.next()) {
+            (None, _) => return,
+            (Some(only), None) => {
+                let written = write(&mut self.output, &only.bytes);
+                self.count(written, only.bytes.len());
+            }
+            (Some(_), Some(_)) => {
+                merge(&self.taken, &mut self.merged);
+                let written = write(&mut self.output, &self.merged);
+                self.count(written, self.merged.len());
+            }
+        }
+        self.merged.clear();
+        self.merged.shrink_to(KEPT);
+        for taken in &mut self.taken {
+            taken.bytes.clear();
+            taken.bytes.shrink_to(KEPT);
+            taken.marks.clear();
+            taken.marks.shrink_to(KEPT / size_of::<Mark>());
+        }
     }
 
-    fn write_taken(&mut self) {
-        let written = match &mut self.output {
-            None => Err(io::ErrorKind::NotFound.into()),
-            Some(Output::File(file)) => file.write_all(&self.taken),
-            Some(Output::Stdout) => write_and_flush(&mut io::stdout().lock(), &self.taken),
-            Some(Output::Stderr) => write_and_flush(&mut io::stderr().lock(), &self.taken),
-        };
+    /// Takes all buffers at one moment: what is appended later than anything taken stays behind.
+    fn take(&mut self, buffers: &[Arc<Mutex<Pending>>]) {
+        self.taken.resize_with(buffers.len(), Pieces::default);
+        let mut locked: Vec<_> = buffers.iter().map(|buffer| lock(buffer)).collect();
+        for (pending, taken) in locked.iter_mut().zip(&mut self.taken) {
+            pending.told = false;
+            std::mem::swap(&mut pending.pieces, taken);
+        }
+    }
+
+    fn count(&self, written: io::Result<()>, bytes: usize) {
         match written {
             Ok(()) => self.stats.write_completed().inc(),
             Err(_) => self.stats.write_failed().inc(),
         }
-        self.stats
-            .write_total_buffered()
-            .sub(self.taken.len() as u64);
-        self.taken.clear();
-        self.taken.shrink_to(KEPT);
+        self.stats.write_total_buffered().sub(bytes as u64);
     }
 
     fn reopen(&mut self) {
@@ -128,6 +143,31 @@ impl Flusher<'_> {
             Ok(output) => self.output = Some(output),
             Err(_) => self.stats.reopen_failed().inc(),
         }
+    }
+}
+
+/// Puts the pieces of several workers in the order of their times.
+fn merge(taken: &[Pieces], merged: &mut Vec<u8>) {
+    let mut runs: Vec<(Instant, &[u8])> = Vec::new();
+    for pieces in taken {
+        let mut begin = 0;
+        for mark in &pieces.marks {
+            runs.push((mark.time, &pieces.bytes[begin..mark.end]));
+            begin = mark.end;
+        }
+    }
+    // Stable: pieces of one worker stay in their order.
+    runs.sort_by_key(|(time, _)| *time);
+    runs.iter()
+        .for_each(|(_, run)| merged.extend_from_slice(run));
+}
+
+fn write(output: &mut Option<Output>, bytes: &[u8]) -> io::Result<()> {
+    match output {
+        None => Err(io::ErrorKind::NotFound.into()),
+        Some(Output::File(file)) => file.write_all(bytes),
+        Some(Output::Stdout) => write_and_flush(&mut io::stdout().lock(), bytes),
+        Some(Output::Stderr) => write_and_flush(&mut io::stderr().lock(), bytes),
     }
 }
 

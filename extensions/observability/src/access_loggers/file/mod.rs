@@ -37,6 +37,6 @@ struct FileLog {
 
 impl AccessLogger for FileLog {
     fn log(&self, cx: &FormatCx<'_>) {
-        self.file.append(|out| self.format.append(cx, out));
+        self.file.append(cx.now, |out| self.format.append(cx, out));
     }
 }
