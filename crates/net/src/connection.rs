@@ -392,7 +392,11 @@ impl Future for Connection {
         let mut out = this.out.take().unwrap_or_else(|| worker.take_buffer());
         let result = this.turn(task, &mut input, &mut out);
         this.input = worker.keep_or_give(input);
-        this.out = worker.keep_or_give(out);
+        this.out = if this.gather.waits() {
+            Some(out)
+        } else {
+            worker.keep_or_give(out)
+        };
         result
     }
 }

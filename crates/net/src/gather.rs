@@ -25,4 +25,9 @@ impl Gather {
         }
         self.waits
     }
+
+    /// Whether a write is put off now: its bytes stay as they are until then.
+    pub fn waits(&self) -> bool {
+        self.waits
+    }
 }
