@@ -9,6 +9,7 @@ pub mod header_case;
 pub mod header_map;
 pub mod header_name;
 pub mod ip_text;
+pub mod known_name;
 pub mod log;
 pub mod metadata;
 pub mod options;

@@ -2,6 +2,8 @@
 //!
 //! An idle connection is small on purpose: its buffers exist only while something is in them.
 
+mod closing;
+
 use crate::filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter, Shared};
 use crate::gather::Gather;
 use crate::transport::Transport;
@@ -155,40 +157,6 @@ impl Connection {
                 false
             }
             Poll::Pending => false,
-        }
-    }
-
-    /// Carries out an order to close as far as it can be; whether that changed the phase.
-    fn step_close(&mut self, flushed: bool, out: &mut Buffer) -> bool {
-        match self.shared.close {
-            Some(Close::Reset) => {
-                self.shared.info.close_type.set(CloseType::LocalReset);
-                self.transport.socket().reset_on_close();
-            }
-            Some(Close::NoFlush) => {}
-            Some(Close::Flush) if flushed => {}
-            Some(Close::FlushAndDelay) if flushed => {
-                self.event(ConnectionEvent::LocalClose, out);
-                let until = self.shared.worker.now() + self.delayed_close;
-                self.phase = Phase::Lingering(until);
-                return true;
-            }
-            Some(Close::Flush | Close::FlushAndDelay) | None => return false,
-        }
-        self.finish(ConnectionEvent::LocalClose, out);
-        true
-    }
-
-    /// Ends the writing direction if a filter asked for it and all is written; a connection that
-    /// has ended both ways is over.
-    fn end_write(&mut self, flushed: bool, task: &mut Context<'_>) {
-        if self.shared.end_write && flushed && !self.write_ended {
-            // The peer may have gone; reading will tell.
-            self.write_ended = !matches!(self.transport.poll_end_write(task), Poll::Pending);
-            if self.write_ended && self.read_ended {
-                self.shared.close = Some(Close::NoFlush);
-                task.waker().wake_by_ref();
-            }
         }
     }
 
@@ -358,26 +326,6 @@ impl Connection {
     fn finish(&mut self, event: ConnectionEvent, out: &mut Buffer) {
         self.event(event, out);
         self.phase = Phase::Done;
-    }
-
-    /// Waits for the peer to close, throwing away what it still sends.
-    fn linger(&mut self, until: Instant, task: &mut Context<'_>) -> Poll<()> {
-        let (transport, worker) = (&mut self.transport, &self.shared.worker);
-        let mut thrown = 0;
-        while thrown < TURN_BYTES {
-            let read = worker.with_read_block(|block| {
-                let read = transport.poll_read(task, block);
-                block.clear();
-                read
-            });
-            match read {
-                Poll::Ready(Ok(bytes)) if bytes > 0 => thrown += bytes,
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return self.timer.poll(worker, Some(until), task),
-            }
-        }
-        task.waker().wake_by_ref();
-        self.timer.poll(worker, Some(until), task)
     }
 }
 
