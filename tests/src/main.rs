@@ -13,3 +13,4 @@ mod harness;
 mod http;
 mod robustness;
 mod tcp;
+mod tls;

@@ -7,6 +7,7 @@ use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3 as proto;
 use nuncio_proto::envoy::config::core::v3::TypedExtensionConfig;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::Secret;
 use nuncio_stats::StatsConfig;
 use nuncio_upstream::discovery::ResolverSettings;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Bootstrap {
     pub layered_runtime: Option<proto::LayeredRuntime>,
     /// The application log's format.
     pub application_log: Option<proto::bootstrap::ApplicationLogConfig>,
+    /// Static secrets.
+    pub secrets: Vec<Secret>,
 }
 
 /// Takes the bootstrap apart. Static clusters and listeners are converted later, by themselves.
@@ -44,9 +47,6 @@ pub fn bootstrap(
 ) -> Parsed<Bootstrap> {
     let refused = refuse_not_built(cx, &proto);
     let resources = proto.static_resources.unwrap_or_default();
-    let secrets = cx.field("static_resources", |cx| {
-        cx.refuse("secrets", !resources.secrets.is_empty())
-    });
     let regex_engine = cx.optional(
         "default_regex_engine",
         proto.default_regex_engine,
@@ -62,7 +62,7 @@ pub fn bootstrap(
         stats::stats_config(cx, proto.stats_config, &options.stats_tags)
     });
     let node = proto.node.unwrap_or_default();
-    refused.and(secrets).and(regex_engine)?;
+    refused.and(regex_engine)?;
     Ok(Bootstrap {
         node: NodeInfo {
             id: or_else(node.id, &options.service_node),
@@ -83,6 +83,7 @@ pub fn bootstrap(
         admin: proto.admin,
         layered_runtime: proto.layered_runtime,
         application_log: proto.application_log_config,
+        secrets: resources.secrets,
     })
 }
 

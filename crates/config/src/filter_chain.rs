@@ -7,14 +7,12 @@ use crate::unknown_extension::unknown_extension;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_listener::{FilterChainMatch, FilterChainSpec, SourceType};
-use nuncio_net::NetworkFilterFactory;
+use nuncio_net::{NetworkFilterFactory, TransportSocketFactory};
 use nuncio_proto::envoy::config::core::v3::TransportSocket;
 use nuncio_proto::envoy::config::core::v3::transport_socket::ConfigType as SocketConfig;
 use nuncio_proto::envoy::config::listener::v3 as proto;
 use nuncio_proto::envoy::config::listener::v3::filter::ConfigType;
-use nuncio_proto::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 use nuncio_proto::google::protobuf::Any;
-use nuncio_proto::{Name, any};
 use std::sync::Arc;
 
 /// Converts a filter chain.
@@ -42,36 +40,38 @@ pub fn filter_chain(
     let criteria = cx.field("filter_chain_match", |cx| {
         filter_chain_match(cx, criteria.unwrap_or_default())
     });
-    let socket = cx.optional("transport_socket", socket, transport_socket);
+    let socket = cx.optional("transport_socket", socket, |cx, socket| {
+        transport_socket(cx, socket, listener)
+    });
     let timeout = duration::limit(cx, "transport_socket_connect_timeout", timeout, None);
     let filters = network_filters(cx, filters, listener);
     proxy_proto?;
-    socket?;
     Ok(Arc::new(FilterChainSpec {
         name: name.into(),
         metadata: data.map(|data| metadata(Some(data))),
         criteria: criteria?,
-        transport_socket: None,
+        transport_socket: socket?.flatten(),
         transport_socket_connect_timeout: timeout?,
         filters: filters?,
         draining: Arc::default(),
     }))
 }
 
-/// Refuses every transport socket but the plain one, which is as good as none.
-fn transport_socket(cx: &mut ParseCx, proto: TransportSocket) -> Parsed<()> {
+/// What lies between the socket and the filters, if anything does.
+fn transport_socket(
+    cx: &mut ParseCx,
+    proto: TransportSocket,
+    listener: &NetworkFilterCx,
+) -> Parsed<Option<Arc<dyn TransportSocketFactory>>> {
     let TransportSocket { name, config_type } = proto;
     let config = match config_type {
         Some(SocketConfig::TypedConfig(config)) => config,
         None => Any::default(),
     };
-    if any::type_name(&config) != RawBuffer::full_name() {
+    let Some(factory) = cx.env().registry.downstream_socket(&config) else {
         return Err(unknown_extension(cx, &name, &config));
-    }
-    cx.field("typed_config", |cx| {
-        let RawBuffer {} = cx.unpack(&config)?;
-        Ok(())
-    })
+    };
+    cx.field("typed_config", |cx| factory.parse(&config, listener, cx))
 }
 
 /// Converts the criteria by which a chain is chosen.

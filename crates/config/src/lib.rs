@@ -41,6 +41,7 @@ pub mod route_match;
 pub mod route_source;
 pub mod route_tree;
 pub mod scoped_routes;
+pub mod secret;
 pub mod socket_option;
 pub mod stats;
 pub mod unknown_extension;

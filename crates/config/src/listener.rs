@@ -12,7 +12,7 @@ use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_listener::{
     ConnectionBalance, DrainType, FilterChainSpec, FilterChains, ListenAddress,
-    ListenSocketOptions, ListenerSpec, TrafficDirection,
+    ListenSocketOptions, ListenerFilterFactory, ListenerSpec, TrafficDirection,
 };
 use nuncio_net::SocketOption;
 use nuncio_proto::envoy::config::core::v3 as core_proto;
@@ -21,6 +21,9 @@ use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::{Message, Name, json, reflect};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The TLS inspector's configuration.
+const TLS_INSPECTOR: &str = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector";
 
 /// A listener's default `per_connection_buffer_limit_bytes`.
 const DEFAULT_BUFFER_LIMIT: u32 = 1024 * 1024;
@@ -60,7 +63,6 @@ pub fn listener(
     let addresses = addresses?;
     let (spec_chains, chains) = filter_chains(cx, &proto, &addresses, known)?;
     refused?;
-    filters?;
     let mut spec = ListenerSpec::new(&proto.name, addresses, spec_chains);
     let bound_by_v1 = proto.deprecated_v1.and_then(|v1| v1.bind_to_port);
     spec.drain_type = match proto.drain_type() {
@@ -84,6 +86,7 @@ pub fn listener(
         .max_connections_to_accept_per_socket_event
         .map(|value| value.value);
     spec.ignore_global_conn_limit = proto.ignore_global_conn_limit;
+    spec.listener_filters = filters?;
     spec.access_logs = access_logs?;
     Ok(ConvertedListener { spec, chains })
 }
@@ -232,10 +235,15 @@ fn listen_address(
     }
 }
 
-/// No listener filter is built.
-fn listener_filters(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
+/// The listener filters. Where a chain can be chosen only with what the TLS inspector finds out and
+/// it is not among them, it is put in front, as Envoy does.
+fn listener_filters(
+    cx: &mut ParseCx,
+    proto: &proto::Listener,
+) -> Parsed<Vec<Arc<dyn ListenerFilterFactory>>> {
     use proto::listener_filter::ConfigType;
-    let refused = cx.list(
+    let mut inspected = false;
+    let filters = cx.list(
         "listener_filters",
         proto.listener_filters.clone(),
         |cx, filter| {
@@ -246,10 +254,44 @@ fn listener_filters(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
                 }
                 None => Any::default(),
             };
-            Err::<(), _>(unknown_extension(cx, &filter.name, &config))
+            cx.refuse("filter_disabled", filter.filter_disabled.is_some())?;
+            let Some(factory) = cx.env().registry.listener_filter(&config) else {
+                return Err(unknown_extension(cx, &filter.name, &config));
+            };
+            inspected |= factory.type_name() == TLS_INSPECTOR;
+            cx.field("typed_config", |cx| factory.parse(&config, cx))
         },
-    );
-    refused.map(|_| ())
+    )?;
+    if inspected || !asks_for_tls(proto) {
+        return Ok(filters);
+    }
+    let config = Any {
+        type_url: format!("type.googleapis.com/{TLS_INSPECTOR}"),
+        value: Vec::new(),
+    };
+    let Some(factory) = cx.env().registry.listener_filter(&config) else {
+        return Err(unknown_extension(
+            cx,
+            "envoy.filters.listener.tls_inspector",
+            &config,
+        ));
+    };
+    let mut all = vec![factory.parse(&config, cx)?];
+    all.extend(filters);
+    Ok(all)
+}
+
+/// Whether a chain can be chosen only with what the TLS inspector finds out.
+fn asks_for_tls(proto: &proto::Listener) -> bool {
+    let mut criteria = proto
+        .filter_chains
+        .iter()
+        .filter_map(|chain| chain.filter_chain_match.as_ref());
+    criteria.any(|criteria| match criteria.transport_protocol.as_str() {
+        "tls" => true,
+        "" => !criteria.server_names.is_empty() || !criteria.application_protocols.is_empty(),
+        _ => false,
+    })
 }
 
 fn connection_balance(
@@ -300,7 +342,6 @@ fn filter_chains(
         Ok((chain, spec))
     };
     let duplicates = refuse_duplicates(cx, proto, &adding);
-    let inspected = refuse_uninspected(cx, proto);
     let chains = cx.list("filter_chains", proto.filter_chains.clone(), convert);
     let default = cx.optional(
         "default_filter_chain",
@@ -308,7 +349,7 @@ fn filter_chains(
         convert,
     );
     let (mut chains, default) = (chains?, default?);
-    duplicates.and(inspected)?;
+    duplicates?;
     let specs = chains.iter().map(|(_, spec)| Arc::clone(spec)).collect();
     let default_spec = default.as_ref().map(|(_, spec)| Arc::clone(spec));
     let index = FilterChains::new(specs, default_spec)
@@ -348,29 +389,6 @@ fn refuse_duplicates(
         ));
         result = cx.field("filter_chains", |cx| {
             cx.index(index, |cx| Err(cx.error_at("filter_chain_match", message)))
-        });
-    }
-    result
-}
-
-/// Chains that can be chosen only with what the TLS inspector finds out: Envoy puts one in where
-/// none is configured.
-fn refuse_uninspected(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
-    let mut result = Ok(());
-    for (index, chain) in proto.filter_chains.iter().enumerate() {
-        let Some(criteria) = &chain.filter_chain_match else {
-            continue;
-        };
-        let field = match criteria.transport_protocol.as_str() {
-            "tls" => "transport_protocol",
-            "" if !criteria.server_names.is_empty() => "server_names",
-            "" if !criteria.application_protocols.is_empty() => "application_protocols",
-            _ => continue,
-        };
-        result = cx.field("filter_chains", |cx| {
-            cx.index(index, |cx| {
-                cx.field("filter_chain_match", |cx| Err(cx.not_built(field)))
-            })
         });
     }
     result

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
+    downstream_sockets: &[],
     http_filters: &[],
+    listener_filters: &[],
     load_balancers: &[&TestBalancer],
     network_filters: &[],
 };

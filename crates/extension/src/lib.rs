@@ -7,16 +7,20 @@
 
 pub mod access_logger;
 pub mod http_filter;
+pub mod listener_filter;
 pub mod load_balancer;
 pub mod network_filter;
 pub mod parse_cx;
 pub mod registry;
 pub mod server_env;
+pub mod transport_socket;
 
 pub use access_logger::{AccessLoggerExtension, AccessLoggerFactory};
 pub use http_filter::{HttpFilterExtension, HttpFilterFactory};
+pub use listener_filter::{ListenerFilterExtension, ListenerFilterFactory};
 pub use load_balancer::{LoadBalancerExtension, LoadBalancerFactory};
 pub use network_filter::{NetworkFilterExtension, NetworkFilterFactory};
 pub use parse_cx::{Invalid, ParseCx, Parsed};
 pub use registry::Registry;
 pub use server_env::ServerEnv;
+pub use transport_socket::{DownstreamSocketExtension, DownstreamSocketFactory};

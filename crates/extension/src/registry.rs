@@ -2,16 +2,22 @@
 
 use crate::access_logger::AccessLoggerFactory;
 use crate::http_filter::HttpFilterFactory;
+use crate::listener_filter::ListenerFilterFactory;
 use crate::load_balancer::LoadBalancerFactory;
 use crate::network_filter::NetworkFilterFactory;
+use crate::transport_socket::DownstreamSocketFactory;
 use nuncio_proto::google::protobuf::Any;
 
 /// What is built in. The one list is in the binary; tests may use a smaller one.
 pub struct Registry {
     /// Access loggers.
     pub access_loggers: &'static [&'static dyn AccessLoggerFactory],
+    /// Transport sockets of accepted connections.
+    pub downstream_sockets: &'static [&'static dyn DownstreamSocketFactory],
     /// HTTP filters, downstream and upstream.
     pub http_filters: &'static [&'static dyn HttpFilterFactory],
+    /// Listener filters.
+    pub listener_filters: &'static [&'static dyn ListenerFilterFactory],
     /// Load-balancing policies.
     pub load_balancers: &'static [&'static dyn LoadBalancerFactory],
     /// Network filters.
@@ -23,6 +29,24 @@ impl Registry {
     pub fn access_logger(&self, config: &Any) -> Option<&'static dyn AccessLoggerFactory> {
         let name = nuncio_proto::any::type_name(config);
         self.access_loggers
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
+    }
+
+    /// The transport socket of accepted connections whose configuration this is.
+    pub fn downstream_socket(&self, config: &Any) -> Option<&'static dyn DownstreamSocketFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.downstream_sockets
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
+    }
+
+    /// The listener filter whose configuration this is.
+    pub fn listener_filter(&self, config: &Any) -> Option<&'static dyn ListenerFilterFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.listener_filters
             .iter()
             .copied()
             .find(|factory| factory.type_name() == name)

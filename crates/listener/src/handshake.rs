@@ -10,6 +10,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+/// Why a connection failed whose handshake took too long.
+const CONNECT_TIMEOUT: &str = "connect timeout";
+
 /// A connection whose transport socket isn't ready.
 pub(crate) struct Handshake {
     listener: Rc<LocalListener>,
@@ -31,6 +34,14 @@ impl Handshake {
             timer: Timer::default(),
         }
     }
+
+    /// Closes the connection, and lets the logs know why.
+    fn give_up(&mut self) {
+        if let Some((transport, info, mut active)) = self.parts.take() {
+            drop(transport);
+            active.begin(&Rc::new(info));
+        }
+    }
 }
 
 impl Future for Handshake {
@@ -46,13 +57,19 @@ impl Future for Handshake {
         if let Transport::Layered(layer) = transport {
             match layer.poll_handshake(task) {
                 Poll::Ready(Ok(())) => info.tls = layer.tls().cloned(),
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Err(_)) => {
+                    info.transport_failure_reason = layer.failure().cloned();
+                    this.give_up();
+                    return Poll::Ready(());
+                }
                 Poll::Pending => {
                     let timeout = this.chain.spec.transport_socket_connect_timeout;
                     let deadline = timeout.map(|timeout| info.start + timeout);
                     if this.timer.poll(worker, deadline, task).is_ready() {
                         let stats = &this.listener.stats;
                         stats.downstream_cx_transport_socket_connect_timeout().inc();
+                        info.transport_failure_reason = Some(CONNECT_TIMEOUT.into());
+                        this.give_up();
                         return Poll::Ready(());
                     }
                     return Poll::Pending;

@@ -4,6 +4,7 @@ use crate::listener::Admission;
 use crate::listener_filter::{Candidate, ListenerFilter, ListenerFilterStatus};
 use crate::local::{LocalConfig, LocalListener};
 use crate::stats::ListenerStats;
+use nuncio_net::DetachedSocket;
 use nuncio_worker::{Timer, Worker};
 use std::future::Future;
 use std::rc::Rc;
@@ -37,6 +38,11 @@ pub(crate) async fn inspect(
             stats.downstream_pre_cx_timeout().inc();
             if !spec.continue_on_listener_filters_timeout {
                 return;
+            }
+            // What the filters have looked at is announced again.
+            match candidate.socket.detach().and_then(DetachedSocket::attach) {
+                Ok(socket) => candidate.socket = socket,
+                Err(_) => return,
             }
         }
     }

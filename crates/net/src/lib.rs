@@ -6,6 +6,7 @@ pub mod factory;
 pub mod filter;
 pub mod gather;
 pub mod host_address;
+mod peek;
 pub mod pending_calls;
 pub mod socket;
 pub mod socket_options;

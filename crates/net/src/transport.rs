@@ -6,6 +6,7 @@ use nuncio_base::Buffer;
 use nuncio_stream_info::TlsInfo;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A layer between a connection and its socket (Envoy's transport sockets). It owns the socket.
@@ -24,8 +25,10 @@ pub trait TransportSocket {
     fn poll_end_write(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// The socket below.
     fn socket(&self) -> &Socket;
-    /// What the handshake found out, if there is one.
-    fn tls(&self) -> Option<&TlsInfo>;
+    /// What the handshake found out, once it is over.
+    fn tls(&self) -> Option<&Arc<TlsInfo>>;
+    /// Why the layer failed, as Envoy words it.
+    fn failure(&self) -> Option<&Arc<str>>;
 }
 
 /// A connection's transport. The plain socket, the commonest, is called directly.
@@ -74,6 +77,14 @@ impl Transport {
         match self {
             Self::Raw(socket) => socket,
             Self::Layered(layer) => layer.socket(),
+        }
+    }
+
+    /// What TLS found out, where there is TLS.
+    pub fn tls(&self) -> Option<&Arc<TlsInfo>> {
+        match self {
+            Self::Raw(_) => None,
+            Self::Layered(layer) => layer.tls(),
         }
     }
 

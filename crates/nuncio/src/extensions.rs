@@ -1,17 +1,25 @@
 //! What is built in: every extension is one line here, sorted by its name.
 
 use nuncio_ext_http_filters as http_filters;
+use nuncio_ext_listener_filters as listener_filters;
 use nuncio_ext_network_filters as network_filters;
 use nuncio_ext_observability::access_loggers::{file, stream};
+use nuncio_ext_transport_sockets as transport_sockets;
 use nuncio_ext_upstream::load_balancing_policies as lb_policies;
 use nuncio_extension::{
-    AccessLoggerFactory, HttpFilterFactory, LoadBalancerFactory, NetworkFilterFactory, Registry,
+    AccessLoggerFactory, DownstreamSocketFactory, HttpFilterFactory, ListenerFilterFactory,
+    LoadBalancerFactory, NetworkFilterFactory, Registry,
 };
 
 static ACCESS_LOGGERS: &[&dyn AccessLoggerFactory] = &[
     &file::FileAccessLogger,
     &stream::StderrAccessLogger,
     &stream::StdoutAccessLogger,
+];
+
+static DOWNSTREAM_SOCKETS: &[&dyn DownstreamSocketFactory] = &[
+    &transport_sockets::DownstreamRawBuffer,
+    &transport_sockets::DownstreamTls,
 ];
 
 static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
@@ -22,6 +30,8 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::HeaderMutation,
     &http_filters::Router,
 ];
+
+static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[&listener_filters::TlsInspector];
 
 static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
     &lb_policies::least_request::Policy,
@@ -39,7 +49,9 @@ static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[
 /// Everything that is built in.
 pub static REGISTRY: Registry = Registry {
     access_loggers: ACCESS_LOGGERS,
+    downstream_sockets: DOWNSTREAM_SOCKETS,
     http_filters: HTTP_FILTERS,
+    listener_filters: LISTENER_FILTERS,
     load_balancers: LOAD_BALANCERS,
     network_filters: NETWORK_FILTERS,
 };

@@ -254,7 +254,7 @@ struct LocalManager(Rc<HcmLocal>);
 
 impl LocalNetworkFilterFactory for LocalManager {
     fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter> {
-        Box::new(HttpConnectionManager::new(&self.0, connection.drain))
+        Box::new(HttpConnectionManager::new(&self.0, connection))
     }
 }
 

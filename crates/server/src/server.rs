@@ -128,6 +128,7 @@ fn resources(
     let mut names = std::collections::HashSet::new();
     let resolver = env.shared(DefaultResolver::default);
     *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
+    nuncio_config::secret::set_static_secrets(env, &parsed.secrets);
     let (clusters, listeners) = cx.field("static_resources", |cx| {
         let clusters = cx.list("clusters", encoded.clusters, |cx, bytes| {
             let proto: Cluster = cx.decode(bytes)?;

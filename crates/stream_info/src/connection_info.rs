@@ -2,26 +2,12 @@
 
 use crate::filter_state::FilterState;
 use crate::stream_info::StreamInfo;
+use crate::tls_info::TlsInfo;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
-
-/// What TLS found out about a connection.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TlsInfo {
-    /// The protocol version, as `TLSv1.3`.
-    pub version: Option<&'static str>,
-    /// The cipher suite's name.
-    pub cipher: Option<&'static str>,
-    /// The application protocol agreed on.
-    pub alpn: Option<Vec<u8>>,
-    /// Whether the peer showed a certificate that was validated.
-    pub peer_certificate_validated: bool,
-    /// Whether the peer showed a certificate.
-    pub peer_certificate_presented: bool,
-}
 
 /// How a connection was closed, as far as the socket tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,7 +73,9 @@ pub struct ConnectionInfo {
     /// Protocols the client offered by ALPN, as an inspector saw them.
     pub requested_application_protocols: Vec<Vec<u8>>,
     /// TLS facts, once its handshake is done.
-    pub tls: Option<TlsInfo>,
+    pub tls: Option<Arc<TlsInfo>>,
+    /// Why the transport failed (`%DOWNSTREAM_TRANSPORT_FAILURE_REASON%`).
+    pub transport_failure_reason: Option<Arc<str>>,
     /// Why the connection was ended, if this proxy did it
     /// (`%CONNECTION_TERMINATION_DETAILS%`).
     pub termination_details: Cell<Option<&'static str>>,
@@ -120,6 +108,7 @@ impl ConnectionInfo {
             requested_server_name: None,
             requested_application_protocols: Vec::new(),
             tls: None,
+            transport_failure_reason: None,
             termination_details: Cell::new(None),
             local_close_reason: Cell::new(None),
             close_type: Cell::new(CloseType::Normal),

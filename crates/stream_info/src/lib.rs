@@ -7,12 +7,14 @@ pub mod protocol;
 pub mod response_flags;
 pub mod stream_info;
 pub mod timings;
+pub mod tls_info;
 pub mod upstream_info;
 
-pub use connection_info::{CloseType, ConnectionInfo, Summary, TlsInfo};
+pub use connection_info::{CloseType, ConnectionInfo, Summary};
 pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
 pub use protocol::Protocol;
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use stream_info::{BytesMeter, StreamInfo};
 pub use timings::Timings;
+pub use tls_info::{CertificateInfo, SanKind, SubjectAltName, TlsInfo};
 pub use upstream_info::{Attempt, UpstreamInfo};

@@ -3,6 +3,7 @@
 use crate::connection_info::CloseType;
 use crate::protocol::Protocol;
 use crate::stream_info::BytesMeter;
+use crate::tls_info::TlsInfo;
 use nuncio_base::address::Address;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ pub struct UpstreamInfo {
     pub pool_ready: Option<Duration>,
     /// Why the connection could not be made or was lost.
     pub transport_failure_reason: Option<Arc<str>>,
+    /// TLS facts of the connection in use.
+    pub tls: Option<Arc<TlsInfo>>,
     /// When connecting began, for the connection in use.
     pub connect_start: Option<Instant>,
     /// When the connection in use was there.

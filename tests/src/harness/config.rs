@@ -60,6 +60,18 @@ impl Config {
         self
     }
 
+    /// Lays a transport socket over the connections of the first listener.
+    pub fn transport_socket(self, socket: Value) -> Self {
+        self.filter_chain(json!({"transport_socket": socket}))
+    }
+
+    /// Lays fields over the filter chain of the first listener.
+    pub fn filter_chain(mut self, fields: Value) -> Self {
+        let chain = self.listeners[0].pointer_mut("/filter_chains/0").unwrap();
+        merge(chain, fields);
+        self
+    }
+
     /// Logs each request to the file `access.log` in the proxy's folder.
     pub fn access_log(self, format: &str) -> Self {
         let log = json!({

@@ -2,6 +2,7 @@
 //! leaves the stream's filters.
 
 use crate::chain::Out;
+use crate::conn_manager::counted::CountedConnection;
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::stream::ActiveStream;
 use bytes::{Bytes, BytesMut};
@@ -10,7 +11,7 @@ use nuncio_base::{Buffer, names};
 use nuncio_codec::h1::{H1Error, H1Server};
 use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_net::drain::DrainDecision;
-use nuncio_net::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
+use nuncio_net::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter, NewConnection};
 use nuncio_stream_info::ResponseFlag;
 use nuncio_worker::Timer;
 use std::rc::Rc;
@@ -43,19 +44,19 @@ pub struct HttpConnectionManager {
     last_response_next: bool,
     /// When a connection that has lasted long enough is closed if no request comes.
     drain_until: Option<Instant>,
+    _counted: CountedConnection,
 }
 
 impl HttpConnectionManager {
     /// A manager for a new connection.
-    pub fn new(local: &Rc<HcmLocal>, drain: &Rc<DrainDecision>) -> Self {
+    pub fn new(local: &Rc<HcmLocal>, connection: &NewConnection<'_>) -> Self {
         let stats = &local.stats;
-        stats.downstream_cx_total().inc();
-        stats.downstream_cx_active().inc();
         stats.downstream_cx_http1_total().inc();
         stats.downstream_cx_http1_active().inc();
         Self {
             local: Rc::clone(local),
-            drain: Rc::clone(drain),
+            drain: Rc::clone(connection.drain),
+            _counted: CountedConnection::new(local, connection),
             codec: H1Server::default(),
             input: Bytes::new(),
             stream: None,
@@ -491,7 +492,6 @@ impl NetworkFilter for HttpConnectionManager {
 impl Drop for HttpConnectionManager {
     fn drop(&mut self) {
         let stats = &self.local.stats;
-        stats.downstream_cx_active().dec();
         stats.downstream_cx_http1_active().dec();
     }
 }

@@ -3,6 +3,7 @@
 //! `manager` drives codec and stream, `request` and `response` hold what Envoy does to heads,
 //! `stream` is one request's life.
 
+mod counted;
 mod forwarded;
 mod local;
 mod manager;

@@ -9,6 +9,7 @@ use crate::local_reply::LocalReply;
 use nuncio_base::ip_text::IpText;
 use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::{Protocol, TlsInfo};
+use std::sync::Arc;
 
 /// Checks the head and makes it fit for the filters; whether the request is internal.
 ///
@@ -87,7 +88,7 @@ fn mutate(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply>
     if !local.spec.via.is_empty() {
         append_via(headers, &local.spec.via);
     }
-    let has_certificate = |tls: &TlsInfo| tls.peer_certificate_presented;
+    let has_certificate = |tls: &Arc<TlsInfo>| tls.peer_certificate_presented;
     let keeps_cert = match local.spec.forward_client_cert {
         ForwardClientCert::Sanitize => false,
         ForwardClientCert::ForwardOnly => state

@@ -3,7 +3,8 @@
 use super::FormatOptions;
 use super::error::FormatError;
 use super::operator::{Operator, Rendered};
-use super::{connection_fields, durations, metadata_fields, request_fields, stream_fields};
+use super::{connection_fields, durations, metadata_fields, request_fields};
+use super::{stream_fields, tls_fields};
 use crate::format_cx::FormatCx;
 use nuncio_base::metadata::Value;
 
@@ -119,6 +120,7 @@ fn find(name: &str, options: FormatOptions) -> Option<Spec> {
         .or_else(|| connection_fields::find(name))
         .or_else(|| durations::find(name))
         .or_else(|| metadata_fields::find(name))
+        .or_else(|| tls_fields::find(name))
 }
 
 /// Envoy's words for a command that does not exist; ours for one that is not built.

@@ -19,6 +19,7 @@ mod request_fields;
 mod stream_fields;
 mod text_formatter;
 mod time_format;
+mod tls_fields;
 
 #[cfg(test)]
 mod refusal_tests;

@@ -6,6 +6,7 @@ use super::durations::{DurationField, TimeField};
 use super::metadata_fields::MetadataField;
 use super::request_fields::RequestField;
 use super::stream_fields::StreamField;
+use super::tls_fields::TlsField;
 use crate::format_cx::FormatCx;
 
 /// What was appended.
@@ -32,11 +33,12 @@ pub(super) enum Operator {
     Duration(DurationField),
     Time(TimeField),
     Metadata(MetadataField),
+    Tls(TlsField),
     /// Text that was known when the format was compiled.
     Constant(Box<str>),
     /// The first of these that is there.
     Coalesce(Box<[Command]>),
-    /// What only a TLS connection or a tracer has: absent on all others, as in Envoy.
+    /// What only a tracer or a fingerprint has: absent on all others, as in Envoy.
     Absent,
 }
 
@@ -49,6 +51,7 @@ impl Operator {
             Self::Duration(field) => field.write(cx, out),
             Self::Time(field) => field.write(cx, out),
             Self::Metadata(field) => field.write(cx, out),
+            Self::Tls(field) => field.write(cx, out),
             Self::Constant(text) => Rendered::text(out, text),
             Self::Coalesce(commands) => first_of(commands, cx, out, typed),
             Self::Absent => Rendered::Absent,
@@ -74,6 +77,15 @@ impl Rendered {
     /// Appends text if it is there.
     pub(super) fn maybe_text(out: &mut Vec<u8>, text: Option<&str>) -> Self {
         text.map_or(Self::Absent, |text| Self::text(out, text))
+    }
+
+    /// What was appended from `start` on is absent where that is nothing.
+    pub(super) fn unless_empty(out: &[u8], start: usize) -> Self {
+        if out.len() > start {
+            Self::Text
+        } else {
+            Self::Absent
+        }
     }
 
     /// Appends bytes if they are there.

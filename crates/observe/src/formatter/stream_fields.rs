@@ -113,7 +113,7 @@ fn find_other(name: &str) -> Option<Spec> {
         let field = StreamField::Count(count);
         return Some(Spec::fixed(Operator::Stream(field)));
     }
-    if is_of_tls(name) {
+    if is_of_tracing(name) {
         return Some(Spec::fixed(Operator::Absent));
     }
     Some(match name {
@@ -123,12 +123,6 @@ fn find_other(name: &str) -> Option<Spec> {
         }),
         "ENVIRONMENT" => Spec::with(Syntax::RequiredLength, |_, params| environment(params)),
         "HOSTNAME" => Spec::fixed(Operator::Constant(hostname())),
-        "DOWNSTREAM_PEER_CERT_V_START"
-        | "DOWNSTREAM_PEER_CERT_V_END"
-        | "UPSTREAM_PEER_CERT_V_START"
-        | "UPSTREAM_PEER_CERT_V_END" => Spec::with(Syntax::Optional, |_, params| {
-            super::time_format::TimeFormat::parse(params, false).map(|_| Operator::Absent)
-        }),
         _ => return None,
     })
 }
@@ -160,47 +154,12 @@ fn count(name: &str) -> Option<Count> {
     })
 }
 
-/// What only TLS or a tracer gives: absent on every other stream, in Envoy too.
-fn is_of_tls(name: &str) -> bool {
-    const EITHER: [&str; 13] = [
-        "LOCAL_DNS_SAN",
-        "LOCAL_IP_SAN",
-        "LOCAL_URI_SAN",
-        "PEER_CERT",
-        "PEER_DNS_SAN",
-        "PEER_IP_SAN",
-        "PEER_ISSUER",
-        "PEER_SUBJECT",
-        "PEER_URI_SAN",
-        "TLS_CIPHER",
-        "TLS_GROUP",
-        "TLS_SESSION_ID",
-        "TLS_VERSION",
-    ];
-    const DOWNSTREAM: [&str; 14] = [
-        "LOCAL_EMAIL_SAN",
-        "LOCAL_OTHERNAME_SAN",
-        "LOCAL_SUBJECT",
-        "PEER_CHAIN_FINGERPRINTS_1",
-        "PEER_CHAIN_FINGERPRINTS_256",
-        "PEER_CHAIN_SERIALS",
-        "PEER_EMAIL_SAN",
-        "PEER_FINGERPRINT_1",
-        "PEER_FINGERPRINT_256",
-        "PEER_ISSUER_FINGERPRINT_256",
-        "PEER_ISSUER_SERIAL",
-        "PEER_OTHERNAME_SAN",
-        "PEER_SERIAL",
-        "TRANSPORT_FAILURE_REASON",
-    ];
-    match name.split_once('_') {
-        Some(("DOWNSTREAM", rest)) => EITHER.contains(&rest) || DOWNSTREAM.contains(&rest),
-        Some(("UPSTREAM", rest)) => EITHER.contains(&rest) || rest == "SERVER_NAME",
-        _ => matches!(
-            name,
-            "TLS_JA3_FINGERPRINT" | "TLS_JA4_FINGERPRINT" | "TRACE_ID" | "SPAN_ID"
-        ),
-    }
+/// What only an inspector's fingerprints or a tracer give, neither of which is built.
+fn is_of_tracing(name: &str) -> bool {
+    matches!(
+        name,
+        "TLS_JA3_FINGERPRINT" | "TLS_JA4_FINGERPRINT" | "TRACE_ID" | "SPAN_ID"
+    )
 }
 
 /// A variable of this process's environment, `-` where there is none.

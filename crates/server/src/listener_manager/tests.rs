@@ -56,7 +56,9 @@ impl NetworkFilter for Named {
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
+    downstream_sockets: &[],
     http_filters: &[],
+    listener_filters: &[],
     load_balancers: &[],
     network_filters: &[&Named],
 };

@@ -33,6 +33,7 @@ use std::task::Poll;
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
+    downstream_sockets: &[],
     http_filters: &[
         &crate::Buffer,
         &crate::Cors,
@@ -40,6 +41,7 @@ static REGISTRY: Registry = Registry {
         &crate::Fault,
         &crate::HeaderMutation,
     ],
+    listener_filters: &[],
     load_balancers: &[],
     network_filters: &[],
 };

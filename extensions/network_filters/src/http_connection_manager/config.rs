@@ -41,7 +41,7 @@ struct Local(Rc<HcmLocal>);
 
 impl LocalNetworkFilterFactory for Local {
     fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter> {
-        Box::new(Manager::new(&self.0, connection.drain))
+        Box::new(Manager::new(&self.0, connection))
     }
 }
 

@@ -8,7 +8,9 @@ use nuncio_stats::Store;
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
+    downstream_sockets: &[],
     http_filters: &[],
+    listener_filters: &[],
     load_balancers: &[],
     network_filters: &[],
 };

@@ -22,7 +22,9 @@ use std::time::Duration;
 
 static REGISTRY: Registry = Registry {
     access_loggers: &[&FileAccessLogger, &StderrAccessLogger, &StdoutAccessLogger],
+    downstream_sockets: &[],
     http_filters: &[],
+    listener_filters: &[],
     load_balancers: &[],
     network_filters: &[],
 };

@@ -1,0 +1,51 @@
+//! Looking at a socket's first bytes without taking them off.
+
+use crate::socket::Socket;
+use std::io;
+use std::os::fd::AsFd;
+use tokio::io::Interest;
+
+/// How much is looked at first.
+const FIRST: usize = 2048;
+
+impl Socket {
+    /// Waits until more of the socket's first bytes have come than are in `seen`, and copies them
+    /// there, `limit` bytes at most; whether there will be more, or the peer has ended.
+    ///
+    /// A caller that gives up meanwhile takes the socket off its worker and attaches it again:
+    /// bytes that were looked at are not announced a second time.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn peek_more(&self, seen: &mut Vec<u8>, limit: usize) -> io::Result<bool> {
+        let known = seen.len();
+        let room = FIRST.max(known * 2).min(limit);
+        loop {
+            let ready = match self {
+                Self::Tcp(stream) => stream.ready(Interest::READABLE).await?,
+                Self::Unix(stream) => stream.ready(Interest::READABLE).await?,
+            };
+            seen.resize(room, 0);
+            let ended = ready.is_read_closed();
+            let peeked = self.try_io(Interest::READABLE, || {
+                let flags = rustix::net::RecvFlags::PEEK;
+                let (count, _) = rustix::net::recv(self.as_fd(), seen.as_mut_slice(), flags)?;
+                match count {
+                    // Nothing new: the socket is to say when there is.
+                    _ if count == known && count > 0 && !ended => {
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                    count => Ok(count),
+                }
+            });
+            match peeked {
+                Ok(count) => {
+                    seen.truncate(count);
+                    return Ok(count > known);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => seen.truncate(known),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

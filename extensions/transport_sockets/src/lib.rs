@@ -1,0 +1,10 @@
+//! Transport sockets: what lies between a connection and its socket.
+
+// Envoy still reads its deprecated fields, and warns; so does this.
+#![allow(deprecated)]
+
+pub mod raw_buffer;
+pub mod tls;
+
+pub use raw_buffer::DownstreamRawBuffer;
+pub use tls::DownstreamTls;

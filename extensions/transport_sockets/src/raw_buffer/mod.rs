@@ -1,0 +1,5 @@
+//! `envoy.transport_sockets.raw_buffer`: nothing lies over the socket.
+
+mod config;
+
+pub use config::DownstreamRawBuffer;

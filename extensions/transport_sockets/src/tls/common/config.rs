@@ -1,0 +1,176 @@
+//! `CommonTlsContext`, `TlsCertificate`.
+
+use crate::tls::identity::Identity;
+use crate::tls::validation::Validation;
+use crate::tls::validation::config::validation;
+use nuncio_config::common::data_source;
+use nuncio_config::secret::static_secret;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::envoy::config::core::v3::DataSource;
+use nuncio_proto::envoy::config::core::v3::data_source::Specifier;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3 as proto;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::secret::Type;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use std::sync::Arc;
+
+/// What both sides have.
+pub struct Common {
+    /// Certificates with their keys.
+    pub identities: Arc<[Identity]>,
+    /// What the peer's certificate is held against.
+    pub validation: Validation,
+    /// Servers don't tell clients of their authorities.
+    pub suppress_client_ca_list: bool,
+    /// Application protocols.
+    pub alpn: Vec<Vec<u8>>,
+}
+
+/// Converts all but `tls_params`.
+///
+/// # Errors
+/// Certificates, keys and authorities that can't be read or don't fit; what is not built.
+pub fn common(
+    cx: &mut ParseCx,
+    proto: proto::CommonTlsContext,
+    algorithms: WebPkiSupportedAlgorithms,
+) -> Parsed<Common> {
+    let checks = [
+        (
+            "tls_certificate_provider_instance",
+            proto.tls_certificate_provider_instance.is_some(),
+        ),
+        (
+            "custom_tls_certificate_selector",
+            proto.custom_tls_certificate_selector.is_some(),
+        ),
+        (
+            "tls_certificate_certificate_provider",
+            proto.tls_certificate_certificate_provider.is_some(),
+        ),
+        (
+            "tls_certificate_certificate_provider_instance",
+            proto
+                .tls_certificate_certificate_provider_instance
+                .is_some(),
+        ),
+        ("custom_handshaker", proto.custom_handshaker.is_some()),
+        ("key_log", proto.key_log.is_some()),
+    ];
+    let mut refused = Ok(());
+    for (field, used) in checks {
+        refused = refused.and(cx.refuse(field, used));
+    }
+    let own = cx.list("tls_certificates", proto.tls_certificates, identity);
+    let named = cx.list(
+        "tls_certificate_sds_secret_configs",
+        proto.tls_certificate_sds_secret_configs,
+        |cx, config| {
+            let secret = static_secret(cx, &config, |secret| match secret {
+                Type::TlsCertificate(certificate) => Some(certificate),
+                _ => None,
+            })?;
+            identity(cx, secret)
+        },
+    );
+    let context = validation_context(cx, proto.validation_context_type);
+    let context = context?.unwrap_or_default();
+    let suppress_client_ca_list = context.suppress_client_ca_list;
+    let validation = cx.field("validation_context", |cx| {
+        validation(cx, context, algorithms)
+    });
+    refused?;
+    let (mut identities, named) = (own?, named?);
+    identities.extend(named);
+    Ok(Common {
+        identities: identities.into(),
+        validation: validation?,
+        suppress_client_ca_list,
+        alpn: protocols(cx, &proto.alpn_protocols)?,
+    })
+}
+
+/// Where the bytes of a data source come from, as errors tell it.
+pub fn source_name(source: Option<&DataSource>) -> String {
+    match source.and_then(|source| source.specifier.as_ref()) {
+        Some(Specifier::Filename(path)) => path.clone(),
+        _ => "<inline>".to_owned(),
+    }
+}
+
+fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate) -> Parsed<Identity> {
+    let checks = [
+        ("pkcs12", proto.pkcs12.is_some()),
+        ("watched_directory", proto.watched_directory.is_some()),
+        ("private_key_provider", proto.private_key_provider.is_some()),
+        ("password", proto.password.is_some()),
+        ("ocsp_staple", proto.ocsp_staple.is_some()),
+        (
+            "signed_certificate_timestamp",
+            !proto.signed_certificate_timestamp.is_empty(),
+        ),
+        ("tls_params", proto.tls_params.is_some()),
+    ];
+    let mut refused = Ok(());
+    for (field, used) in checks {
+        refused = refused.and(cx.refuse(field, used));
+    }
+    let path = source_name(proto.certificate_chain.as_ref());
+    let chain = cx.required("certificate_chain", proto.certificate_chain, data_source);
+    let key = cx.required("private_key", proto.private_key, data_source);
+    refused?;
+    Identity::new(&chain?, &key?, &path).map_err(|error| cx.error(error))
+}
+
+type Context = proto::CertificateValidationContext;
+
+fn validation_context(
+    cx: &mut ParseCx,
+    kind: Option<proto::common_tls_context::ValidationContextType>,
+) -> Parsed<Option<Context>> {
+    use nuncio_proto::Message;
+    use proto::common_tls_context::ValidationContextType as Kind;
+    match kind {
+        None => Ok(None),
+        Some(Kind::ValidationContext(context)) => Ok(Some(context)),
+        Some(Kind::ValidationContextSdsSecretConfig(config)) => cx
+            .field("validation_context_sds_secret_config", |cx| {
+                named_context(cx, &config)
+            })
+            .map(Some),
+        Some(Kind::CombinedValidationContext(combined)) => {
+            cx.field("combined_validation_context", |cx| {
+                let mut context = combined.default_validation_context.unwrap_or_default();
+                if let Some(config) = combined.validation_context_sds_secret_config {
+                    let named = cx.field("validation_context_sds_secret_config", |cx| {
+                        named_context(cx, &config)
+                    })?;
+                    // As protobuf merges messages.
+                    let merged = context.merge(named.encode_to_vec().as_slice());
+                    merged.map_err(|error| cx.error(error.to_string()))?;
+                }
+                Ok(Some(context))
+            })
+        }
+        Some(
+            Kind::ValidationContextCertificateProvider(_)
+            | Kind::ValidationContextCertificateProviderInstance(_),
+        ) => Err(cx.not_built("validation_context_certificate_provider")),
+    }
+}
+
+fn named_context(cx: &mut ParseCx, config: &proto::SdsSecretConfig) -> Parsed<Context> {
+    static_secret(cx, config, |secret| match secret {
+        Type::ValidationContext(context) => Some(context),
+        _ => None,
+    })
+}
+
+fn protocols(cx: &mut ParseCx, names: &[String]) -> Parsed<Vec<Vec<u8>>> {
+    let names = names.iter().flat_map(|entry| entry.split(','));
+    let valid = |name: &&str| (1..256).contains(&name.len());
+    let all: Vec<_> = names.collect();
+    if !all.iter().all(valid) {
+        return Err(cx.error_at("alpn_protocols", "Invalid ALPN protocol string"));
+    }
+    Ok(all.iter().map(|name| name.as_bytes().to_vec()).collect())
+}

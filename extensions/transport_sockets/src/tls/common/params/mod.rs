@@ -1,0 +1,3 @@
+//! Versions, cipher suites and groups (`TlsParameters`).
+
+pub mod config;

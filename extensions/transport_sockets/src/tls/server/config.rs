@@ -1,0 +1,94 @@
+//! `DownstreamTlsContext`.
+
+use super::context::{ServerContext, ServerSocketFactory, ServerSpec};
+use crate::tls::common::config::common;
+use crate::tls::common::params::config::tls_params;
+use crate::tls::stats::ContextStats;
+use nuncio_extension::network_filter::NetworkFilterCx;
+use nuncio_extension::{DownstreamSocketExtension, ParseCx, Parsed};
+use nuncio_net::TransportSocketFactory;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext as Proto;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::downstream_tls_context::{
+    OcspStaplePolicy, SessionTicketKeysType,
+};
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::tls_parameters::TlsProtocol;
+use rustls::crypto::aws_lc_rs;
+use std::sync::Arc;
+
+/// The extension, for accepted connections.
+pub struct DownstreamTls;
+
+impl DownstreamSocketExtension for DownstreamTls {
+    const NAME: &'static str = "envoy.transport_sockets.tls";
+    type Proto = Proto;
+
+    fn parse(
+        &self,
+        proto: Proto,
+        listener: &NetworkFilterCx,
+        cx: &mut ParseCx,
+    ) -> Parsed<Option<Arc<dyn TransportSocketFactory>>> {
+        let spec = server_spec(proto, cx)?;
+        let scope = cx
+            .env()
+            .store
+            .scope(listener.listener_stat_prefix.trim_end_matches('.'));
+        let stats = ContextStats::new(&scope, "server");
+        let context =
+            ServerContext::new(spec, stats).map_err(|error| cx.error(error.to_string()))?;
+        Ok(Some(Arc::new(ServerSocketFactory(Arc::new(context)))))
+    }
+}
+
+fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
+    let is_true = |value: Option<nuncio_proto::google::protobuf::BoolValue>| {
+        value.is_some_and(|value| value.value)
+    };
+    let must_staple = proto.ocsp_staple_policy() == OcspStaplePolicy::MustStaple;
+    let refused = cx
+        .refuse("require_sni", is_true(proto.require_sni))
+        .and(cx.refuse("session_timeout", proto.session_timeout.is_some()))
+        .and(cx.refuse("ocsp_staple_policy", must_staple));
+    let tickets = match proto.session_ticket_keys_type {
+        None => true,
+        Some(SessionTicketKeysType::DisableStatelessSessionResumption(disabled)) => !disabled,
+        Some(SessionTicketKeysType::SessionTicketKeys(_)) => {
+            return Err(cx.not_built("session_ticket_keys"));
+        }
+        Some(SessionTicketKeysType::SessionTicketKeysSdsSecretConfig(_)) => {
+            return Err(cx.not_built("session_ticket_keys_sds_secret_config"));
+        }
+    };
+    let require_client_certificate = is_true(proto.require_client_certificate);
+    let full_scan = is_true(proto.full_scan_certs_on_sni_mismatch);
+    let (prefer_client_ciphers, session_cache) = (
+        proto.prefer_client_ciphers,
+        !proto.disable_stateful_session_resumption,
+    );
+    refused?;
+    cx.field("common_tls_context", |cx| {
+        let mut proto = proto.common_tls_context.unwrap_or_default();
+        let params = cx.field("tls_params", |cx| {
+            tls_params(cx, proto.tls_params.take(), TlsProtocol::TlSv13)
+        });
+        let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
+        let common = common(cx, proto, algorithms)?;
+        if common.identities.is_empty() {
+            return Err(cx.error("Server TlsCertificates must have a certificate specified"));
+        }
+        let trusted_ca = common.validation.trusted_ca.as_ref();
+        let hints = trusted_ca.filter(|_| !common.suppress_client_ca_list);
+        Ok(ServerSpec {
+            params: params?,
+            identities: common.identities,
+            alpn: common.alpn,
+            hints: hints.map(|ca| ca.hints()).unwrap_or_default(),
+            validation: Arc::new(common.validation),
+            require_client_certificate,
+            full_scan,
+            prefer_client_ciphers,
+            tickets,
+            session_cache,
+        })
+    })
+}

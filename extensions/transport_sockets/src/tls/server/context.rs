@@ -1,0 +1,120 @@
+//! A server context: made on main, localized once per worker.
+
+use super::choice::ChoosesCertificate;
+use super::handshaker::ServerHandshaker;
+use crate::tls::identity::Identity;
+use crate::tls::params::TlsParams;
+use crate::tls::socket::TlsSocket;
+use crate::tls::stats::ContextStats;
+use crate::tls::validation::{Validation, Verifier};
+use nuncio_net::{LocalTransportSocketFactory, Socket, Transport, TransportSocketFactory};
+use nuncio_worker::Worker;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::{DistinguishedName, Error, ServerConfig};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How many sessions are remembered for clients that take no tickets.
+const SESSIONS: usize = 1024;
+
+/// What a server context is configured with.
+pub struct ServerSpec {
+    /// What may be agreed on.
+    pub params: TlsParams,
+    /// The certificates, at least one.
+    pub identities: Arc<[Identity]>,
+    /// Application protocols, in order of preference.
+    pub alpn: Vec<Vec<u8>>,
+    /// What clients' certificates are held against.
+    pub validation: Arc<Validation>,
+    /// The authorities that clients are told of.
+    pub hints: Vec<DistinguishedName>,
+    /// Whether clients must show a certificate.
+    pub require_client_certificate: bool,
+    /// All certificates are considered where none is for the name.
+    pub full_scan: bool,
+    /// Among suites, the client's order counts.
+    pub prefer_client_ciphers: bool,
+    /// Sessions are resumed by tickets.
+    pub tickets: bool,
+    /// Sessions are remembered for clients without tickets.
+    pub session_cache: bool,
+}
+
+/// A server context.
+pub struct ServerContext {
+    pub(super) spec: ServerSpec,
+    pub(super) stats: Arc<ContextStats>,
+    config: ServerConfig,
+}
+
+impl ServerContext {
+    /// Makes a context.
+    ///
+    /// # Errors
+    /// What rustls has against the parameters.
+    pub fn new(mut spec: ServerSpec, stats: ContextStats) -> Result<Self, Error> {
+        let stats = Arc::new(stats);
+        let provider = spec.params.provider();
+        let verifier = Verifier {
+            validation: Arc::clone(&spec.validation),
+            mandatory: spec.require_client_certificate,
+            match_server_name: false,
+            hints: std::mem::take(&mut spec.hints),
+            algorithms: provider.signature_verification_algorithms,
+            stats: Arc::clone(&stats),
+        };
+        let chooses = ChoosesCertificate::new(&spec.identities, spec.full_scan);
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&spec.params.versions())?
+            .with_client_cert_verifier(Arc::new(verifier))
+            .with_cert_resolver(Arc::new(chooses));
+        if spec.tickets {
+            config.ticketer = Ticketer::new()?;
+        }
+        config.session_storage = if spec.session_cache {
+            ServerSessionMemoryCache::new(SESSIONS)
+        } else {
+            Arc::new(NoServerSessionStorage {})
+        };
+        Ok(Self {
+            spec,
+            stats,
+            config,
+        })
+    }
+
+    /// The configuration of one worker: what it chooses is its own.
+    pub(super) fn config(&self) -> (ServerConfig, Arc<ChoosesCertificate>) {
+        let chooses = ChoosesCertificate::new(&self.spec.identities, self.spec.full_scan);
+        let chooses = Arc::new(chooses);
+        let mut config = self.config.clone();
+        config.cert_resolver = chooses.clone();
+        (config, chooses)
+    }
+}
+
+/// A server context as a listener's transport socket.
+pub struct ServerSocketFactory(pub Arc<ServerContext>);
+
+impl TransportSocketFactory for ServerSocketFactory {
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalTransportSocketFactory> {
+        Rc::new(LocalServerSocketFactory {
+            worker: Rc::clone(worker),
+            handshaker: Rc::new(ServerHandshaker::new(&self.0)),
+        })
+    }
+}
+
+struct LocalServerSocketFactory {
+    worker: Rc<Worker>,
+    handshaker: Rc<ServerHandshaker>,
+}
+
+impl LocalTransportSocketFactory for LocalServerSocketFactory {
+    fn create(&self, socket: Socket) -> Transport {
+        let handshaker = Rc::clone(&self.handshaker);
+        Transport::Layered(Box::new(TlsSocket::new(socket, &self.worker, handshaker)))
+    }
+}

@@ -1,0 +1,151 @@
+//! Begins the handshakes of accepted connections on one worker.
+
+use super::choice::ChoosesCertificate;
+use super::context::{ServerContext, ServerSpec};
+use crate::tls::certificate;
+use crate::tls::names::{cipher_name, group_name, version_name};
+use crate::tls::session::Session;
+use crate::tls::socket::Handshaker;
+use crate::tls::stats::LocalStats;
+use nuncio_codec::client_hello::{ClientHello, Inspection, inspect};
+use nuncio_stream_info::{CertificateInfo, TlsInfo};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::UnbufferedStatus;
+use rustls::{CommonState, Error, ServerConfig};
+use std::sync::Arc;
+
+/// How long a ClientHello may be: what rustls takes at most.
+const HELLO_BYTES: usize = 64 * 1024;
+
+/// TLS 1.3 on the wire.
+const TLS_1_3: u16 = 0x0304;
+
+/// A context on one worker.
+pub struct ServerHandshaker {
+    context: Arc<ServerContext>,
+    configs: Configs,
+    chooses: Arc<ChoosesCertificate>,
+    stats: LocalStats,
+}
+
+/// What rustls can't decide by client: Envoy goes on without ALPN where no protocol is common, and
+/// for TLS 1.2 its own order of suites counts, for TLS 1.3 the client's.
+struct Configs {
+    plain: [Arc<ServerConfig>; 2],
+    alpn: [Arc<ServerConfig>; 2],
+    protocols: Vec<Vec<u8>>,
+    tls13: bool,
+}
+
+impl Configs {
+    fn new(config: ServerConfig, spec: &ServerSpec) -> Self {
+        let protocols = &spec.alpn;
+        let variant = |own_order: bool, protocols: &[Vec<u8>]| {
+            let mut config = config.clone();
+            config.ignore_client_order = own_order && !spec.prefer_client_ciphers;
+            config.alpn_protocols = protocols.to_vec();
+            Arc::new(config)
+        };
+        Self {
+            plain: [false, true].map(|own_order| variant(own_order, &[])),
+            alpn: [false, true].map(|own_order| variant(own_order, protocols)),
+            protocols: protocols.clone(),
+            tls13: spec.params.tls13,
+        }
+    }
+
+    fn find(&self, hello: &ClientHello) -> &Arc<ServerConfig> {
+        let mut offered = hello.alpn.iter();
+        let configs = match offered.any(|protocol| self.protocols.contains(protocol)) {
+            true => &self.alpn,
+            false => &self.plain,
+        };
+        &configs[usize::from(!self.tls13 || hello.max_version < TLS_1_3)]
+    }
+}
+
+impl ServerHandshaker {
+    /// `context` on the calling worker.
+    pub fn new(context: &Arc<ServerContext>) -> Self {
+        let (config, chooses) = context.config();
+        Self {
+            configs: Configs::new(config, &context.spec),
+            chooses,
+            stats: context.stats.local(),
+            context: Arc::clone(context),
+        }
+    }
+}
+
+/// A connection, and what was chosen for it.
+pub struct ServerSession {
+    connection: UnbufferedServerConnection,
+    chooses: Arc<ChoosesCertificate>,
+    local: Option<Arc<CertificateInfo>>,
+    server_name: Option<Arc<str>>,
+}
+
+impl Session for ServerSession {
+    type Data = ServerConnectionData;
+
+    fn process<'c, 'i>(
+        &'c mut self,
+        incoming: &'i mut [u8],
+    ) -> UnbufferedStatus<'c, 'i, ServerConnectionData> {
+        let status = self.connection.process_tls_records(incoming);
+        if let Some(identity) = self.chooses.take_chosen() {
+            self.local = Some(Arc::clone(&identity.info));
+        }
+        status
+    }
+
+    fn common(&self) -> &CommonState {
+        &self.connection
+    }
+}
+
+impl Handshaker<ServerSession> for ServerHandshaker {
+    fn begin(&self, first: &[u8]) -> Result<Option<ServerSession>, Error> {
+        let hello = match inspect(first, HELLO_BYTES) {
+            Inspection::Incomplete => return Ok(None),
+            Inspection::Hello(hello) => hello,
+            // rustls finds out what is wrong with it.
+            Inspection::NotTls | Inspection::TooLarge => ClientHello::default(),
+        };
+        let config = Arc::clone(self.configs.find(&hello));
+        Ok(Some(ServerSession {
+            connection: UnbufferedServerConnection::new(config)?,
+            chooses: Arc::clone(&self.chooses),
+            local: None,
+            server_name: hello.server_name.map(Into::into),
+        }))
+    }
+
+    fn finished(&self, session: &ServerSession) -> TlsInfo {
+        let common = session.common();
+        self.stats.count_handshake(common);
+        let peer = common.peer_certificates().unwrap_or_default();
+        let suite = common.negotiated_cipher_suite();
+        let group = common.negotiated_key_exchange_group();
+        let validation = &self.context.spec.validation;
+        TlsInfo {
+            version: common.protocol_version().map(version_name),
+            cipher: suite.map(|suite| cipher_name(suite.suite())),
+            group: group.map(|group| group_name(group.name())),
+            alpn: common.alpn_protocol().map(Into::into),
+            server_name: session.server_name.clone(),
+            peer_certificate_presented: !peer.is_empty(),
+            peer_certificate_validated: !peer.is_empty() && validation.asks(),
+            local: session.local.clone(),
+            peer: peer
+                .iter()
+                .filter_map(|der| certificate::read(der))
+                .map(Arc::new)
+                .collect(),
+        }
+    }
+
+    fn failed(&self, error: &Error) {
+        self.stats.count_failure(error);
+    }
+}

@@ -1,0 +1,8 @@
+//! The server's side: what accepted connections are met with (`DownstreamTlsContext`).
+
+mod choice;
+pub mod config;
+mod context;
+mod handshaker;
+
+pub use context::{ServerContext, ServerSocketFactory, ServerSpec};

@@ -1,0 +1,259 @@
+//! `CertificateValidationContext`.
+
+use super::san::NameMatcher;
+use super::{SanMatcher, TrustedCa, Validation};
+use crate::tls::common::config::source_name;
+use nuncio_config::common::data_source;
+use nuncio_config::matching::string_matcher;
+use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3 as proto;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::certificate_validation_context::TrustChainVerification;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::subject_alt_name_matcher::SanType;
+use nuncio_proto::envoy::r#type::matcher::v3::StringMatcher;
+use nuncio_proto::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
+use nuncio_stream_info::SanKind;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_cert};
+
+/// Converts a validation context.
+///
+/// # Errors
+/// Files that can't be read or have no certificates; checks that would be no protection; what is
+/// not built.
+pub fn validation(
+    cx: &mut ParseCx,
+    proto: proto::CertificateValidationContext,
+    algorithms: WebPkiSupportedAlgorithms,
+) -> Parsed<Validation> {
+    refuse_not_built(cx, &proto)?;
+    let accept_untrusted =
+        proto.trust_chain_verification() == TrustChainVerification::AcceptUntrusted;
+    let has_ca = proto.trusted_ca.is_some();
+    if !has_ca
+        && (!proto.match_typed_subject_alt_names.is_empty()
+            || !proto.match_subject_alt_names.is_empty())
+    {
+        return Err(cx.error(
+            "SAN-based verification of peer certificates without trusted CA is insecure and not \
+             allowed",
+        ));
+    }
+    if !has_ca && proto.allow_expired_certificate {
+        return Err(cx.error("Certificate validity period is always ignored without trusted CA"));
+    }
+    let hashes = cx.list(
+        "verify_certificate_hash",
+        &proto.verify_certificate_hash,
+        |cx, hash| {
+            let parsed = hex_sha256(hash);
+            parsed.ok_or_else(|| cx.error(format!("Invalid hex-encoded SHA-256 {hash}")))
+        },
+    );
+    let spkis = cx.list(
+        "verify_certificate_spki",
+        &proto.verify_certificate_spki,
+        |cx, hash| {
+            let parsed = base64_sha256(hash);
+            parsed.ok_or_else(|| cx.error(format!("Invalid base64-encoded SHA-256 {hash}")))
+        },
+    );
+    let typed = cx.list(
+        "match_typed_subject_alt_names",
+        proto.match_typed_subject_alt_names.clone(),
+        typed_matcher,
+    );
+    let untyped = cx.list(
+        "match_subject_alt_names",
+        proto.match_subject_alt_names.clone(),
+        untyped_matchers,
+    );
+    let trusted_ca = trusted_ca(cx, &proto, algorithms);
+    let mut san_matchers = typed?;
+    san_matchers.extend(untyped?.into_iter().flatten());
+    Ok(Validation {
+        trusted_ca: trusted_ca?,
+        certificate_hashes: hashes?,
+        spki_hashes: spkis?,
+        san_matchers,
+        accept_untrusted,
+    })
+}
+
+fn refuse_not_built(cx: &mut ParseCx, proto: &proto::CertificateValidationContext) -> Parsed<()> {
+    let timestamp = proto.require_signed_certificate_timestamp;
+    let checks = [
+        (
+            "ca_certificate_provider_instance",
+            proto.ca_certificate_provider_instance.is_some(),
+        ),
+        ("system_root_certs", proto.system_root_certs.is_some()),
+        ("watched_directory", proto.watched_directory.is_some()),
+        (
+            "require_signed_certificate_timestamp",
+            timestamp.is_some_and(|value| value.value),
+        ),
+        (
+            "custom_validator_config",
+            proto.custom_validator_config.is_some(),
+        ),
+    ];
+    let mut result = Ok(());
+    for (field, used) in checks {
+        result = result.and(cx.refuse(field, used));
+    }
+    result
+}
+
+fn trusted_ca(
+    cx: &mut ParseCx,
+    proto: &proto::CertificateValidationContext,
+    algorithms: WebPkiSupportedAlgorithms,
+) -> Parsed<Option<TrustedCa>> {
+    let crl_path = source_name(proto.crl.as_ref());
+    let Some(source) = proto.trusted_ca.clone() else {
+        if proto.crl.is_some() {
+            let message = format!("Failed to load CRL from {crl_path} without trusted CA");
+            return Err(cx.error_at("crl", message));
+        }
+        return Ok(None);
+    };
+    let path = source_name(Some(&source));
+    let pem = cx.field("trusted_ca", |cx| data_source(cx, source))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.ok().filter(|all| !all.is_empty());
+    let failed = || format!("Failed to load trusted CA certificates from {path}");
+    let Some(certificates) = certificates else {
+        return Err(cx.error_at("trusted_ca", failed()));
+    };
+    let anchors: Result<Vec<_>, _> = certificates
+        .iter()
+        .map(|der| anchor_from_trusted_cert(der).map(|anchor| anchor.to_owned()))
+        .collect();
+    let anchors = anchors.map_err(|_| cx.error_at("trusted_ca", failed()))?;
+    let mut crls = revocation_lists(&pem).unwrap_or_default();
+    if let Some(source) = proto.crl.clone() {
+        let pem = cx.field("crl", |cx| data_source(cx, source))?;
+        let lists = revocation_lists(&pem).filter(|lists| !lists.is_empty());
+        let lists = lists
+            .ok_or_else(|| cx.error_at("crl", format!("Failed to load CRL from {crl_path}")))?;
+        crls.extend(lists);
+    }
+    Ok(Some(TrustedCa {
+        certificates,
+        anchors,
+        crls,
+        only_leaf_crl: proto.only_verify_leaf_cert_crl,
+        allow_expired: proto.allow_expired_certificate,
+        max_depth: proto.max_verify_depth.map(|depth| depth.value),
+        algorithms,
+    }))
+}
+
+fn revocation_lists(pem: &[u8]) -> Option<Vec<CertRevocationList<'static>>> {
+    let lists = CertificateRevocationListDer::pem_slice_iter(pem).map(|der| {
+        let list = OwnedCertRevocationList::from_der(der.ok()?.as_ref()).ok()?;
+        Some(CertRevocationList::from(list))
+    });
+    lists.collect()
+}
+
+fn typed_matcher(cx: &mut ParseCx, proto: proto::SubjectAltNameMatcher) -> Parsed<SanMatcher> {
+    let kind = match proto.san_type() {
+        SanType::Dns => SanKind::Dns,
+        SanType::Uri => SanKind::Uri,
+        SanType::Email => SanKind::Email,
+        SanType::IpAddress => SanKind::Ip,
+        SanType::OtherName => SanKind::Other,
+        SanType::Unspecified => return Err(cx.error_at("san_type", "Failed to create san matcher")),
+    };
+    let oid = (kind == SanKind::Other).then_some(proto.oid);
+    if oid.as_deref().is_some_and(str::is_empty) {
+        return Err(cx.error_at("oid", "OID must be specified for OTHER_NAME"));
+    }
+    let matcher = cx.required("matcher", proto.matcher, |cx, matcher| {
+        name_matcher(cx, kind, matcher)
+    })?;
+    Ok(SanMatcher { kind, oid, matcher })
+}
+
+/// The deprecated list: names of four kinds are held against each.
+fn untyped_matchers(cx: &mut ParseCx, proto: StringMatcher) -> Parsed<Vec<SanMatcher>> {
+    let kinds = [SanKind::Dns, SanKind::Uri, SanKind::Email, SanKind::Ip];
+    let matchers = kinds.into_iter().map(|kind| {
+        Ok(SanMatcher {
+            kind,
+            oid: None,
+            matcher: name_matcher(cx, kind, proto.clone())?,
+        })
+    });
+    matchers.collect()
+}
+
+/// A host's name that must be exact may stand for itself or match the certificate's wildcard.
+fn name_matcher(cx: &mut ParseCx, kind: SanKind, proto: StringMatcher) -> Parsed<NameMatcher> {
+    match &proto.match_pattern {
+        Some(MatchPattern::Exact(host)) if kind == SanKind::Dns => {
+            Ok(NameMatcher::Host(host.clone()))
+        }
+        _ => string_matcher(cx, proto).map(NameMatcher::Text),
+    }
+}
+
+/// 64 hexadecimal digits, or pairs of them between colons.
+fn hex_sha256(text: &str) -> Option<[u8; 32]> {
+    let digits: String = match text.len() {
+        95 => text.split(':').collect(),
+        _ => text.to_owned(),
+    };
+    if digits.len() != 64 || !digits.is_ascii() {
+        return None;
+    }
+    let mut hash = [0; 32];
+    for (at, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// 44 characters of base64 (RFC 4648).
+fn base64_sha256(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_suffix('=').filter(|digits| digits.len() == 43)?;
+    let mut bytes = Vec::with_capacity(33);
+    let (mut bits, mut count) = (0_u32, 0);
+    for digit in digits.bytes() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_are_read() {
+        let colons = vec!["0a"; 32].join(":");
+        assert_eq!(hex_sha256(&colons), Some([10; 32]));
+        assert_eq!(hex_sha256(&"0A".repeat(32)), Some([10; 32]));
+        assert_eq!(hex_sha256(&"0A".repeat(31)), None);
+        assert_eq!(hex_sha256(&"zz".repeat(32)), None);
+        let spki = "CgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgoKCgo=";
+        assert_eq!(base64_sha256(spki), Some([10; 32]));
+        assert_eq!(base64_sha256("CgoK"), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! What a peer's certificate is held against (`CertificateValidationContext`).
+
+mod chain;
+pub mod config;
+mod san;
+mod verifier;
+
+pub use chain::TrustedCa;
+pub use san::SanMatcher;
+pub use verifier::Verifier;
+
+use super::certificate;
+use nuncio_stream_info::CertificateInfo;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use std::fmt;
+
+/// What a peer's certificate is held against.
+#[derive(Default)]
+pub struct Validation {
+    /// The authorities; `None`: a chain is not asked for.
+    pub trusted_ca: Option<TrustedCa>,
+    /// SHA-256 of certificates of which it must be one.
+    pub certificate_hashes: Vec<[u8; 32]>,
+    /// SHA-256 of public keys of which it must have one; one of both lists is enough.
+    pub spki_hashes: Vec<[u8; 32]>,
+    /// Of which one must match one of its names.
+    pub san_matchers: Vec<SanMatcher>,
+    /// What fails is let in all the same, as not validated.
+    pub accept_untrusted: bool,
+}
+
+/// Which check a certificate failed; stats count them apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Check {
+    /// The chain to an authority.
+    Chain,
+    /// The hashes of certificates and keys.
+    Pins,
+    /// The names.
+    SubjectAltNames,
+}
+
+/// Why a certificate was refused.
+#[derive(Debug)]
+pub struct VerifyError {
+    check: Check,
+    detail: String,
+}
+
+impl VerifyError {
+    /// A failure, as Envoy words it.
+    pub fn new(check: Check, detail: impl Into<String>) -> Self {
+        Self {
+            check,
+            detail: detail.into(),
+        }
+    }
+
+    /// Which check failed.
+    pub fn check(&self) -> Check {
+        self.check
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "verify cert failed: {}", self.detail)
+    }
+}
+
+impl std::error::Error for VerifyError {}
+
+/// Which side the peer is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerSide {
+    /// It connected to us.
+    Client,
+    /// We connected to it.
+    Server,
+}
+
+impl Validation {
+    /// Whether anything is asked of a certificate.
+    pub fn asks(&self) -> bool {
+        self.trusted_ca.is_some()
+            || !self.certificate_hashes.is_empty()
+            || !self.spki_hashes.is_empty()
+            || !self.san_matchers.is_empty()
+    }
+
+    /// Checks a peer's chain; `names` are subject alternative names of which it must have one,
+    /// whatever else is asked, unless there are none.
+    ///
+    /// # Errors
+    /// The first check that fails, in Envoy's order.
+    pub fn verify(
+        &self,
+        chain: (&CertificateDer<'_>, &[CertificateDer<'_>]),
+        peer: PeerSide,
+        now: UnixTime,
+        names: &[String],
+    ) -> Result<(), VerifyError> {
+        let (leaf, intermediates) = chain;
+        if let Some(trusted_ca) = &self.trusted_ca {
+            trusted_ca
+                .verify(leaf, intermediates, peer, now)
+                .map_err(|detail| VerifyError::new(Check::Chain, detail))?;
+        }
+        self.verify_pins(leaf)?;
+        if names.is_empty() && self.san_matchers.is_empty() {
+            return Ok(());
+        }
+        let refused = |detail: String| Err(VerifyError::new(Check::SubjectAltNames, detail));
+        let Some(info) = certificate::read(leaf) else {
+            return refused("malformed certificate".to_owned());
+        };
+        let mut pairs = names.iter();
+        if !names.is_empty() && !pairs.any(|name| san::has_name(&info, name)) {
+            return refused("verify SAN list".to_owned());
+        }
+        let mut matchers = self.san_matchers.iter();
+        if !self.san_matchers.is_empty() && !matchers.any(|matcher| matcher.matches(&info)) {
+            let names = all_names(&info);
+            return refused(format!("SAN matcher, certificate SANs are [{names}]"));
+        }
+        Ok(())
+    }
+
+    fn verify_pins(&self, leaf: &CertificateDer<'_>) -> Result<(), VerifyError> {
+        if self.certificate_hashes.is_empty() && self.spki_hashes.is_empty() {
+            return Ok(());
+        }
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
+        let pinned = self.certificate_hashes.iter();
+        if pinned.into_iter().any(|pin| pin == hash.as_ref()) {
+            return Ok(());
+        }
+        let spki = certificate::spki_sha256(leaf);
+        if spki.is_some_and(|spki| self.spki_hashes.contains(&spki)) {
+            return Ok(());
+        }
+        Err(VerifyError::new(Check::Pins, "cert hash and spki"))
+    }
+}
+
+fn all_names(info: &CertificateInfo) -> String {
+    let names: Vec<_> = info.sans.iter().map(|san| san.value.as_str()).collect();
+    names.join(", ")
+}

@@ -1,0 +1,5 @@
+//! TLS towards clients, against rustls as the client.
+
+mod authority;
+mod client;
+mod server;
