@@ -50,13 +50,10 @@ pub(crate) fn address(address: &Address) -> core::Address {
             path: path.to_string(),
             mode: 0,
         }),
-        Address::Internal {
-            listener,
-            endpoint_id,
-        } => Kind::EnvoyInternalAddress(core::EnvoyInternalAddress {
-            endpoint_id: endpoint_id.to_string(),
+        Address::Internal(address) => Kind::EnvoyInternalAddress(core::EnvoyInternalAddress {
+            endpoint_id: address.endpoint_id.clone(),
             address_name_specifier: Some(AddressNameSpecifier::ServerListenerName(
-                listener.to_string(),
+                address.listener.clone(),
             )),
         }),
     };

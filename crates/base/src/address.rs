@@ -13,20 +13,27 @@ pub enum Address {
     /// A Unix socket's path; a leading `@` names an abstract socket.
     Pipe(Arc<str>),
     /// A listener inside this process, and which of its endpoints is meant.
-    Internal {
-        /// The listener's name.
-        listener: Arc<str>,
-        /// Tells apart endpoints behind the same listener.
-        endpoint_id: Arc<str>,
-    },
+    Internal(Arc<InternalAddress>),
 }
+
+/// An address inside this process (`envoy.config.core.v3.EnvoyInternalAddress`).
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct InternalAddress {
+    /// The listener's name.
+    pub listener: String,
+    /// Tells apart endpoints behind the same listener.
+    pub endpoint_id: String,
+}
+
+// Each connection has at least two.
+const _: () = assert!(size_of::<Address>() <= 32);
 
 impl Address {
     /// The IP address and port, if it has them.
     pub fn ip(&self) -> Option<SocketAddr> {
         match self {
             Self::Ip(address) => Some(*address),
-            Self::Pipe(_) | Self::Internal { .. } => None,
+            Self::Pipe(_) | Self::Internal(_) => None,
         }
     }
 
@@ -47,11 +54,8 @@ impl fmt::Display for Address {
         match self {
             Self::Ip(address) => address.fmt(f),
             Self::Pipe(path) => f.write_str(path),
-            Self::Internal {
-                listener,
-                endpoint_id,
-            } => {
-                write!(f, "envoy://{listener}/{endpoint_id}")
+            Self::Internal(address) => {
+                write!(f, "envoy://{}/{}", address.listener, address.endpoint_id)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `envoy.config.core.v3.Address` and its kinds.
 
-use nuncio_base::address::Address;
+use nuncio_base::address::{Address, InternalAddress};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as proto;
 use std::net::{IpAddr, SocketAddr};
@@ -129,11 +129,11 @@ fn internal_address(cx: &mut ParseCx, proto: proto::EnvoyInternalAddress) -> Par
     else {
         return Err(cx.error("field: 'address_name_specifier', reason: is required"));
     };
-    let address = Address::Internal {
-        listener: listener.into(),
-        endpoint_id: proto.endpoint_id.into(),
+    let address = InternalAddress {
+        listener,
+        endpoint_id: proto.endpoint_id,
     };
-    Ok(address.into())
+    Ok(Address::Internal(address.into()).into())
 }
 
 #[cfg(test)]

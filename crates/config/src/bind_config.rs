@@ -41,7 +41,7 @@ pub fn bind_config(
         let source = cx.field("source_address", |cx| socket_address(cx, source))?;
         options.source = match source.address {
             Address::Ip(address) => Some(address),
-            Address::Pipe(_) | Address::Internal { .. } => None,
+            Address::Pipe(_) | Address::Internal(_) => None,
         };
     }
     let raw = stream_options(cx, "socket_options", proto.socket_options)?;

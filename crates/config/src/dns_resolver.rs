@@ -133,7 +133,7 @@ fn servers(
             // As Envoy: without a port it is the usual one.
             Address::Ip(at) if at.port() == 0 => Ok(SocketAddr::new(at.ip(), 53)),
             Address::Ip(at) => Ok(at),
-            Address::Pipe(_) | Address::Internal { .. } => {
+            Address::Pipe(_) | Address::Internal(_) => {
                 Err(cx.error("DNS resolvers must have IP addresses"))
             }
         }

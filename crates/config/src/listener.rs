@@ -163,7 +163,7 @@ fn addresses(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<Vec<ListenAddr
         all.push(listen_address(proto, at, options, own_keep.or(keep)));
     }
     for parsed in &all {
-        if let Address::Internal { .. } = parsed.address {
+        if let Address::Internal(_) = parsed.address {
             let message =
                 named("use internal_listener field instead of address for internal listeners");
             return Err(cx.error_at("address", message));

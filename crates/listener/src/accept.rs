@@ -44,7 +44,7 @@ impl Acceptor {
         let fd = OwnedFd::from(bound.socket);
         let socket = match &bound.local {
             Address::Ip(_) => ListenSocket::Tcp(TcpListener::from_std(fd.into())?),
-            Address::Pipe(_) | Address::Internal { .. } => {
+            Address::Pipe(_) | Address::Internal(_) => {
                 ListenSocket::Unix(UnixListener::from_std(fd.into())?)
             }
         };

@@ -9,7 +9,7 @@ use crate::listener::{Admission, Listener, Refusal};
 use crate::listener_filter::{Candidate, LocalListenerFilterFactory};
 use crate::logs::Logs;
 use crate::sockets::WorkerSocket;
-use crate::spec::FilterChainSpec;
+use crate::spec::{FilterChainSpec, ListenerSpec};
 use crate::stats::{ListenerStats, WorkerListenerStats};
 use crate::worker_listeners::WorkerListeners;
 use nuncio_base::address::Address;
@@ -19,7 +19,7 @@ use nuncio_net::{
     LocalTransportSocketFactory, NewConnection, Socket, Transport, next_connection_id,
 };
 use nuncio_stats::SharedCounter;
-use nuncio_stream_info::{ConnectionInfo, FilterState};
+use nuncio_stream_info::{ConnectionInfo, FilterChainInfo, FilterState, ListenerInfo};
 use nuncio_worker::Worker;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -61,6 +61,7 @@ impl Incoming {
 /// A filter chain on this worker.
 pub(crate) struct LocalChain {
     pub spec: Arc<FilterChainSpec>,
+    info: Rc<FilterChainInfo>,
     transport: Option<Rc<dyn LocalTransportSocketFactory>>,
     filters: Box<[Rc<dyn LocalNetworkFilterFactory>]>,
     drain: Rc<DrainDecision>,
@@ -81,6 +82,10 @@ impl LocalChain {
                 delayed_close: DELAYED_CLOSE,
             },
             connections: Rc::default(),
+            info: Rc::new(FilterChainInfo {
+                name: Arc::clone(&spec.name),
+                metadata: spec.metadata.clone(),
+            }),
             spec: Arc::clone(spec),
         })
     }
@@ -89,9 +94,17 @@ impl LocalChain {
 /// What an update in place replaces.
 pub(crate) struct LocalConfig {
     pub listener: Arc<Listener>,
+    info: Rc<ListenerInfo>,
     logs: Logs,
     chains: Vec<Rc<LocalChain>>,
     pub listener_filters: Vec<Rc<dyn LocalListenerFilterFactory>>,
+}
+
+fn listener_info(spec: &ListenerSpec) -> Rc<ListenerInfo> {
+    Rc::new(ListenerInfo {
+        name: Arc::clone(&spec.name),
+        metadata: spec.metadata.clone(),
+    })
 }
 
 /// A listener on one worker.
@@ -120,6 +133,7 @@ impl LocalListener {
         let filters = listener.spec().listener_filters.iter();
         let config = LocalConfig {
             logs: Logs::new(worker, listener.spec()),
+            info: listener_info(listener.spec()),
             chains: chains
                 .map(|chain| LocalChain::new(worker, &listener, chain))
                 .collect(),
@@ -169,6 +183,7 @@ impl LocalListener {
                 .collect(),
             listener_filters: former.listener_filters.clone(),
             logs: Logs::new(&self.worker, listener.spec()),
+            info: listener_info(listener.spec()),
             listener,
         };
         *self.config.borrow_mut() = Rc::new(config);
@@ -267,9 +282,7 @@ impl LocalListener {
         let time = (self.worker.now(), self.worker.wall());
         let (local, remote) = (incoming.local_address, incoming.remote_address);
         let mut info = ConnectionInfo::new(next_connection_id(), local, remote, time);
-        let spec = config.listener.spec();
-        info.listener_name = Arc::clone(&spec.name);
-        info.listener_metadata.clone_from(&spec.metadata);
+        info.listener = Some(Rc::clone(&config.info));
         info.filter_state = RefCell::new(incoming.filter_state);
         let candidate = Candidate {
             socket: incoming.socket,
@@ -301,11 +314,7 @@ impl LocalListener {
             self.stats.no_filter_chain_match().inc();
             return config.logs.no_chain(&self.worker, candidate.info);
         };
-        candidate.info.filter_chain_name = Arc::clone(&chain.spec.name);
-        candidate
-            .info
-            .filter_chain_metadata
-            .clone_from(&chain.spec.metadata);
+        candidate.info.filter_chain = Some(Rc::clone(&chain.info));
         let active = Active::new(self, admission, &candidate.info, &config.logs);
         let transport = match &chain.transport {
             None => Transport::Raw(candidate.socket),

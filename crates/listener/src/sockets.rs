@@ -179,7 +179,7 @@ fn bind_address(
             local: address.address.clone(),
             sockets: vec![bind_unix(address, path)?],
         }),
-        Address::Internal { .. } => Err(BindError::Unsupported(address.address.clone())),
+        Address::Internal(_) => Err(BindError::Unsupported(address.address.clone())),
     }
 }
 

@@ -35,7 +35,7 @@ impl NetworkFilter for Say {
         } else {
             ""
         };
-        let head = format!("{}{drain} {local} {remote} ", info.filter_chain_name);
+        let head = format!("{}{drain} {local} {remote} ", info.filter_chain_name());
         cx.out().push(head.into());
         cx.out().append(data);
         FilterStatus::StopIteration
@@ -484,7 +484,7 @@ impl AccessLogger for Lines {
             "{} {} {} {} {}",
             flags.join(","),
             cx.info.response_code_details.as_deref().unwrap_or("-"),
-            cx.info.connection.filter_chain_name,
+            cx.info.connection.filter_chain_name(),
             cx.info.timings.end.is_some(),
             cx.log_type.as_str()
         ));

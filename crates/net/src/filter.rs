@@ -83,7 +83,7 @@ pub(crate) struct Shared {
     /// A terminal filter has nothing to do until it is woken, data comes or space is made.
     pub settled: bool,
     /// The filter behind which reading goes on.
-    pub resume_from: Option<usize>,
+    pub resume_from: Option<u8>,
     pub calls: Option<Box<PendingCalls<ConnDone>>>,
 }
 
@@ -159,7 +159,7 @@ impl ConnCx<'_> {
 
     /// Goes on behind a filter that stopped the iteration.
     pub fn continue_reading(&mut self) {
-        self.shared.resume_from = Some(self.index + 1);
+        self.shared.resume_from = u8::try_from(self.index + 1).ok();
     }
 
     /// Waits for `future` and then calls `then` on this filter, unless the connection ends before.

@@ -56,7 +56,7 @@ impl Socket {
                 Ok(Self::Tcp(stream))
             }
             Address::Pipe(path) => Ok(Self::Unix(connect_unix(path).await?)),
-            Address::Internal { .. } => Err(io::Error::from(io::ErrorKind::Unsupported)),
+            Address::Internal(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
         }
     }
 

@@ -7,8 +7,8 @@ use nuncio_base::address::Address;
 use nuncio_base::metadata::Value;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_stream_info::{
-    BytesMeter, ConnectionInfo, LifeSpan, Protocol, StreamInfo, Timings, UpstreamInfo,
-    filter_state::Text,
+    BytesMeter, ConnectionInfo, LifeSpan, ListenerInfo, Protocol, StreamInfo, Timings,
+    UpstreamInfo, filter_state::Text,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -133,7 +133,10 @@ fn stream_info(start: Instant) -> StreamInfo {
         address("127.1.2.3:40000"),
         (start, start_time()),
     );
-    connection.listener_name = "lis".into();
+    connection.listener = Some(Rc::new(ListenerInfo {
+        name: "lis".into(),
+        metadata: None,
+    }));
     let mut info = StreamInfo::new(Rc::new(connection), Timings::new(start_time(), start));
     info.timings.last_downstream_rx = after(84);
     info.timings.first_upstream_tx = after(1_000);

@@ -6,6 +6,7 @@ use crate::tls_info::TlsInfo;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -44,30 +45,49 @@ pub enum Summary {
     Given(Box<StreamInfo>),
 }
 
+/// What the connections of a listener have in common.
+#[derive(Clone, Debug)]
+pub struct ListenerInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its metadata.
+    pub metadata: Option<Arc<Metadata>>,
+}
+
+/// What the connections of a filter chain have in common.
+#[derive(Clone, Debug)]
+pub struct FilterChainInfo {
+    /// Its name, empty if it has none.
+    pub name: Arc<str>,
+    /// Its metadata.
+    pub metadata: Option<Arc<Metadata>>,
+}
+
+/// The addresses of a socket itself.
+#[derive(Clone, Debug)]
+struct DirectAddresses {
+    local: Address,
+    remote: Address,
+}
+
 /// A connection's facts: written while it is set up, then read by its streams and logs.
 pub struct ConnectionInfo {
     /// A number unique in this process.
     pub id: u64,
-    /// Where the peer connected to; a listener filter may have restored the original.
+    /// Where the peer connected to; [`restore`](Self::restore) changes it.
     pub local_address: Address,
-    /// The address that the socket has itself.
-    pub direct_local_address: Address,
-    /// The peer, as the PROXY protocol may name it.
+    /// The peer, as the PROXY protocol may name it; [`restore`](Self::restore) changes it.
     pub remote_address: Address,
-    /// The peer of the socket itself.
-    pub direct_remote_address: Address,
+    /// The socket's own addresses, where they are others.
+    direct: Option<Box<DirectAddresses>>,
     /// Wall time of the accept.
     pub start_time: SystemTime,
     /// Monotonic time of the accept.
     pub start: Instant,
-    /// The listener's name.
-    pub listener_name: Arc<str>,
-    /// The filter chain's name, empty if it has none.
-    pub filter_chain_name: Arc<str>,
-    /// The listener's metadata.
-    pub listener_metadata: Option<Arc<Metadata>>,
-    /// The filter chain's metadata.
-    pub filter_chain_metadata: Option<Arc<Metadata>>,
+    /// The listener.
+    pub listener: Option<Rc<ListenerInfo>>,
+    /// The filter chain, once it is chosen.
+    pub filter_chain: Option<Rc<FilterChainInfo>>,
     /// SNI, if the client sent it.
     pub requested_server_name: Option<Arc<str>>,
     /// Protocols the client offered by ALPN, as an inspector saw them.
@@ -92,19 +112,15 @@ pub struct ConnectionInfo {
 impl ConnectionInfo {
     /// A connection that was just accepted; everything that isn't known yet is absent.
     pub fn new(id: u64, local: Address, remote: Address, time: (Instant, SystemTime)) -> Self {
-        let unnamed: Arc<str> = "".into();
         Self {
             id,
-            direct_local_address: local.clone(),
             local_address: local,
-            direct_remote_address: remote.clone(),
             remote_address: remote,
+            direct: None,
             start: time.0,
             start_time: time.1,
-            listener_name: Arc::clone(&unnamed),
-            filter_chain_name: unnamed,
-            listener_metadata: None,
-            filter_chain_metadata: None,
+            listener: None,
+            filter_chain: None,
             requested_server_name: None,
             requested_application_protocols: Vec::new(),
             tls: None,
@@ -116,4 +132,49 @@ impl ConnectionInfo {
             filter_state: RefCell::default(),
         }
     }
+
+    /// A listener filter has found out where the peer wanted to go, and who it is.
+    pub fn restore(&mut self, local: Address, remote: Address) {
+        let direct = DirectAddresses {
+            local: std::mem::replace(&mut self.local_address, local),
+            remote: std::mem::replace(&mut self.remote_address, remote),
+        };
+        // Of several filters the first has seen the socket's.
+        self.direct.get_or_insert_with(|| Box::new(direct));
+    }
+
+    /// The address that the socket has itself.
+    pub fn direct_local_address(&self) -> &Address {
+        let direct = self.direct.as_ref();
+        direct.map_or(&self.local_address, |direct| &direct.local)
+    }
+
+    /// The peer of the socket itself.
+    pub fn direct_remote_address(&self) -> &Address {
+        let direct = self.direct.as_ref();
+        direct.map_or(&self.remote_address, |direct| &direct.remote)
+    }
+
+    /// The listener's name, empty if there is none.
+    pub fn listener_name(&self) -> &str {
+        self.listener.as_ref().map_or("", |listener| &listener.name)
+    }
+
+    /// The filter chain's name, empty if it has none.
+    pub fn filter_chain_name(&self) -> &str {
+        self.filter_chain.as_ref().map_or("", |chain| &chain.name)
+    }
+
+    /// The listener's metadata.
+    pub fn listener_metadata(&self) -> Option<&Metadata> {
+        self.listener.as_ref()?.metadata.as_deref()
+    }
+
+    /// The filter chain's metadata.
+    pub fn filter_chain_metadata(&self) -> Option<&Metadata> {
+        self.filter_chain.as_ref()?.metadata.as_deref()
+    }
 }
+
+// One for each connection, however idle.
+const _: () = assert!(size_of::<ConnectionInfo>() <= 320);

@@ -10,7 +10,7 @@ pub mod timings;
 pub mod tls_info;
 pub mod upstream_info;
 
-pub use connection_info::{CloseType, ConnectionInfo, Summary};
+pub use connection_info::{CloseType, ConnectionInfo, FilterChainInfo, ListenerInfo, Summary};
 pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
 pub use protocol::Protocol;
 pub use response_flags::{ResponseFlag, ResponseFlags};

@@ -337,7 +337,8 @@ impl HttpConnectionManager {
                 stats.downstream_flow_control_paused_reading_total().inc();
             }
         }
-        if !self.input.is_empty() && self.input.len() <= SMALL_REST {
+        // An empty rest, too, would hold its block, for as long as the connection is idle.
+        if self.input.len() <= SMALL_REST {
             self.input = Bytes::copy_from_slice(&self.input);
         }
     }

@@ -117,7 +117,7 @@ impl ChainMatcher {
             .find_server_name(server_name)?
             .find(&[transport_protocol.as_bytes()])?
             .find(&info.requested_application_protocols)?
-            .find(ip_of(&info.direct_remote_address))?;
+            .find(ip_of(info.direct_remote_address()))?;
         let remote = socket_of(&info.remote_address);
         by_type
             .find(|| is_local(info))?
@@ -144,7 +144,7 @@ fn is_local(info: &ConnectionInfo) -> bool {
     let remote = match &info.remote_address {
         Address::Ip(remote) => remote.ip(),
         Address::Pipe(_) => return true,
-        Address::Internal { .. } => return false,
+        Address::Internal(_) => return false,
     };
     let loopback = match remote {
         IpAddr::V4(v4) => v4 == Ipv4Addr::LOCALHOST,

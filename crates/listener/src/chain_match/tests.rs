@@ -48,15 +48,19 @@ fn find(matcher: &ChainMatcher, text: &str) -> Option<usize> {
         Err(_) => Address::Pipe(text.into()),
     };
     let time = (nuncio_base::time::monotonic(), nuncio_base::time::wall());
-    let remote = address("10.1.1.1:5000");
-    let mut info = ConnectionInfo::new(1, address("127.0.0.1:80"), remote, time);
+    let value = |wanted: &str| {
+        let mut parts = text.split_whitespace();
+        parts.find_map(|part| part.strip_prefix(wanted)?.strip_prefix('='))
+    };
+    let local = address(value("local").unwrap_or("127.0.0.1:80"));
+    let direct = address(value("direct").unwrap_or("10.1.1.1:5000"));
+    let mut info = ConnectionInfo::new(1, local.clone(), direct, time);
+    info.restore(local, address(value("remote").unwrap_or("10.1.1.1:5000")));
     let mut transport_protocol = "";
     for part in text.split_whitespace() {
         let (key, value) = part.split_once('=').unwrap();
         match key {
-            "local" => info.local_address = address(value),
-            "remote" => info.remote_address = address(value),
-            "direct" => info.direct_remote_address = address(value),
+            "local" | "remote" | "direct" => {}
             "sni" => info.requested_server_name = Some(value.into()),
             "tp" => transport_protocol = value,
             "alpn" => {

@@ -26,9 +26,9 @@ impl End {
         let upstream = cx.info.upstream.as_deref();
         match self {
             Self::DownstreamLocal => Some(&connection.local_address),
-            Self::DownstreamDirectLocal => Some(&connection.direct_local_address),
+            Self::DownstreamDirectLocal => Some(connection.direct_local_address()),
             Self::DownstreamRemote => Some(cx.info.downstream_remote_address()),
-            Self::DownstreamDirectRemote => Some(&connection.direct_remote_address),
+            Self::DownstreamDirectRemote => Some(connection.direct_remote_address()),
             Self::UpstreamLocal => upstream?.local_address.as_ref(),
             Self::UpstreamRemote => remote_address(upstream?),
             Self::UpstreamHost => upstream?.address.as_ref(),
@@ -158,8 +158,8 @@ impl ConnectionField {
             Self::UpstreamCloseReason => {
                 Rendered::maybe_text(out, upstream.and_then(|info| info.local_close_reason))
             }
-            Self::ListenerName => Rendered::name(out, &connection.listener_name),
-            Self::FilterChainName => Rendered::name(out, &connection.filter_chain_name),
+            Self::ListenerName => Rendered::name(out, connection.listener_name()),
+            Self::FilterChainName => Rendered::name(out, connection.filter_chain_name()),
         }
     }
 }
@@ -174,8 +174,8 @@ fn write_part(address: &Address, part: Part, out: &mut Vec<u8>) -> Rendered {
         (Part::Port, Address::Ip(address)) => {
             return Rendered::count(out, u64::from(address.port()));
         }
-        (Part::EndpointId, Address::Internal { endpoint_id, .. }) => {
-            out.extend_from_slice(endpoint_id.as_bytes());
+        (Part::EndpointId, Address::Internal(address)) => {
+            out.extend_from_slice(address.endpoint_id.as_bytes());
         }
         (Part::EndpointId, _) => {}
         (Part::Network(_) | Part::Port, _) => return Rendered::Blank,

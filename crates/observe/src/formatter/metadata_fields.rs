@@ -42,8 +42,8 @@ impl Owner {
             Self::Route => info.route_metadata.as_deref(),
             Self::VirtualHost => info.virtual_host_metadata.as_deref(),
             Self::Host => info.host_metadata.as_deref(),
-            Self::Listener => info.connection.listener_metadata.as_deref(),
-            Self::FilterChain => info.connection.filter_chain_metadata.as_deref(),
+            Self::Listener => info.connection.listener_metadata(),
+            Self::FilterChain => info.connection.filter_chain_metadata(),
         }
     }
 }

@@ -48,7 +48,7 @@ impl LocalNetworkFilterFactory for Named {
 impl NetworkFilter for Named {
     fn on_data(&mut self, cx: &mut ConnCx<'_>, data: &mut Buffer, _end: bool) -> FilterStatus {
         data.clear();
-        let name = cx.info().filter_chain_name.to_string();
+        let name = cx.info().filter_chain_name().to_owned();
         cx.out().push(name.into());
         FilterStatus::StopIteration
     }
