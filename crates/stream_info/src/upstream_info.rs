@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub struct Attempt {
     /// The host's address.
     pub address: Address,
-    /// The host's name: its `hostname`, else its address.
+    /// The host's `hostname`; empty if it has none: then its address stands for it.
     pub host_name: Arc<str>,
     /// The upstream connection's number.
     pub connection_id: u64,
@@ -24,7 +24,7 @@ pub struct Attempt {
 pub struct UpstreamInfo {
     /// The host's address; absent until one was chosen.
     pub address: Option<Address>,
-    /// The host's name: its `hostname`, else its address.
+    /// The host's `hostname`; empty if it has none: then its address stands for it.
     pub host_name: Arc<str>,
     /// The connection's own address.
     pub local_address: Option<Address>,

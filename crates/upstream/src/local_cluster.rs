@@ -9,6 +9,7 @@ use crate::pool::tcp::TcpRequest;
 use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats};
+use nuncio_codec::h1::H1Stats;
 use nuncio_stats::LocalResponseCodes;
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
@@ -20,12 +21,20 @@ pub(crate) struct ClusterCore {
     pub worker: Rc<Worker>,
     pub info: Arc<ClusterInfo>,
     pub stats: ClusterTrafficStats,
+    http1_stats: OnceCell<H1Stats>,
     resources: [LocalResources; 2],
 }
 
 impl ClusterCore {
     pub fn spec(&self) -> &ClusterSpec {
         &self.info.spec
+    }
+
+    /// The codec's stats: there, as in Envoy, from the first connection on.
+    pub fn http1_stats(&self) -> &H1Stats {
+        let scope = &self.info.scope;
+        let make = || scope.scope("http1").group::<H1Stats>().local();
+        self.http1_stats.get_or_init(make)
     }
 
     pub fn try_take(&self, priority: Priority, resource: Resource) -> bool {
@@ -61,6 +70,7 @@ impl LocalCluster {
         let core = Rc::new(ClusterCore {
             worker: Rc::clone(worker),
             stats: info.traffic_stats.local(),
+            http1_stats: OnceCell::new(),
             resources: Priority::ALL.map(|priority| LocalResources::new(info.resources(priority))),
             info,
         });

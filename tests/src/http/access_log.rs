@@ -75,3 +75,36 @@ fn json_keeps_types_and_leaves_out_nothing() {
     });
     assert_eq!(line, expected);
 }
+
+#[test]
+fn bytes_are_counted_on_both_sides() {
+    let upstream = Upstream::http(|request| match request.path.as_str() {
+        "/interim" => Reply::raw("HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 204 No\r\n\r\n"),
+        _ => Reply::new(200, "x-foo:  bar  \r\n", "hi"),
+    });
+    let proxy = Config::http(&[route("/", "up")])
+        .access_log(
+            "%UPSTREAM_HEADER_BYTES_SENT% %UPSTREAM_WIRE_BYTES_SENT% \
+             %UPSTREAM_HEADER_BYTES_RECEIVED% %UPSTREAM_WIRE_BYTES_RECEIVED% \
+             %DOWNSTREAM_HEADER_BYTES_RECEIVED% %DOWNSTREAM_WIRE_BYTES_RECEIVED% \
+             %UPSTREAM_HOST_NAME% %UPSTREAM_HOST_NAME_WITHOUT_PORT%",
+        )
+        .cluster("up", &[upstream.address()])
+        .start();
+    let mut connection = proxy.connect();
+    assert_eq!(connection.get("/").status, 200);
+    let _ = connection.request("POST", "/a", "", "hello");
+    assert_eq!(connection.get("/interim").status, 204);
+    let host = format!("{} 127.0.0.1", upstream.address());
+    let bytes = [
+        "130 148 29 56 13 32",
+        "149 174 29 56 31 58",
+        "130 155 8 50 13 39",
+    ];
+    let expected = bytes.map(|bytes| format!("{bytes} {host}"));
+    assert_eq!(proxy.access_log(3), expected);
+    let names = proxy
+        .admin("/stats?filter=cluster.up.http1.*underscores")
+        .text();
+    assert_eq!(names.lines().count(), 2, "{names}");
+}

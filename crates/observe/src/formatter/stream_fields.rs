@@ -217,13 +217,13 @@ impl StreamField {
                 let reason = upstream.and_then(|info| info.transport_failure_reason.as_deref());
                 write_without_spaces(out, reason.filter(|reason| !reason.is_empty()))
             }
-            Self::HostName { port } => match upstream.and_then(host_name) {
-                None => Rendered::Absent,
-                Some(name) => {
-                    write_host_name(out, name, port);
+            Self::HostName { port } => {
+                let host = upstream.and_then(|of| Some((of.address.as_ref()?, &*of.host_name)));
+                host.map_or(Rendered::Absent, |(address, name)| {
+                    write_host_name(out, address, name, port);
                     Rendered::Text
-                }
-            },
+                })
+            }
             Self::Attempted(attempted) => attempted.write(upstream, out),
             Self::PoolReady => match upstream.and_then(|upstream| upstream.pool_ready) {
                 None => Rendered::Absent,
@@ -291,14 +291,13 @@ fn write_flags(info: &StreamInfo, out: &mut Vec<u8>, long: bool) -> Rendered {
     Rendered::Text
 }
 
-/// The host's name, once a host was chosen.
-fn host_name(upstream: &UpstreamInfo) -> Option<&str> {
-    upstream.address.as_ref().map(|_| &*upstream.host_name)
-}
-
-fn write_host_name(out: &mut Vec<u8>, name: &str, port: bool) {
-    if port {
-        return out.extend_from_slice(name.as_bytes());
+/// A host without a name has its address for one.
+fn write_host_name(out: &mut Vec<u8>, address: &Address, name: &str, port: bool) {
+    match (name.is_empty(), port) {
+        (true, true) => return write_address(out, address),
+        (true, false) => return write_without_port(out, address),
+        (false, true) => return out.extend_from_slice(name.as_bytes()),
+        (false, false) => {}
     }
     if let Ok(address) = name.parse::<std::net::SocketAddr>() {
         return write_without_port(out, &Address::Ip(address));
@@ -338,7 +337,7 @@ impl Attempted {
         match self {
             Self::Hosts { port: true } => write_address(out, address),
             Self::Hosts { port: false } => write_without_port(out, address),
-            Self::HostNames { port } => write_host_name(out, name, port),
+            Self::HostNames { port } => write_host_name(out, address, name, port),
             Self::ConnectionIds => write_u64(out, id),
         }
     }

@@ -72,6 +72,7 @@ impl Http1Connection {
             connect_start: counted.connect_start,
             connect_end: counted.connect_end.unwrap_or(now),
         };
+        core.http1_stats();
         counted.requests = Some(0);
         Self {
             transport: connected.transport,
@@ -154,7 +155,7 @@ impl Http1Connection {
         progress.request_ended = end.is_end();
         progress.asks_to_switch = headers.get(names::METHOD) == Some(b"CONNECT".as_slice())
             || (headers.contains(names::UPGRADE) && headers.contains(names::CONNECTION));
-        self.bytes.header_sent += (self.out.len() - before) as u64;
+        self.bytes.header_sent += fields_sent(&self.out, before);
     }
 
     pub fn send_data(&mut self, data: &mut Buffer, end: End) {
@@ -216,13 +217,9 @@ impl Http1Connection {
             return Poll::Pending;
         }
         loop {
-            let before = self.input.len();
             let (codec, settings, input) = (&mut self.codec, &self.settings, &mut self.input);
             match self.headers.with(|pool| codec.next(settings, input, pool)) {
-                Ok(Some(frame)) => {
-                    let taken = before - self.input.len();
-                    return Poll::Ready(self.on_frame(frame, taken, task));
-                }
+                Ok(Some(frame)) => return Poll::Ready(self.on_frame(frame, task)),
                 Ok(None) => {}
                 Err(_) => return Poll::Ready(self.protocol_error()),
             }
@@ -237,10 +234,10 @@ impl Http1Connection {
         }
     }
 
-    fn on_frame(&mut self, frame: Frame, taken: usize, task: &mut Context<'_>) -> Frame {
+    fn on_frame(&mut self, frame: Frame, task: &mut Context<'_>) -> Frame {
         match &frame {
             Frame::Headers(headers, end) => {
-                self.bytes.header_received += taken as u64;
+                self.bytes.header_received += fields_received(headers);
                 self.progress.response_headers = true;
                 self.progress.response_ended = end.is_end();
                 if asks_to_close(headers) {
@@ -248,8 +245,8 @@ impl Http1Connection {
                 }
                 self.switch(task);
             }
-            Frame::Informational(_) => {
-                self.bytes.header_received += taken as u64;
+            Frame::Informational(headers) => {
+                self.bytes.header_received += fields_received(headers);
                 self.progress.response_began = !self.input.is_empty();
             }
             Frame::Data(_, end) => self.progress.response_ended = end.is_end(),
@@ -364,6 +361,23 @@ impl Http1Connection {
             self.input = Bytes::copy_from_slice(&self.input);
         }
     }
+}
+
+/// The bytes of a request's header fields, which begin at `start` of `out`; as Envoy counts them,
+/// without the first and the last line of the head.
+fn fields_sent(out: &Buffer, start: usize) -> u64 {
+    let bytes = out.slices().flat_map(|slice| slice.iter()).skip(start);
+    let line = bytes.take_while(|byte| **byte != b'\n').count() + 1;
+    (out.len() - start).saturating_sub(line + 2) as u64
+}
+
+/// The bytes of a response's header fields as Envoy counts them: with a colon and the end of the
+/// line, which it counts where there is no field too.
+fn fields_received(headers: &HeaderMap) -> u64 {
+    let status = headers.get(names::STATUS);
+    let status = status.map_or(0, |value| ":status".len() + value.len());
+    let fields = headers.len().saturating_sub(1).max(1);
+    (headers.byte_size().saturating_sub(status) + 3 * fields) as u64
 }
 
 /// Whether a response announces the end of its connection by a header.
