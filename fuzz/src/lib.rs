@@ -34,6 +34,14 @@ pub const TARGETS: &[Target] = &[
         run: nuncio_codec::h1::fuzz::check_server,
     },
     Target {
+        name: "h2_hpack",
+        run: nuncio_codec::h2::fuzz::check_hpack,
+    },
+    Target {
+        name: "h2_server",
+        run: nuncio_codec::h2::fuzz::check_server,
+    },
+    Target {
         name: "path",
         run: targets::path::run,
     },

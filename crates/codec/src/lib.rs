@@ -3,8 +3,10 @@
 //! A codec is pulled: `next` gives one frame at a time, so that a read full of pipelined requests
 //! stays under the connection manager's control.
 
+mod chars;
 pub mod client_hello;
 pub mod h1;
+pub mod h2;
 pub mod header_pool;
 pub mod message;
 

@@ -35,7 +35,7 @@ pub fn limit(
     })
 }
 
-fn convert(cx: &mut ParseCx, value: &Proto) -> Parsed<Duration> {
+pub(crate) fn convert(cx: &mut ParseCx, value: &Proto) -> Parsed<Duration> {
     match (u64::try_from(value.seconds), u32::try_from(value.nanos)) {
         (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => {
             Ok(Duration::new(seconds.min(LONGEST_SECONDS), nanos))

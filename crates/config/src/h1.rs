@@ -1,10 +1,12 @@
 //! `envoy.config.core.v3.Http1ProtocolOptions`, for both sides.
 
-use nuncio_codec::h1::{H1Settings, HeaderCase};
+use nuncio_codec::h1::{H1Settings, HeaderCase, UnderscoresAction};
 use nuncio_extension::{ParseCx, Parsed};
-use nuncio_proto::envoy::config::core::v3::Http1ProtocolOptions;
+use nuncio_proto::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction;
 use nuncio_proto::envoy::config::core::v3::http1_protocol_options::HeaderKeyFormat;
 use nuncio_proto::envoy::config::core::v3::http1_protocol_options::header_key_format::HeaderFormat;
+use nuncio_proto::envoy::config::core::v3::{Http1ProtocolOptions, HttpProtocolOptions};
+use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
 /// Converts the options; defaults where there are none.
 ///
@@ -38,6 +40,34 @@ pub fn settings(cx: &mut ParseCx, options: Option<Http1ProtocolOptions>) -> Pars
         options.use_balsa_parser.is_some_and(|value| !value.value),
     )?;
     Ok(settings)
+}
+
+/// Converts what a connection manager says of HTTP/1.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn downstream(cx: &mut ParseCx, proto: &HttpConnectionManager) -> Parsed<H1Settings> {
+    let options = proto.http_protocol_options.clone();
+    let mut settings = cx.field("http_protocol_options", |cx| settings(cx, options))?;
+    if let Some(limit) = &proto.max_request_headers_kb {
+        settings.max_headers_kb = limit.value;
+    }
+    if let Some(common) = &proto.common_http_protocol_options {
+        if let Some(limit) = &common.max_headers_count {
+            settings.max_headers_count = limit.value;
+        }
+        settings.underscores = underscores(common);
+    }
+    Ok(settings)
+}
+
+/// What becomes of header names with underscores.
+pub(crate) fn underscores(common: &HttpProtocolOptions) -> UnderscoresAction {
+    match common.headers_with_underscores_action() {
+        HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,
+        HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::RejectRequest,
+        HeadersWithUnderscoresAction::DropHeader => UnderscoresAction::DropHeader,
+    }
 }
 
 fn header_case(cx: &mut ParseCx, format: Option<HeaderKeyFormat>) -> Parsed<HeaderCase> {

@@ -23,6 +23,7 @@ pub mod filter_chain;
 pub mod filter_config;
 pub mod format;
 pub mod h1;
+pub mod h2;
 pub mod hash_policy;
 pub mod header_case;
 pub mod header_mutation;

@@ -53,7 +53,6 @@ pub struct Connection {
     half_close: bool,
     read_ended: bool,
     write_ended: bool,
-    delayed_close: Duration,
     timer: Timer,
     _guard: Option<Box<dyn Any>>,
 }
@@ -72,6 +71,7 @@ impl Connection {
             worker,
             info,
             buffer_limit: settings.buffer_limit,
+            delayed_close: settings.delayed_close,
             read_disabled: 0,
             end_write: false,
             close: None,
@@ -91,7 +91,6 @@ impl Connection {
             opened: 0,
             read_ended: false,
             write_ended: false,
-            delayed_close: settings.delayed_close,
             timer: Timer::default(),
             _guard: guard,
         }
@@ -255,21 +254,7 @@ impl Connection {
         }
         self.poll_calls(task, out);
         for index in 0..usize::from(self.opened) {
-            let Self {
-                filters,
-                shared,
-                transport,
-                ..
-            } = self;
-            filters[index].poll(
-                &mut ConnCx {
-                    shared,
-                    transport,
-                    out,
-                    index,
-                },
-                task,
-            );
+            self.with_filter(index, out, |filter, cx| filter.poll(cx, task));
         }
         while let Some(from) = self.shared.resume_from.take() {
             self.run_filters(usize::from(from), input, out);
@@ -284,42 +269,31 @@ impl Connection {
             let Poll::Ready((index, done)) = calls.poll_next(task) else {
                 return;
             };
-            let Self {
-                filters,
-                shared,
-                transport,
-                ..
-            } = self;
-            done(
-                &mut *filters[index],
-                &mut ConnCx {
-                    shared,
-                    transport,
-                    out,
-                    index,
-                },
-            );
+            self.with_filter(index, out, done);
         }
+    }
+
+    /// Calls a filter back.
+    fn with_filter(
+        &mut self,
+        index: usize,
+        out: &mut Buffer,
+        call: impl FnOnce(&mut dyn NetworkFilter, &mut ConnCx<'_>),
+    ) {
+        let (shared, transport) = (&mut self.shared, &mut self.transport);
+        let mut cx = ConnCx {
+            shared,
+            transport,
+            out,
+            index,
+        };
+        call(&mut *self.filters[index], &mut cx);
     }
 
     /// Tells the filters what happened.
     fn event(&mut self, event: ConnectionEvent, out: &mut Buffer) {
         for index in 0..usize::from(self.opened) {
-            let Self {
-                filters,
-                shared,
-                transport,
-                ..
-            } = self;
-            filters[index].on_event(
-                &mut ConnCx {
-                    shared,
-                    transport,
-                    out,
-                    index,
-                },
-                event,
-            );
+            self.with_filter(index, out, |filter, cx| filter.on_event(cx, event));
         }
     }
 

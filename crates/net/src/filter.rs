@@ -9,6 +9,7 @@ use std::any::Any;
 use std::future::Future;
 use std::rc::Rc;
 use std::task::Context;
+use std::time::Duration;
 
 /// What a filter says of the data it was shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub info: Rc<ConnectionInfo>,
     /// Soft limit on what waits to be written, and on what is read ahead.
     pub buffer_limit: usize,
+    /// How long [`Close::FlushAndDelay`] waits for the peer.
+    pub delayed_close: Duration,
     pub read_disabled: u16,
     pub end_write: bool,
     pub close: Option<Close>,
@@ -144,6 +147,11 @@ impl ConnCx<'_> {
     /// Closes the connection; of several orders the hardest counts.
     pub fn close(&mut self, close: Close) {
         self.shared.close = self.shared.close.max(Some(close));
+    }
+
+    /// Sets how long [`Close::FlushAndDelay`] waits for the peer to close first; zero: not at all.
+    pub fn set_delayed_close(&mut self, delay: Duration) {
+        self.shared.delayed_close = delay;
     }
 
     /// Whether the connection is being closed.

@@ -186,6 +186,7 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
         stat_prefix: "admin".to_owned(),
         codec: CodecType::Auto,
         h1: Arc::default(),
+        h2: Arc::default(),
         chain: ChainSpec {
             filters: vec![entry],
         },
@@ -230,13 +231,15 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
             request_headers: None,
             max_connection_duration: None,
             max_stream_duration: None,
+            drain: Duration::from_millis(100),
+            delayed_close: Duration::from_secs(1),
         },
-        drain_timeout: Duration::from_millis(100),
         max_requests_per_connection: 0,
         buffer_limit: BODY_BYTES,
         stats: scope.group(),
         tracing_stats: None,
         h1_stats: server.env.store.scope("http1").group(),
+        h2_stats: server.env.store.scope("http2"),
         listener_stats: listener_scope.group(),
     }))
 }

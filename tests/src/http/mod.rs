@@ -1,10 +1,11 @@
-//! HTTP/1 through the connection manager and the router.
+//! HTTP/1 and HTTP/2 through the connection manager and the router.
 
 mod access_log;
 mod allocations;
 mod connect;
 mod connections;
 mod framing;
+mod http2;
 mod limits;
 mod route_matcher;
 mod routing;

@@ -1,8 +1,8 @@
 //! The `connection` header: what it says about the connection, and the fields it names.
 
-use super::chars::{elements, has_element};
 use super::error::H1Error;
 use super::settings::UpgradeMatcher;
+use crate::chars::{elements, has_element};
 use nuncio_base::{HeaderMap, Known, names};
 
 /// As many names as this in a request's `connection`, and it is refused; so does Envoy.

@@ -3,9 +3,9 @@
 //! What the map says about framing is not believed: `transfer-encoding` is never copied, and a
 //! line cannot be smuggled in through a value, whoever put it there.
 
-use super::chars::is_all_visible;
 use super::settings::{H1Settings, HeaderCase};
 use crate::End;
+use crate::chars::is_all_visible;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::header_case::{OriginalCase, OtherNames};
 use nuncio_base::{Buffer, HeaderMap, Known, names};

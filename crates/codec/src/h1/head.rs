@@ -4,12 +4,12 @@
 //! disagree about lines is what smuggling lives on, so this one does not). Folded lines, space
 //! before a colon and bytes that cannot be there are refused, where Envoy repairs them.
 
-use super::chars::{LOWER_TOKEN, has_control, is_value, trim};
 use super::error::H1Error;
 use super::scan::{SHORT_NAME, field_line};
 use super::settings::{H1Settings, HeaderCase, UnderscoresAction};
 use super::start_line::{RequestLine, StatusLine, is_method_start};
 use crate::HeaderPool;
+use crate::chars::{LOWER_TOKEN, has_control, is_value, trim};
 use memchr::memchr;
 use nuncio_base::header_name::{MessageKind, UnknownName};
 use nuncio_base::{HeaderMap, Known, names};

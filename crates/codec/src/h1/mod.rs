@@ -12,7 +12,6 @@
 //! `transfer-encoding` but its own).
 
 mod body;
-mod chars;
 mod chunk;
 mod client;
 mod connection_header;

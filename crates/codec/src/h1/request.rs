@@ -1,7 +1,6 @@
 //! A request's head, once its lines are read: framing, target and what else must hold.
 
 use super::body::Body;
-use super::chars::{is_authority, number};
 use super::connection_header::{
     asks_to_close, is_upgrade, remove_ignored_upgrades, remove_nominated,
 };
@@ -10,6 +9,7 @@ use super::head::{Head, Start};
 use super::settings::H1Settings;
 use super::start_line::{RequestLine, Version};
 use super::target::Absolute;
+use crate::chars::{is_authority, number};
 use nuncio_base::{HeaderMap, names};
 
 /// What the codec must remember of a request.

@@ -1,7 +1,7 @@
 //! Takes a whole, ordinary field line apart in one pass. Whatever is unusual is left to the slower
 //! reading, which finds out what is wrong.
 
-use super::chars::{LOWER_TOKEN, first_control};
+use crate::chars::{LOWER_TOKEN, first_control};
 
 /// Names up to this length are lowered on the stack.
 pub(super) const SHORT_NAME: usize = 64;

@@ -2,9 +2,9 @@
 //!
 //! One space between the parts, nothing around them; Envoy takes any white space.
 
-use super::chars::{has_control, is_all_visible};
 use super::error::H1Error;
 use super::settings::H1Settings;
+use crate::chars::{has_control, is_all_visible};
 use memchr::memchr;
 use nuncio_base::header_name::is_token;
 use std::ops::Range;
@@ -189,7 +189,7 @@ impl StatusLine {
         if number < 100 {
             return Err(H1Error::INVALID_STATUS);
         }
-        if !super::chars::is_value(reason) {
+        if !crate::chars::is_value(reason) {
             return Err(H1Error::INVALID_CHARACTERS);
         }
         let reason_at = begin + line.len() - reason.len();

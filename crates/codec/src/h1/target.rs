@@ -93,7 +93,7 @@ fn is_host_and_port(authority: &[u8], needs_port: bool) -> bool {
             [] => !needs_port,
             [b':', digits @ ..] => {
                 (1..=5).contains(&digits.len())
-                    && super::chars::number(digits).is_some_and(|port| port <= 65535)
+                    && crate::chars::number(digits).is_some_and(|port| port <= 65535)
             }
             _ => false,
         }

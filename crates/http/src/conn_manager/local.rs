@@ -8,9 +8,11 @@ use crate::route_source::LocalRoutes;
 use nuncio_base::time::HttpDate;
 use nuncio_codec::HeaderPool;
 use nuncio_codec::h1::H1Stats;
+use nuncio_codec::h2::H2Local;
 use nuncio_observe::AccessLog;
 use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ pub struct HcmLocal {
     pub(crate) stats: HcmStats,
     pub(crate) listener_stats: ListenerHttpStats,
     pub(crate) h1_stats: H1Stats,
+    /// Made with the first connection that speaks HTTP/2, as its stats are shown from then on.
+    h2: OnceCell<Rc<H2Local>>,
     pub(crate) header_pool: Rc<LocalSlot<HeaderPool>>,
     pub(crate) date: LocalSlot<HttpDate>,
 }
@@ -50,9 +54,20 @@ impl HcmLocal {
             stats,
             listener_stats: spec.listener_stats.local(),
             h1_stats: spec.h1_stats.local(),
+            h2: OnceCell::new(),
             header_pool: worker.services().get_or_default(),
             date: LocalSlot::default(),
             spec: Arc::clone(spec),
+        })
+    }
+
+    /// What connections that speak HTTP/2 share.
+    pub(crate) fn http2(&self) -> &Rc<H2Local> {
+        self.h2.get_or_init(|| {
+            Rc::new(H2Local {
+                settings: Arc::clone(&self.spec.h2),
+                stats: self.spec.h2_stats.group().local(),
+            })
         })
     }
 }

@@ -1,20 +1,28 @@
 //! The HTTP connection manager: a network filter that ends a connection's bytes in HTTP streams.
 //!
-//! `manager` drives codec and stream, `request` and `response` hold what Envoy does to heads,
-//! `stream` is one request's life.
+//! `manager` finds out the HTTP version, `http1` and `http2` drive codec and streams, `request` and
+//! `response` hold what Envoy does to heads, `stream` is one request's life.
 
+mod connection;
 mod counted;
 mod forwarded;
+mod http1;
+mod http2;
+mod http2_streams;
+mod keep_alive;
 mod local;
 mod manager;
 mod original_ip;
 pub mod path;
+mod premature;
 mod proxy_status;
 mod request;
 mod response;
 mod spec;
 mod stats;
 mod stream;
+mod stream_timeouts;
+mod stream_waker;
 
 pub use local::HcmLocal;
 pub use manager::HttpConnectionManager;

@@ -218,7 +218,8 @@ fn check_upgrade(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalR
         .any(|name| kind.eq_ignore_ascii_case(name.as_bytes()));
     let of_route = state.route.action().and_then(|action| action.upgrade(kind));
     let allowed = of_route.map_or(of_manager, |upgrade| upgrade.enabled);
-    if allowed {
+    // Without a route there is another answer.
+    if allowed || state.route.selected().is_none() {
         return Ok(());
     }
     local.stats.downstream_rq_ws_on_non_ws_route().inc();

@@ -6,9 +6,10 @@ use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
 use crate::factory::ChainSpec;
 use crate::route_source::RouteSource;
 use nuncio_codec::h1::{H1Settings, H1Stats};
+use nuncio_codec::h2::H2Settings;
 use nuncio_matching::CidrList;
 use nuncio_observe::AccessLogSpec;
-use nuncio_stats::Group;
+use nuncio_stats::{Group, Scope};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub enum CodecType {
     Auto,
     /// HTTP/1 only.
     Http1,
+    /// HTTP/2 only.
+    Http2,
 }
 
 /// What becomes of the `server` header of responses.
@@ -135,6 +138,10 @@ pub struct Timeouts {
     pub max_connection_duration: Option<Duration>,
     /// A stream as a whole.
     pub max_stream_duration: Option<Duration>,
+    /// How long a draining connection waits before it is closed.
+    pub drain: Duration,
+    /// How long a connection that was closed waits for the client to close it too.
+    pub delayed_close: Duration,
 }
 
 /// A connection manager's configuration, the same for all workers.
@@ -145,6 +152,8 @@ pub struct HcmSpec {
     pub codec: CodecType,
     /// The HTTP/1 codec's settings.
     pub h1: Arc<H1Settings>,
+    /// The HTTP/2 codec's settings.
+    pub h2: Arc<H2Settings>,
     /// The HTTP filters.
     pub chain: ChainSpec,
     /// Where its route tables come from.
@@ -199,8 +208,6 @@ pub struct HcmSpec {
     pub timeouts: Timeouts,
     /// A connection that has lasted too long ends with a response only.
     pub safe_max_connection_duration: bool,
-    /// How long a draining connection waits before it is closed.
-    pub drain_timeout: Duration,
     /// How many requests a connection may carry; 0: any number.
     pub max_requests_per_connection: u64,
     /// How much a stream may buffer, in bytes; from the listener.
@@ -211,6 +218,8 @@ pub struct HcmSpec {
     pub tracing_stats: Option<Group<TracingStats>>,
     /// `http1.*`, the same for all connection managers.
     pub h1_stats: Group<H1Stats>,
+    /// `http2.*`, the same for all connection managers; it is there once it is needed.
+    pub h2_stats: Scope,
     /// `listener.<address>.http.<stat_prefix>.*`.
     pub listener_stats: Group<ListenerHttpStats>,
 }

@@ -8,7 +8,7 @@ use crate::grpc_timeout;
 use crate::local_reply::LocalReply;
 use nuncio_base::time::millis;
 use nuncio_base::{Buffer, HeaderMap, names};
-use nuncio_codec::h1::{H1Error, H1Server, reason_phrase};
+use nuncio_codec::h1::reason_phrase;
 use nuncio_codec::{End, ResetReason};
 use nuncio_stream_info::{ConnectionInfo, Protocol, ResponseFlag, StreamInfo, Timings};
 use std::rc::Rc;
@@ -17,32 +17,39 @@ use std::time::{Duration, Instant};
 
 /// A stream of the connection manager: the filters' stream and what only the manager needs.
 pub(super) struct ActiveStream {
-    filters: Option<Box<FilterStream>>,
-    local: Rc<HcmLocal>,
-    awaits_head: bool,
+    pub(super) filters: Option<Box<FilterStream>>,
+    pub(super) local: Rc<HcmLocal>,
+    pub(super) awaits_head: bool,
     pub request_complete: bool,
-    response_started: bool,
+    pub(super) response_started: bool,
     response_complete: bool,
     response_paused: bool,
     is_internal: bool,
     is_upgrade: bool,
     /// How long the stream may last.
-    duration_limit: Option<Duration>,
+    pub(super) duration_limit: Option<Duration>,
     /// When something last moved, for the stream's idle timeout.
-    moved_at: Instant,
-    wake_at: Option<Instant>,
+    pub(super) moved_at: Instant,
+    pub(super) wake_at: Option<Instant>,
 }
 
 impl ActiveStream {
     /// A stream whose head is still to come.
-    pub fn new(local: &Rc<HcmLocal>, connection: Rc<ConnectionInfo>) -> Box<Self> {
+    pub fn new(
+        local: &Rc<HcmLocal>,
+        connection: Rc<ConnectionInfo>,
+        protocol: Protocol,
+    ) -> Box<Self> {
         let worker = &local.worker;
         let now = worker.now();
         let mut info = StreamInfo::new(connection, Timings::new(worker.wall(), now));
-        info.protocol = Some(Protocol::Http11);
+        info.protocol = Some(protocol);
         let stats = &local.stats;
         stats.downstream_rq_total().inc();
-        stats.downstream_rq_http1_total().inc();
+        match protocol {
+            Protocol::Http2 => stats.downstream_rq_http2_total().inc(),
+            _ => stats.downstream_rq_http1_total().inc(),
+        }
         stats.downstream_rq_active().inc();
         let filters = FilterStream::new(&local.chain, &local.stream_config, info);
         Box::new(Self {
@@ -72,7 +79,7 @@ impl ActiveStream {
         self.local.header_pool.with(|pool| pool.give(unused));
     }
 
-    fn filters(&mut self) -> &mut FilterStream {
+    pub(super) fn filters(&mut self) -> &mut FilterStream {
         // Taken only by `finish`, which consumes the stream.
         self.filters
             .as_mut()
@@ -104,7 +111,7 @@ impl ActiveStream {
     }
 
     /// The request's head is there: it is made fit for the filters, or answered at once.
-    pub fn begin(&mut self, codec: &H1Server, end: End) {
+    pub fn begin(&mut self, end: End) {
         let now = self.local.worker.now();
         self.request_complete = end.is_end();
         let local = Rc::clone(&self.local);
@@ -114,9 +121,6 @@ impl ActiveStream {
         state.info.downstream_bytes.header_received = field_bytes(&state.request.headers);
         if end.is_end() {
             state.info.timings.last_downstream_rx = Some(now);
-        }
-        if codec.is_http10() {
-            state.info.protocol = Some(Protocol::Http10);
         }
         state.begin_route(&local.routes);
         match request::prepare(&local, state) {
@@ -144,9 +148,11 @@ impl ActiveStream {
     }
 
     fn count_upgrade(&mut self) {
-        let headers = self.request_headers();
+        let state = &self.filters().state;
+        let headers = &state.request.headers;
         let is_connect = headers.get(names::METHOD) == Some(b"CONNECT");
-        if is_connect || request::is_upgrade(headers) {
+        let is_upgrade = is_connect || request::is_upgrade(headers);
+        if is_upgrade && state.route.selected().is_some() {
             self.is_upgrade = true;
             let stats = &self.local.stats;
             stats.downstream_cx_upgrades_total().inc();
@@ -234,29 +240,18 @@ impl ActiveStream {
         self.filters().order(|cx| cx.local_reply(reply));
     }
 
-    pub fn codec_error(&mut self, error: &H1Error) {
+    /// The request can't be read: it is answered with a status of the codec's.
+    pub fn codec_error(&mut self, status: u16, details: &'static str) {
         self.info().set_flag(ResponseFlag::DownstreamProtocolError);
-        let reply = LocalReply::new(error.status, reason_phrase(error.status), error.details);
+        let reply = LocalReply::new(status, reason_phrase(status), details);
         self.reply_before_filters(reply);
     }
 
     /// Makes the response's head what clients get to see.
-    pub fn finalize_response(&mut self, codec: &mut H1Server, draining: &mut bool) {
+    pub fn finalize_response(&mut self) {
         let local = Rc::clone(&self.local);
-        if !self.request_complete {
-            local
-                .stats
-                .downstream_rq_response_before_rq_complete()
-                .inc();
-            *draining = true;
-        }
         let state = &mut self.filters().state;
         response::finalize(&local, state);
-        // A bad request leaves doubt where the next one would begin.
-        *draining |= state.replied_bad_request && !local.spec.stream_error_on_invalid_message;
-        if *draining {
-            codec.close_after_response();
-        }
         let status = state
             .response
             .headers
@@ -267,16 +262,24 @@ impl ActiveStream {
         self.response_started = true;
     }
 
-    pub fn head_sent(&mut self, bytes: u64) {
+    /// Whether nobody can be sure any more where the next request on this connection begins, where
+    /// it carries one at a time: this one is not read to its end, or was bad.
+    pub fn leaves_doubt(&mut self) -> bool {
+        let stats = &self.local.stats;
+        if !self.request_complete {
+            stats.downstream_rq_response_before_rq_complete().inc();
+        }
+        let keeps = self.local.spec.stream_error_on_invalid_message;
+        !self.request_complete || (self.filters().state.replied_bad_request && !keeps)
+    }
+
+    /// The response's head is written: so many bytes of fields, so many in all.
+    pub fn head_sent(&mut self, fields: u64, bytes: u64) {
         let now = self.local.worker.now();
         self.moved_at = now;
         let info = self.info();
         info.timings.first_downstream_tx.get_or_insert(now);
-        let line = "HTTP/1.1 200 \r\n".len()
-            + info
-                .response_code
-                .map_or(0, |code| reason_phrase(code).len());
-        info.downstream_bytes.header_sent += bytes.saturating_sub(line as u64 + 2);
+        info.downstream_bytes.header_sent += fields;
         info.downstream_bytes.wire_sent += bytes;
         self.local.stats.downstream_cx_tx_bytes_total().add(bytes);
     }
@@ -295,117 +298,53 @@ impl ActiveStream {
         self.info().timings.last_downstream_tx = Some(now);
     }
 
+    /// Ends the response where this was the end of it.
+    pub fn complete_when(&mut self, end: End) {
+        if end.is_end() {
+            self.response_complete();
+        }
+    }
+
     /// Whether nothing more will happen on this stream.
     pub fn is_over(&self) -> bool {
         self.response_complete
     }
 
+    /// The client is gone.
     pub fn connection_closed(&mut self) {
+        let flag = ResponseFlag::DownstreamConnectionTermination;
+        self.end_by_peer(flag, "downstream_remote_disconnect");
+    }
+
+    /// The request has ended before its response did, by what the client did.
+    pub fn end_by_peer(&mut self, flag: ResponseFlag, details: &'static str) {
         let local = Rc::clone(&self.local);
         local.stats.downstream_rq_rx_reset().inc();
         let info = self.info();
-        info.set_flag(ResponseFlag::DownstreamConnectionTermination);
-        info.response_code_details = Some("downstream_remote_disconnect".into());
+        info.set_flag(flag);
+        info.response_code_details = Some(details.into());
         self.filters()
             .order(|cx| cx.reset(ResetReason::ConnectionTermination));
     }
 
-    /// The soonest of this stream's time limits.
-    pub fn deadline(&self) -> Option<Instant> {
-        let idle = self.stream_idle().map(|limit| self.moved_at + limit);
-        [
-            idle,
-            self.head_deadline(),
-            self.request_deadline(),
-            self.duration_deadline(),
-            self.wake_at,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+    /// Since when there is this stream.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start())
     }
 
-    fn start(&self) -> Instant {
-        match &self.filters {
-            Some(filters) => filters.state.info.timings.start,
-            None => self.moved_at,
-        }
+    /// Whether the response is held back.
+    pub fn is_response_paused(&self) -> bool {
+        self.response_paused
     }
 
-    fn stream_idle(&self) -> Option<Duration> {
-        let of_route = self
-            .filters
-            .as_ref()
-            .and_then(|filters| filters.state.route.idle_timeout());
-        match of_route {
-            Some(limit) => Some(limit).filter(|limit| !limit.is_zero()),
-            None => self.local.spec.timeouts.stream_idle,
-        }
-    }
-
-    fn request_deadline(&self) -> Option<Instant> {
-        let limit = self
-            .local
-            .spec
-            .timeouts
-            .request
-            .filter(|_| !self.request_complete && !self.response_started)?;
-        Some(self.start() + limit)
-    }
-
-    fn head_deadline(&self) -> Option<Instant> {
-        let limit = self.local.spec.timeouts.request_headers;
-        Some(self.start() + limit.filter(|_| self.awaits_head && !self.response_started)?)
-    }
-
-    fn duration_deadline(&self) -> Option<Instant> {
-        Some(self.start() + self.duration_limit?)
-    }
-
-    /// A time limit has passed, or a filter's turn has come.
-    pub fn on_deadline(&mut self, now: Instant) {
-        let stats = self.local.stats.clone();
-        if self.duration_deadline().is_some_and(|at| at <= now) {
-            stats.downstream_rq_max_duration_reached().inc();
-            let status = self.timeout_status();
-            let mut reply = LocalReply::new(
-                status,
-                "downstream duration timeout",
-                "max_duration_timeout",
-            );
-            reply.grpc_status = Some(4);
-            return self.time_out(reply);
-        }
-        if self.request_deadline().is_some_and(|at| at <= now) {
-            stats.downstream_rq_timeout().inc();
-            let reply = LocalReply::new(408, "request timeout", "request_overall_timeout");
-            return self.time_out(reply);
-        }
-        if self.head_deadline().is_some_and(|at| at <= now) {
-            stats.downstream_rq_header_timeout().inc();
-            let reply = LocalReply::new(408, "request header timeout", "request_header_timeout");
-            return self.time_out(reply);
-        }
-        if self
-            .stream_idle()
-            .is_some_and(|limit| self.moved_at + limit <= now)
-        {
-            stats.downstream_rq_idle_timeout().inc();
-            let status = self.timeout_status();
-            self.time_out(
-                LocalReply::new(status, "stream timeout", "stream_idle_timeout")
-                    .flag(ResponseFlag::StreamIdleTimeout),
-            );
-        }
-    }
-
-    /// Once the request is complete it is the upstream that is slow.
-    const fn timeout_status(&self) -> u16 {
-        if self.request_complete { 504 } else { 408 }
-    }
-
-    fn time_out(&mut self, reply: LocalReply) {
-        self.filters().order(|cx| cx.local_reply(reply));
+    /// The response's trailers, to be sent.
+    pub fn take_response_trailers(&mut self) -> HeaderMap {
+        self.filters()
+            .state
+            .response
+            .trailers
+            .take()
+            .unwrap_or_default()
     }
 
     /// Ends the stream: filters are told, stats charged, logs written, memory given back.

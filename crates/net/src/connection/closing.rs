@@ -19,7 +19,7 @@ impl Connection {
             Some(Close::Flush) if flushed => {}
             Some(Close::FlushAndDelay) if flushed => {
                 self.event(ConnectionEvent::LocalClose, out);
-                let until = self.shared.worker.now() + self.delayed_close;
+                let until = self.shared.worker.now() + self.shared.delayed_close;
                 self.phase = Phase::Lingering(until);
                 return true;
             }

@@ -3,8 +3,7 @@
 // Envoy still reads its deprecated fields; so does this.
 #![allow(deprecated)]
 
-use nuncio_codec::h1::UnderscoresAction;
-use nuncio_config::{access_log, client_address, duration, h1, http_filters, route_source};
+use nuncio_config::{access_log, client_address, duration, h1, h2, http_filters, route_source};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
@@ -16,7 +15,6 @@ use nuncio_http::conn_manager::{
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 use nuncio_net::host_address::HostAddress;
-use nuncio_proto::envoy::config::core::v3::http_protocol_options::HeadersWithUnderscoresAction;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_proto::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 use nuncio_worker::Worker;
@@ -66,9 +64,9 @@ impl NetworkFilterExtension for HttpConnectionManager {
             upstream: false,
         };
         let codec = codec(cx, &proto);
-        let h1 = h1_settings(cx, &proto);
+        let h1 = h1::downstream(cx, &proto);
+        let h2 = h2::downstream(cx, &proto);
         let timeouts = timeouts(cx, &proto);
-        let drain_timeout = duration::optional(cx, "drain_timeout", proto.drain_timeout);
         let request_ids = request_ids(cx, &proto);
         let chain = http_filters::chain(cx, "http_filters", proto.http_filters.clone(), &filter_cx);
         let routes = route_source::route_source(cx, &proto);
@@ -84,6 +82,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
         Ok(Spec(Arc::new(HcmSpec {
             codec: codec?,
             h1: Arc::new(h1?),
+            h2: Arc::new(h2?),
             chain: chain?,
             routes: routes?,
             access_logs: access_logs?,
@@ -91,11 +90,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             server_header: server_header(&proto),
             via: proto.via.clone(),
             request_ids: request_ids?,
-            xff: XffSettings {
-                use_remote_address: proto.use_remote_address.is_some_and(|value| value.value),
-                trusted_hops: proto.xff_num_trusted_hops,
-                skip_append: proto.skip_xff_append,
-            },
+            xff: xff(&proto),
             internal_addresses: internal_addresses?,
             original_ip: original_ip?,
             host_ip: cx.env().shared(HostAddress::find).0,
@@ -115,7 +110,6 @@ impl NetworkFilterExtension for HttpConnectionManager {
             upgrades: upgrades(&proto),
             timeouts: timeouts?,
             safe_max_connection_duration: proto.http1_safe_max_connection_duration,
-            drain_timeout: drain_timeout?.unwrap_or(Duration::from_secs(5)),
             max_requests_per_connection: common
                 .max_requests_per_connection
                 .map_or(0, |value| u64::from(value.value)),
@@ -123,6 +117,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             stats: scope.group(),
             tracing_stats: Some(scope.scope("tracing").group()),
             h1_stats: cx.env().store.scope("http1").group(),
+            h2_stats: cx.env().store.scope("http2"),
             listener_stats: listener_scope.group(),
             stat_prefix: proto.stat_prefix,
         })))
@@ -207,30 +202,9 @@ fn codec(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Codec
     match proto.codec_type() {
         nested::CodecType::Auto => Ok(CodecType::Auto),
         nested::CodecType::Http1 => Ok(CodecType::Http1),
-        nested::CodecType::Http2 | nested::CodecType::Http3 => Err(cx.not_built("codec_type")),
+        nested::CodecType::Http2 => Ok(CodecType::Http2),
+        nested::CodecType::Http3 => Err(cx.not_built("codec_type")),
     }
-}
-
-fn h1_settings(
-    cx: &mut ParseCx,
-    proto: &proto::HttpConnectionManager,
-) -> Parsed<nuncio_codec::h1::H1Settings> {
-    let options = proto.http_protocol_options.clone();
-    let mut settings = cx.field("http_protocol_options", |cx| h1::settings(cx, options))?;
-    if let Some(limit) = &proto.max_request_headers_kb {
-        settings.max_headers_kb = limit.value;
-    }
-    if let Some(common) = &proto.common_http_protocol_options {
-        if let Some(limit) = &common.max_headers_count {
-            settings.max_headers_count = limit.value;
-        }
-        settings.underscores = match common.headers_with_underscores_action() {
-            HeadersWithUnderscoresAction::Allow => UnderscoresAction::Allow,
-            HeadersWithUnderscoresAction::RejectRequest => UnderscoresAction::RejectRequest,
-            HeadersWithUnderscoresAction::DropHeader => UnderscoresAction::DropHeader,
-        };
-    }
-    Ok(settings)
 }
 
 fn timeouts(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Timeouts> {
@@ -263,6 +237,9 @@ fn timeouts(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Ti
         proto.request_headers_timeout,
         None,
     );
+    let drain = duration::optional(cx, "drain_timeout", proto.drain_timeout);
+    let delayed_close =
+        duration::optional(cx, "delayed_close_timeout", proto.delayed_close_timeout);
     // Parsed for its errors; streams are flushed within the idle timeout.
     duration::optional(cx, "stream_flush_timeout", proto.stream_flush_timeout)?;
     Ok(Timeouts {
@@ -272,7 +249,17 @@ fn timeouts(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Ti
         request_headers: request_headers?,
         max_connection_duration: max_connection_duration?,
         max_stream_duration: max_stream_duration?,
+        drain: drain?.unwrap_or(Duration::from_secs(5)),
+        delayed_close: delayed_close?.unwrap_or(Duration::from_secs(1)),
     })
+}
+
+fn xff(proto: &proto::HttpConnectionManager) -> XffSettings {
+    XffSettings {
+        use_remote_address: proto.use_remote_address.is_some_and(|value| value.value),
+        trusted_hops: proto.xff_num_trusted_hops,
+        skip_append: proto.skip_xff_append,
+    }
 }
 
 fn request_ids(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<RequestIds> {

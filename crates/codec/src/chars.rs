@@ -3,7 +3,7 @@
 use nuncio_base::header_name::is_token;
 
 /// A token's byte in lower case; 0 for a byte that cannot be in a token.
-pub(super) const LOWER_TOKEN: [u8; 256] = {
+pub(crate) const LOWER_TOKEN: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -44,7 +44,7 @@ const fn is_visible(byte: u8) -> bool {
 }
 
 /// Whether all bytes may stand in a field value.
-pub(super) fn is_value(bytes: &[u8]) -> bool {
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
     let bad = |run: &[u8; TOGETHER]| {
         let found = |bad, &byte: &u8| bad | u8::from(!is_value_byte(byte));
         run.iter().fold(0, found) != 0
@@ -61,7 +61,7 @@ pub(super) fn is_value(bytes: &[u8]) -> bool {
 }
 
 /// Where the first byte is that may not stand in a field value.
-pub(super) fn first_control(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn first_control(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let packed = u64::from_le_bytes(*word);
@@ -82,7 +82,7 @@ pub(super) fn first_control(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether all bytes are visible ASCII.
-pub(super) fn is_all_visible(bytes: &[u8]) -> bool {
+pub(crate) fn is_all_visible(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
         let packed = u64::from_le_bytes(*word);
@@ -95,14 +95,14 @@ pub(super) fn is_all_visible(bytes: &[u8]) -> bool {
 
 /// Whether a line holds control bytes that are worse than misplaced line ends and tabs: Envoy
 /// tells such a line from one that is merely wrong.
-pub(super) fn has_control(bytes: &[u8]) -> bool {
+pub(crate) fn has_control(bytes: &[u8]) -> bool {
     bytes
         .iter()
         .any(|&byte| !is_value_byte(byte) && byte != b'\r')
 }
 
 /// Whether all bytes may be in an authority (RFC 3986 section 3.2), and there is one.
-pub(super) fn is_authority(bytes: &[u8]) -> bool {
+pub(crate) fn is_authority(bytes: &[u8]) -> bool {
     const TABLE: [bool; 256] = {
         let mut table = [false; 256];
         let mut byte = 0;
@@ -139,7 +139,7 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
 }
 
 /// Cuts spaces and tabs off both ends.
-pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }
@@ -150,7 +150,7 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
 }
 
 /// The comma-separated elements of a value, trimmed; empty ones are left out.
-pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value
         .split(|&byte| byte == b',')
         .map(trim)
@@ -158,12 +158,12 @@ pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Whether an element of the list is `token`, in any case.
-pub(super) fn has_element(value: &[u8], token: &str) -> bool {
+pub(crate) fn has_element(value: &[u8], token: &str) -> bool {
     elements(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// The number that the bytes are, digits only.
-pub(super) fn number(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {
         return None;
     }

@@ -1,0 +1,107 @@
+//! The static table of RFC 7541 appendix A.
+
+use nuncio_base::Known;
+use std::sync::LazyLock;
+
+/// The entries; the first has index 1.
+#[rustfmt::skip]
+pub(super) const ENTRIES: [(&str, &str); 61] = [
+    (":authority", ""),
+    (":method", "GET"),
+    (":method", "POST"),
+    (":path", "/"),
+    (":path", "/index.html"),
+    (":scheme", "http"),
+    (":scheme", "https"),
+    (":status", "200"),
+    (":status", "204"),
+    (":status", "206"),
+    (":status", "304"),
+    (":status", "400"),
+    (":status", "404"),
+    (":status", "500"),
+    ("accept-charset", ""),
+    ("accept-encoding", "gzip, deflate"),
+    ("accept-language", ""),
+    ("accept-ranges", ""),
+    ("accept", ""),
+    ("access-control-allow-origin", ""),
+    ("age", ""),
+    ("allow", ""),
+    ("authorization", ""),
+    ("cache-control", ""),
+    ("content-disposition", ""),
+    ("content-encoding", ""),
+    ("content-language", ""),
+    ("content-length", ""),
+    ("content-location", ""),
+    ("content-range", ""),
+    ("content-type", ""),
+    ("cookie", ""),
+    ("date", ""),
+    ("etag", ""),
+    ("expect", ""),
+    ("expires", ""),
+    ("from", ""),
+    ("host", ""),
+    ("if-match", ""),
+    ("if-modified-since", ""),
+    ("if-none-match", ""),
+    ("if-range", ""),
+    ("if-unmodified-since", ""),
+    ("last-modified", ""),
+    ("link", ""),
+    ("location", ""),
+    ("max-forwards", ""),
+    ("proxy-authenticate", ""),
+    ("proxy-authorization", ""),
+    ("range", ""),
+    ("referer", ""),
+    ("refresh", ""),
+    ("retry-after", ""),
+    ("server", ""),
+    ("set-cookie", ""),
+    ("strict-transport-security", ""),
+    ("transfer-encoding", ""),
+    ("user-agent", ""),
+    ("vary", ""),
+    ("via", ""),
+    ("www-authenticate", ""),
+];
+
+/// The entries' names where they are known ones.
+static KNOWN: LazyLock<[Option<Known>; 61]> =
+    LazyLock::new(|| ENTRIES.map(|(name, _)| Known::find(name.as_bytes())));
+
+/// The first entry of each known name; 0 for none.
+static FIRST: LazyLock<[u8; 128]> = LazyLock::new(|| {
+    let mut first = [0; 128];
+    for (at, known) in KNOWN.iter().enumerate().rev() {
+        if let Some(known) = known {
+            first[usize::from(known.index())] = at as u8 + 1;
+        }
+    }
+    first
+});
+
+/// The name of an entry if it is a known one; `index` is from 1 to 61.
+pub(super) fn known(index: usize) -> Option<Known> {
+    KNOWN.get(index.wrapping_sub(1)).copied().flatten()
+}
+
+/// The first entry with this name.
+pub(super) fn index_of(name: Known) -> Option<usize> {
+    let index = FIRST[usize::from(name.index())];
+    (index > 0).then_some(usize::from(index))
+}
+
+/// The entry with this name and value, of those that begin at `first`.
+pub(super) fn with_value(first: usize, value: &[u8]) -> Option<usize> {
+    let name = ENTRIES[first - 1].0;
+    let same = ENTRIES[first - 1..]
+        .iter()
+        .take_while(|entry| entry.0 == name);
+    same.zip(first..)
+        .find(|((_, of_entry), _)| !of_entry.is_empty() && of_entry.as_bytes() == value)
+        .map(|(_, index)| index)
+}

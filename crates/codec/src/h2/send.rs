@@ -1,0 +1,157 @@
+//! What is sent: heads at once, data and what follows it as the windows allow, stream by stream.
+
+use super::connection::H2Connection;
+use super::frame::{HEADER_LEN, MAX_FRAME};
+use super::stream::{Asked, SendEnd};
+use crate::End;
+use bytes::BufMut;
+use nuncio_base::{Buffer, HeaderMap, Known, names};
+
+impl H2Connection {
+    /// Sends a response's head, final or interim.
+    pub fn send_head(&mut self, id: u32, headers: &HeaderMap, end: End) {
+        let Some(stream) = self.streams.get(id) else {
+            return;
+        };
+        let switches = stream.asked != Asked::Other && headers.get(names::STATUS) == Some(b"101");
+        self.put_head(id, headers, end, |known, _| match known {
+            names::STATUS if switches => Some(b"200"),
+            _ => None,
+        });
+        self.end_sending(id, end);
+    }
+
+    fn end_sending(&mut self, id: u32, end: End) {
+        if end.is_end()
+            && let Some(stream) = self.streams.get_mut(id)
+        {
+            stream.sends = false;
+            self.remove_if_done(id);
+        }
+    }
+
+    /// Encodes a head or trailers; `instead` says what stands for a field's value.
+    fn put_head<'a>(
+        &mut self,
+        id: u32,
+        headers: &'a HeaderMap,
+        end: End,
+        instead: impl Fn(Known, &'a [u8]) -> Option<&'a [u8]>,
+    ) {
+        let Self {
+            output, encoder, ..
+        } = self;
+        let at = output.block.len();
+        output.block.put_bytes(0, HEADER_LEN);
+        encoder.begin(&mut output.block);
+        for (known, name, value) in headers.iter_known() {
+            let mut value = value;
+            if let Some(known) = known {
+                if is_of_one_hop(known, value) {
+                    continue;
+                }
+                value = instead(known, value).unwrap_or(value);
+            }
+            encoder.field(known, name, value, &mut output.block);
+        }
+        output.end_head(at, id, end.is_end(), self.peer.max_frame.min(MAX_FRAME));
+    }
+
+    /// Sends data, as soon as the windows allow.
+    pub fn send_data(&mut self, id: u32, mut data: Buffer, end: End) {
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.sends) else {
+            return;
+        };
+        let bytes = data.len() as u64;
+        self.local.stats.pending_send_bytes().add(bytes);
+        if stream.send_window <= 0 {
+            // It may have to wait for long.
+            data.compact();
+        }
+        stream.waiting.append(&mut data);
+        if end.is_end() {
+            stream.sends = false;
+            stream.end = Some(SendEnd::Data);
+        }
+        self.streams.queue(id);
+    }
+
+    /// Sends trailers behind the data; they end the message.
+    pub fn send_trailers(&mut self, id: u32, trailers: HeaderMap) {
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.sends) else {
+            return;
+        };
+        stream.sends = false;
+        // Without a field they would be a head without fields, which is none.
+        stream.end = Some(if trailers.is_empty() {
+            SendEnd::Data
+        } else {
+            SendEnd::Trailers(trailers)
+        });
+        self.streams.queue(id);
+    }
+
+    /// Lets streams send in turn, a frame each, up to `room` bytes in all.
+    pub(super) fn send_ready(&mut self, mut room: usize) {
+        while let Some(id) = self.streams.ready.pop_front() {
+            let Some(stream) = self.streams.get_mut(id) else {
+                continue;
+            };
+            let window = stream.send_window.min(self.send_window).max(0);
+            let window = usize::try_from(window).unwrap_or(usize::MAX);
+            let largest = self.peer.max_frame.min(MAX_FRAME);
+            let waits = stream.waiting.len();
+            let len = waits.min(largest).min(window);
+            let is_blocked = waits > 0 && (len == 0 || room == 0);
+            if is_blocked && stream.send_window > 0 {
+                // The connection's turn to wait; this stream is the next one then.
+                self.streams.ready.push_front(id);
+                return;
+            }
+            stream.queued = false;
+            if is_blocked {
+                continue;
+            }
+            room = room.saturating_sub(len);
+            self.send_some(id, len);
+            self.streams.queue(id);
+            self.remove_if_done(id);
+        }
+    }
+
+    /// Sends so much of a stream's data, and its end where that is all.
+    fn send_some(&mut self, id: u32, len: usize) {
+        let Some(stream) = self.streams.get_mut(id) else {
+            return;
+        };
+        let is_all = len == stream.waiting.len();
+        let ends = is_all && matches!(stream.end, Some(SendEnd::Data));
+        if len > 0 || ends {
+            self.output.data(id, &mut stream.waiting, len, ends);
+            self.inbound.data_sent += 1;
+            stream.send_window -= len as i64;
+            self.send_window -= len as i64;
+            self.local.stats.pending_send_bytes().sub(len as u64);
+        }
+        if !is_all {
+            return;
+        }
+        if let Some(SendEnd::Trailers(trailers)) = stream.end.take() {
+            self.put_head(id, &trailers, End::Stream, |_, _| None);
+        }
+    }
+}
+
+/// Whether a field concerns an HTTP/1 connection only (RFC 9113 section 8.2.2).
+fn is_of_one_hop(known: Known, value: &[u8]) -> bool {
+    match known {
+        names::CONNECTION
+        | names::KEEP_ALIVE
+        | names::PROXY_CONNECTION
+        | names::TRANSFER_ENCODING
+        | names::UPGRADE
+        | names::HTTP2_SETTINGS => true,
+        names::TE => !value.eq_ignore_ascii_case(b"trailers"),
+        _ => false,
+    }
+}

@@ -1,0 +1,99 @@
+//! What a connection's manager holds whatever HTTP version is spoken.
+
+use crate::conn_manager::counted::CountedConnection;
+use crate::conn_manager::local::HcmLocal;
+use crate::conn_manager::stream::ActiveStream;
+use bytes::{Bytes, BytesMut};
+use nuncio_base::Buffer;
+use nuncio_net::drain::DrainDecision;
+use nuncio_net::{ConnCx, NewConnection};
+use nuncio_stream_info::Protocol;
+use nuncio_worker::Timer;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What is left of a read is copied out of its block where it is no longer than this.
+const SMALL_REST: usize = 4096;
+
+/// The state of a connection.
+pub(super) struct Connection {
+    pub local: Rc<HcmLocal>,
+    pub drain: Rc<DrainDecision>,
+    /// Received and not yet decoded.
+    pub input: Bytes,
+    /// Since when there is no stream.
+    pub idle_since: Instant,
+    pub requests: u64,
+    /// The connection ends after the responses under way.
+    pub draining: bool,
+    pub closed: bool,
+    pub timer: Timer,
+    /// When a connection that has lasted long enough is closed if no request comes.
+    pub drain_until: Option<Instant>,
+    _counted: CountedConnection,
+}
+
+impl Connection {
+    pub fn new(local: &Rc<HcmLocal>, connection: &NewConnection<'_>) -> Self {
+        Self {
+            local: Rc::clone(local),
+            drain: Rc::clone(connection.drain),
+            _counted: CountedConnection::new(local, connection),
+            input: Bytes::new(),
+            idle_since: local.worker.now(),
+            requests: 0,
+            draining: false,
+            closed: false,
+            timer: Timer::default(),
+            drain_until: None,
+        }
+    }
+
+    /// Adds what was received.
+    pub fn receive(&mut self, data: &mut Buffer) {
+        let stats = &self.local.stats;
+        stats.downstream_cx_rx_bytes_total().add(data.len() as u64);
+        if self.input.is_empty() {
+            self.input = data.to_bytes();
+        } else {
+            let mut joined = BytesMut::with_capacity(self.input.len() + data.len());
+            joined.extend_from_slice(&self.input);
+            data.slices()
+                .for_each(|slice| joined.extend_from_slice(slice));
+            self.input = joined.freeze();
+        }
+        data.clear();
+    }
+
+    /// What waits for its rest must not pin a whole read block; nor may an empty rest, for as long
+    /// as the connection is idle.
+    pub fn release_block(&mut self) {
+        if self.input.len() <= SMALL_REST {
+            self.input = Bytes::copy_from_slice(&self.input);
+        }
+    }
+
+    pub fn new_stream(&self, cx: &ConnCx<'_>, protocol: Protocol) -> Box<ActiveStream> {
+        ActiveStream::new(&self.local, Rc::clone(cx.info()), protocol)
+    }
+
+    /// Counts a request; whether it is the last that the connection may carry.
+    pub fn count_request(&mut self) -> bool {
+        self.requests += 1;
+        let limit = self.local.spec.max_requests_per_connection;
+        let is_last = limit != 0 && self.requests >= limit;
+        if is_last {
+            self.local.stats.downstream_cx_max_requests_reached().inc();
+        }
+        is_last
+    }
+
+    /// Whether the listener drains, and this connection's turn has come; counted.
+    pub fn is_asked_to_drain(&self) -> bool {
+        let asked = self.drain.close(&self.local.worker);
+        if asked {
+            self.local.stats.downstream_cx_drain_close().inc();
+        }
+        asked
+    }
+}
