@@ -328,7 +328,9 @@ impl H2Connection {
     /// Gives memory back that an idle connection need not hold.
     pub fn rest(&mut self) {
         self.output.release();
-        self.block = Vec::new();
+        if self.partial.is_none() {
+            self.block = Vec::new();
+        }
         self.cookies = Vec::new();
     }
 }

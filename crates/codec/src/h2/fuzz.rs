@@ -114,6 +114,7 @@ fn run(settings: &Arc<H2Settings>, pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
                 Err(error) => told.push(format!("{error:?}")),
             }
         }
+        server.rest();
     }
     let mut out = Buffer::new();
     server.take_output(&mut out, usize::MAX);

@@ -97,7 +97,10 @@ impl Server {
         loop {
             match self.codec.next(&mut self.input, &mut self.pool) {
                 Ok(Some(event)) => told.push(text(&event)),
-                Ok(None) => return told.join("\n"),
+                Ok(None) => {
+                    self.codec.rest();
+                    return told.join("\n");
+                }
                 Err(error) => {
                     let code = error.code.map_or(-1, |code| i64::from(code.0));
                     let of_stream = error.stream.map_or("", |(_, details)| details);
