@@ -46,6 +46,10 @@ pub const TARGETS: &[Target] = &[
         run: targets::path::run,
     },
     Target {
+        name: "proxy_protocol",
+        run: targets::proxy_protocol::run,
+    },
+    Target {
         name: "regex",
         run: targets::regex::run,
     },

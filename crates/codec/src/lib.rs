@@ -9,6 +9,7 @@ pub mod h1;
 pub mod h2;
 pub mod header_pool;
 pub mod message;
+pub mod proxy_protocol;
 
 pub use header_pool::HeaderPool;
 pub use message::{End, Frame, ResetReason, StreamId};

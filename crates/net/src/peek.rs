@@ -48,4 +48,25 @@ impl Socket {
             }
         }
     }
+
+    /// Takes off the first `count` bytes, which have been looked at.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn skip(&self, count: usize) -> io::Result<()> {
+        let mut bytes = vec![0; count];
+        let mut rest = &mut bytes[..];
+        while !rest.is_empty() {
+            let taken = self.try_io(Interest::READABLE, || {
+                let flags = rustix::net::RecvFlags::empty();
+                let (count, _) = rustix::net::recv(self.as_fd(), &mut *rest, flags)?;
+                Ok(count)
+            })?;
+            if taken == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            rest = &mut rest[taken..];
+        }
+        Ok(())
+    }
 }

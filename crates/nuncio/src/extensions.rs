@@ -31,7 +31,10 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::Router,
 ];
 
-static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[&listener_filters::TlsInspector];
+static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[
+    &listener_filters::ProxyProtocol,
+    &listener_filters::TlsInspector,
+];
 
 static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
     &lb_policies::least_request::Policy,

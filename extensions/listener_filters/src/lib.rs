@@ -1,5 +1,7 @@
 //! Listener filters: what looks at a connection before its filter chain is chosen.
 
+pub mod proxy_protocol;
 pub mod tls_inspector;
 
+pub use proxy_protocol::ProxyProtocol;
 pub use tls_inspector::TlsInspector;

@@ -4,6 +4,7 @@ pub mod chain;
 pub mod config;
 pub mod format;
 pub mod path;
+pub mod proxy_protocol;
 pub mod regex;
 pub mod route;
 pub mod stats_tags;

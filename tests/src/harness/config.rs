@@ -54,6 +54,16 @@ impl Config {
         self
     }
 
+    /// Adds a listener filter to the first listener.
+    pub fn listener_filter(mut self, name: &str, message: &str, fields: Value) -> Self {
+        let filter = typed("listener", name, message, fields);
+        merge(
+            &mut self.listeners[0],
+            json!({"listener_filters": [filter]}),
+        );
+        self
+    }
+
     /// Lays fields over the HTTP connection manager of the first listener.
     pub fn manager(mut self, fields: Value) -> Self {
         merge(self.listeners[0].pointer_mut(MANAGER).unwrap(), fields);

@@ -7,6 +7,7 @@ mod connections;
 mod framing;
 mod http2;
 mod limits;
+mod proxy_protocol;
 mod route_matcher;
 mod routing;
 mod scoped_routes;
