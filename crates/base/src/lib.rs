@@ -5,6 +5,7 @@
 pub mod address;
 pub mod buffer;
 pub mod bug;
+pub mod hash;
 pub mod header_case;
 pub mod header_map;
 pub mod header_name;

@@ -150,8 +150,8 @@ fn common_lb(cx: &mut ParseCx, proto: Option<&proto::cluster::CommonLbConfig>) -
     let Some(proto) = proto else {
         return Ok(default);
     };
-    // How localities count belongs to the policy, `consistent_hashing_lb_config` to policies that
-    // are refused, `override_host_status` to a choice of hosts that nothing asks for.
+    // How localities count and what is hashed belongs to the policy, `override_host_status` to a
+    // choice of hosts that nothing asks for.
     cx.field("common_lb_config", |cx| {
         let window = duration::optional(cx, "update_merge_window", proto.update_merge_window)?;
         let threshold = proto.healthy_panic_threshold.as_ref();

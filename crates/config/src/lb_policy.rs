@@ -7,10 +7,10 @@ use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::extensions::load_balancing_policies as policies;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::LbSpec;
-use policies::common::v3::LocalityLbConfig;
 use policies::common::v3::locality_lb_config as locality;
+use policies::common::v3::{ConsistentHashingLbConfig, LocalityLbConfig};
 use proto::cluster::common_lb_config::LocalityConfigSpecifier;
-use proto::cluster::{LbConfig, LbPolicy};
+use proto::cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy};
 use std::sync::Arc;
 
 /// The policy of a cluster.
@@ -30,7 +30,14 @@ pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Lb
         LbPolicy::Random => nuncio_proto::any::pack(&policies::random::v3::Random {
             locality_lb_config: locality_config(proto),
         }),
-        LbPolicy::RingHash | LbPolicy::Maglev => return Err(cx.not_built("lb_policy")),
+        LbPolicy::RingHash => {
+            check_hostnames(cx, proto)?;
+            nuncio_proto::any::pack(&ring_hash(proto))
+        }
+        LbPolicy::Maglev => {
+            check_hostnames(cx, proto)?;
+            nuncio_proto::any::pack(&maglev(proto))
+        }
         LbPolicy::ClusterProvided => {
             let message = format!(
                 "cluster manager: cluster provided LB specified but cluster '{}' did not provide \
@@ -96,6 +103,81 @@ fn least_request(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Any> {
             ..Default::default()
         },
     ))
+}
+
+fn ring_hash(proto: &proto::Cluster) -> policies::ring_hash::v3::RingHash {
+    use policies::ring_hash::v3::ring_hash::HashFunction;
+    use proto::cluster::ring_hash_lb_config::HashFunction as Old;
+    let config = match &proto.lb_config {
+        Some(LbConfig::RingHashLbConfig(config)) => *config,
+        _ => Default::default(),
+    };
+    let function = match config.hash_function() {
+        Old::XxHash => HashFunction::XxHash,
+        Old::MurmurHash2 => HashFunction::MurmurHash2,
+    };
+    policies::ring_hash::v3::RingHash {
+        hash_function: function.into(),
+        minimum_ring_size: config.minimum_ring_size,
+        maximum_ring_size: config.maximum_ring_size,
+        consistent_hashing_lb_config: consistent_hashing(proto),
+        locality_weighted_lb_config: locality_weights(proto),
+        ..Default::default()
+    }
+}
+
+fn maglev(proto: &proto::Cluster) -> policies::maglev::v3::Maglev {
+    let table_size = match &proto.lb_config {
+        Some(LbConfig::MaglevLbConfig(config)) => config.table_size,
+        _ => None,
+    };
+    policies::maglev::v3::Maglev {
+        table_size,
+        consistent_hashing_lb_config: consistent_hashing(proto),
+        locality_weighted_lb_config: locality_weights(proto),
+    }
+}
+
+/// In the older place Envoy lets hosts be known by their names where each has one of its own.
+fn check_hostnames(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
+    let by_name = consistent_hashing(proto).is_some_and(|config| config.use_hostname_for_hashing);
+    let kind = match &proto.cluster_discovery_type {
+        Some(ClusterDiscoveryType::ClusterType(_)) => return Ok(()),
+        Some(ClusterDiscoveryType::Type(kind)) => DiscoveryType::try_from(*kind),
+        None => Ok(DiscoveryType::Static),
+    };
+    let kind = match kind.unwrap_or_default() {
+        DiscoveryType::StrictDns => return Ok(()),
+        DiscoveryType::Static => "static",
+        DiscoveryType::LogicalDns => "logical_dns",
+        DiscoveryType::Eds => "eds",
+        DiscoveryType::OriginalDst => "original_dst",
+    };
+    if !by_name {
+        return Ok(());
+    }
+    let message = format!(
+        "Cannot use hostname for consistent hashing loadbalancing for cluster of type: \
+         'envoy.cluster.{kind}'"
+    );
+    Err(cx.error_at("common_lb_config", message))
+}
+
+fn consistent_hashing(proto: &proto::Cluster) -> Option<ConsistentHashingLbConfig> {
+    let common = proto.common_lb_config.as_ref()?;
+    let config = common.consistent_hashing_lb_config?;
+    Some(ConsistentHashingLbConfig {
+        use_hostname_for_hashing: config.use_hostname_for_hashing,
+        hash_balance_factor: config.hash_balance_factor,
+        ..Default::default()
+    })
+}
+
+fn locality_weights(proto: &proto::Cluster) -> Option<locality::LocalityWeightedLbConfig> {
+    match locality_config(proto)?.locality_config_specifier? {
+        locality::LocalityConfigSpecifier::LocalityWeightedLbConfig(config) => Some(config),
+        locality::LocalityConfigSpecifier::ZoneAwareLbConfig(_) => None,
+    }
 }
 
 /// The first policy of the list that Envoy knows counts; one that this build lacks is refused, not

@@ -22,6 +22,7 @@ pub mod mutation;
 pub mod mutation_steps;
 pub mod redirect;
 pub mod request;
+pub mod request_hash;
 pub mod retry_policy;
 pub mod rewrite;
 pub mod route;

@@ -4,9 +4,13 @@ use crate::upstream_stream::UpstreamRequest;
 use nuncio_base::metadata::{Metadata, Value};
 use nuncio_base::{HeaderMap, names};
 use nuncio_http::chain::StreamState;
+use nuncio_route::hash_policy::HashPolicy;
+use nuncio_route::request_hash::request_hash;
 use nuncio_route::retry_policy::RetryHostPredicate;
 use nuncio_route::{RetryPolicy, RouteAction};
+use nuncio_stream_info::StreamInfo;
 use nuncio_upstream::{Host, LbRequest, LocalCluster, Priority};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// What a balancer may ask of a request.
@@ -15,9 +19,23 @@ pub(crate) struct HostRequest<'a> {
     /// What a retry asks of hosts; `None` for the first attempt.
     pub retry: Option<&'a RetryPolicy>,
     pub tried: &'a [u64],
+    pub info: &'a StreamInfo,
+    /// What the route hashes requests by.
+    pub hash_policies: &'a [HashPolicy],
+    /// `set-cookie` headers for the cookies that were made to be hashed by.
+    pub set_cookies: RefCell<Vec<Vec<u8>>>,
 }
 
 impl LbRequest for HostRequest<'_> {
+    fn hash(&self) -> Option<u64> {
+        let mut set_cookie = |cookie| self.set_cookies.borrow_mut().push(cookie);
+        request_hash(self.hash_policies, self.headers, self.info, &mut set_cookie)
+    }
+
+    fn stream_info(&self) -> Option<&StreamInfo> {
+        Some(self.info)
+    }
+
     fn headers(&self) -> Option<&HeaderMap> {
         Some(self.headers)
     }

@@ -113,6 +113,9 @@ impl Router {
             let text = digits.format(attempts);
             headers.set(names::X_ENVOY_ATTEMPT_COUNT, text.as_bytes());
         }
+        for cookie in self.set_cookies.drain(..) {
+            headers.append(names::SET_COOKIE, &cookie);
+        }
         let local = std::rc::Rc::clone(&self.local);
         local
             .scratch

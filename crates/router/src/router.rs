@@ -40,6 +40,8 @@ pub struct Router {
     pub(crate) replay: Option<Box<Replay>>,
     /// Hosts that were tried, for predicates that refuse them.
     pub(crate) tried: Vec<u64>,
+    /// `set-cookie` headers of the response, for cookies that requests are hashed by.
+    pub(crate) set_cookies: Vec<Vec<u8>>,
     pub(crate) timeout_status: u16,
     /// When the stream must be over, by the cluster's `max_stream_duration`.
     pub(crate) stream_due: Option<Instant>,
@@ -75,6 +77,7 @@ impl Router {
             retry_permit: None,
             replay: None,
             tried: Vec::new(),
+            set_cookies: Vec::new(),
             timeout_status: 504,
             stream_due: None,
             request_ended_at: None,

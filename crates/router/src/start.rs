@@ -14,6 +14,7 @@ use nuncio_http::{Cx, LocalReply};
 use nuncio_route::{Action, Lookup, RetryOn, RouteAction, Selected};
 use nuncio_stream_info::ResponseFlag;
 use nuncio_upstream::{Choice, Host, LocalCluster, Priority};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -224,12 +225,19 @@ impl Router {
         };
         self.tell_attempt(cx);
         let retry = self.retry.as_deref().filter(|_| self.is_retry);
+        let state = cx.state();
+        let action = state.route.action();
         let request = HostRequest {
-            headers: cx.request_headers(),
+            headers: &state.request.headers,
             retry: retry.map(RetryState::policy),
             tried: &self.tried,
+            info: &state.info,
+            hash_policies: action.map_or(&[], |action| &action.hash_policies),
+            set_cookies: RefCell::default(),
         };
-        match cluster.choose(&request) {
+        let choice = cluster.choose(&request);
+        self.set_cookies.append(&mut request.set_cookies.take());
+        match choice {
             Choice::Host(host) => self.try_host(cx, &cluster, host),
             Choice::Pending(host) => {
                 cx.call(host, Self::on_host_found);

@@ -11,6 +11,8 @@ use crate::stats::ClusterLbStats;
 use nuncio_base::HeaderMap;
 use nuncio_base::metadata::Value;
 use nuncio_base::random::Random;
+use nuncio_stats::Scope;
+use nuncio_stream_info::StreamInfo;
 use nuncio_worker::Worker;
 use std::any::Any;
 use std::borrow::Cow;
@@ -35,6 +37,11 @@ pub enum Choice {
 pub trait LbRequest {
     /// The hash of the route's hash policy.
     fn hash(&self) -> Option<u64> {
+        None
+    }
+
+    /// What is known of the request's stream.
+    fn stream_info(&self) -> Option<&StreamInfo> {
         None
     }
 
@@ -90,7 +97,8 @@ pub trait LbSpec: Send + Sync + fmt::Debug {
     fn name(&self) -> &'static str;
 
     /// What is built once, on main, for all workers, whenever the hosts change: a hash table.
-    fn shared(&self, _hosts: &PrioritySet) -> Option<Arc<dyn Any + Send + Sync>> {
+    /// `scope` is the cluster's, for what is counted of it.
+    fn shared(&self, _hosts: &PrioritySet, _scope: &Scope) -> Option<Arc<dyn Any + Send + Sync>> {
         None
     }
 

@@ -199,8 +199,10 @@ fn policies_are_refused_as_by_envoy() {
             "maglev.v3.Maglev is not supported by this build",
         ),
         (
-            "lb_policy: RING_HASH",
-            "lb_policy is not supported by this build",
+            "lb_policy: RING_HASH, \
+             common_lb_config: {consistent_hashing_lb_config: {use_hostname_for_hashing: true}}",
+            "Cannot use hostname for consistent hashing loadbalancing for cluster of type: \
+             'envoy.cluster.static'",
         ),
     ];
     for (fields, part) in cases {

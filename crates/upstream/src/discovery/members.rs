@@ -166,7 +166,7 @@ impl Members {
             .flags()
             .integer(PANIC_THRESHOLD, configured.into());
         let hosts = PrioritySet::new(sets, u32::try_from(threshold).unwrap_or(u32::MAX));
-        let shared = self.info.spec.lb.shared(&hosts);
+        let shared = self.info.spec.lb.shared(&hosts, &self.info.scope);
         let hosts = Arc::new(hosts.with_lb_shared(shared));
         self.count(&hosts);
         state.current = Arc::clone(&hosts);

@@ -1,8 +1,11 @@
 //! Load-balancing policies (Envoy's "Supported load balancers").
 
+mod hashing;
 pub mod least_request;
 mod locality;
+pub mod maglev;
 pub mod random;
+pub mod ring_hash;
 pub mod round_robin;
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Which hosts the policies choose, on a worker.
 
+use super::hashing::HashSettings;
 use super::least_request::{Compare, LeastRequest, RequestBias};
+use super::maglev::Maglev;
 use super::random::Random;
+use super::ring_hash::{HashFunction, RingHash};
 use super::round_robin::RoundRobin;
 use nuncio_base::address::Address;
 use nuncio_stats::Store;
@@ -188,4 +191,79 @@ fn refused_hosts_are_passed_over_as_often_as_asked() {
     // One more try finds it again half of the time.
     let random = shares(&Random::default(), &rows, &NotFirst);
     assert!(random[0].abs_diff(25) <= 3, "{random:?}");
+}
+
+/// Which hosts are chosen for the hashes of "0", "1", …, "23"; hosts are known by these names.
+fn by_hash(lb: &dyn LbSpec, hosts: &[(&str, u32)]) -> String {
+    struct Hashed(u64);
+    impl LbRequest for Hashed {
+        fn hash(&self) -> Option<u64> {
+            Some(self.0)
+        }
+    }
+    let host = |(name, weight): &(&str, u32)| {
+        Host::new(HostSpec {
+            hostname: (*name).into(),
+            weight: *weight,
+            ..HostSpec::new(Address::Pipe((*name).into()))
+        })
+    };
+    let all = hosts.iter().map(host).collect();
+    let set = HostSet::new(0, all, &BTreeMap::new(), Provisioning::default());
+    let set = PrioritySet::new(vec![Arc::new(set)], 50);
+    let scope = Store::default().scope("cluster.c");
+    let tables = lb.shared(&set, &scope);
+    let set = set.with_lb_shared(tables);
+    let place = |chosen: Arc<Host>| {
+        let place = hosts
+            .iter()
+            .position(|(name, _)| **name == **chosen.hostname());
+        place.unwrap().to_string()
+    };
+    let mut chosen = String::new();
+    run_main(async |worker| {
+        let stats = scope.group::<ClusterLbStats>().local();
+        let mut balancer = lb.localize(&worker);
+        for number in 0..24 {
+            let hash = nuncio_base::hash::xx_hash64(number.to_string().as_bytes(), 0);
+            let choice = worker.with_random(|random| {
+                let mut cx = LbCx {
+                    random,
+                    stats: &stats,
+                };
+                balancer.choose(&set, &Hashed(hash), &mut cx)
+            });
+            match choice {
+                Choice::Host(host) => chosen.push_str(&place(host)),
+                _ => chosen.push('-'),
+            }
+        }
+    })
+    .unwrap();
+    chosen
+}
+
+// What Envoy 1.40.0 chooses of these hosts.
+#[test]
+fn a_hash_finds_the_same_host_as_with_envoy() {
+    let hosts = [("e", 1), ("a", 2), ("d", 3), ("b", 4), ("c", 5)];
+    let ring = |function, size| RingHash {
+        settings: HashSettings::by_name(),
+        function,
+        size,
+    };
+    let maglev = Maglev {
+        settings: HashSettings::by_name(),
+        size: 101,
+    };
+    assert_eq!(
+        by_hash(&ring(HashFunction::XxHash, (30, 40)), &hosts),
+        "333441222434442124222424"
+    );
+    assert_eq!(
+        by_hash(&ring(HashFunction::MurmurHash2, (64, 8 << 20)), &hosts),
+        "232200224244344133443323"
+    );
+    assert_eq!(by_hash(&maglev, &hosts), "224432332341303114443112");
+    assert_eq!(by_hash(&maglev, &[]), "-".repeat(24));
 }
