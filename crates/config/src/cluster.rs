@@ -4,12 +4,10 @@ use crate::circuit_breakers::thresholds;
 use crate::cluster_discovery::discovery;
 use crate::http_protocol_options as http;
 use crate::unknown_extension::unknown_extension;
-use crate::{bind_config, common, duration, lb_policy, socket_option};
+use crate::{bind_config, cluster_transport, common, duration, lb_policy, socket_option};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_net::SocketOptions;
 use nuncio_proto::envoy::config::cluster::v3 as proto;
-use nuncio_proto::envoy::config::core::v3::TransportSocket;
-use nuncio_proto::envoy::config::core::v3::transport_socket::ConfigType;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::ClusterSpec;
 use nuncio_upstream::cluster::CommonLb;
@@ -23,11 +21,7 @@ use std::time::Duration;
 /// Recorded in `cx`.
 pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig> {
     let refused = refuse_not_built(cx, &proto);
-    let socket = cx.optional(
-        "transport_socket",
-        proto.transport_socket.as_ref(),
-        raw_buffer,
-    );
+    let sockets = cluster_transport::transport_sockets(cx, &proto);
     let pool = cx.optional(
         "upstream_config",
         proto.upstream_config.as_ref(),
@@ -43,7 +37,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     let common_lb = common_lb(cx, proto.common_lb_config.as_ref());
     let thresholds = thresholds(cx, proto.circuit_breakers.as_ref());
     let socket_options = socket_options(cx, &proto);
-    refused.and(socket.map(|_| ())).and(pool.map(|_| ()))?;
+    refused.and(pool.map(|_| ()))?;
     let name: Arc<str> = proto.name.as_str().into();
     let alternative = proto.alt_stat_name.as_str();
     Ok(ClusterConfig {
@@ -61,6 +55,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             thresholds: thresholds?,
             http: http?,
             socket_options: socket_options?,
+            transport_sockets: sockets?,
             metadata: proto
                 .metadata
                 .map(|metadata| common::metadata(Some(metadata))),
@@ -77,10 +72,6 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
     let subsets = proto.lb_subset_config.as_ref();
     let checks = [
-        (
-            "transport_socket_matches",
-            !proto.transport_socket_matches.is_empty(),
-        ),
         (
             "transport_socket_matcher",
             proto.transport_socket_matcher.is_some(),
@@ -120,20 +111,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
         result = result.and(cx.refuse(field, used));
     }
     result
-}
-
-/// The transport socket that does nothing is the only one that is built.
-fn raw_buffer(cx: &mut ParseCx, socket: &TransportSocket) -> Parsed<()> {
-    const NAME: &str = "envoy.transport_sockets.raw_buffer";
-    const TYPE: &str = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
-    match &socket.config_type {
-        Some(ConfigType::TypedConfig(config)) if nuncio_proto::any::type_name(config) == TYPE => {
-            Ok(())
-        }
-        Some(ConfigType::TypedConfig(config)) => Err(unknown_extension(cx, &socket.name, config)),
-        None if matches!(socket.name.as_str(), NAME | "raw_buffer") => Ok(()),
-        None => Err(unknown_extension(cx, &socket.name, &Any::default())),
-    }
 }
 
 /// Which kind of pool carries requests: the usual one, which speaks HTTP.

@@ -14,6 +14,7 @@ pub mod client_address;
 pub mod cluster;
 pub mod cluster_discovery;
 pub mod cluster_target;
+pub mod cluster_transport;
 pub mod common;
 pub mod cors;
 pub mod dns_resolver;

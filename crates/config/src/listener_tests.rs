@@ -48,6 +48,7 @@ static REGISTRY: Registry = Registry {
         &Nothing::<Echo>(std::marker::PhantomData),
         &Nothing::<SniCluster>(std::marker::PhantomData),
     ],
+    upstream_sockets: &[],
 };
 
 const ECHO: &str = "{name: e, typed_config: {'@type': type.googleapis.com/envoy.extensions.filters\

@@ -16,6 +16,7 @@ static REGISTRY: Registry = Registry {
     listener_filters: &[],
     load_balancers: &[&TestBalancer],
     network_filters: &[],
+    upstream_sockets: &[],
 };
 
 /// A policy that clusters can be parsed with, and that nobody balances by.

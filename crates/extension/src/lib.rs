@@ -24,3 +24,4 @@ pub use parse_cx::{Invalid, ParseCx, Parsed};
 pub use registry::Registry;
 pub use server_env::ServerEnv;
 pub use transport_socket::{DownstreamSocketExtension, DownstreamSocketFactory};
+pub use transport_socket::{UpstreamSocketExtension, UpstreamSocketFactory};

@@ -5,7 +5,7 @@ use crate::http_filter::HttpFilterFactory;
 use crate::listener_filter::ListenerFilterFactory;
 use crate::load_balancer::LoadBalancerFactory;
 use crate::network_filter::NetworkFilterFactory;
-use crate::transport_socket::DownstreamSocketFactory;
+use crate::transport_socket::{DownstreamSocketFactory, UpstreamSocketFactory};
 use nuncio_proto::google::protobuf::Any;
 
 /// What is built in. The one list is in the binary; tests may use a smaller one.
@@ -22,6 +22,8 @@ pub struct Registry {
     pub load_balancers: &'static [&'static dyn LoadBalancerFactory],
     /// Network filters.
     pub network_filters: &'static [&'static dyn NetworkFilterFactory],
+    /// Transport sockets of connections to hosts.
+    pub upstream_sockets: &'static [&'static dyn UpstreamSocketFactory],
 }
 
 impl Registry {
@@ -38,6 +40,15 @@ impl Registry {
     pub fn downstream_socket(&self, config: &Any) -> Option<&'static dyn DownstreamSocketFactory> {
         let name = nuncio_proto::any::type_name(config);
         self.downstream_sockets
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
+    }
+
+    /// The transport socket of connections to hosts whose configuration this is.
+    pub fn upstream_socket(&self, config: &Any) -> Option<&'static dyn UpstreamSocketFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.upstream_sockets
             .iter()
             .copied()
             .find(|factory| factory.type_name() == name)

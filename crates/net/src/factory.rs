@@ -37,6 +37,26 @@ pub trait TransportSocketFactory: Send + Sync {
     fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalTransportSocketFactory>;
 }
 
+/// What a transport socket is told of a connection to a host.
+pub struct UpstreamConnection<'a> {
+    /// The host's configured or resolved name; empty if there is none.
+    pub host_name: &'a str,
+    /// The protocol offered where the configuration names none.
+    pub alpn_fallback: Option<&'static [u8]>,
+}
+
+/// A configured transport socket of connections to hosts.
+pub trait UpstreamSocketFactory: Send + Sync {
+    /// What one worker makes transport sockets with.
+    fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalUpstreamSocketFactory>;
+}
+
+/// A configured transport socket of connections to hosts, on one worker.
+pub trait LocalUpstreamSocketFactory {
+    /// The layer over one connected socket.
+    fn create(&self, socket: Socket, connection: &UpstreamConnection<'_>) -> Transport;
+}
+
 /// A configured transport socket on one worker.
 pub trait LocalTransportSocketFactory {
     /// The layer over one accepted socket.

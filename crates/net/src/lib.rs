@@ -18,6 +18,7 @@ pub use drain::{DrainDecision, DrainScope, DrainSettings, DrainStrategy};
 pub use drain::{ListenerDrain, ServerDrain};
 pub use factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 pub use factory::{LocalTransportSocketFactory, TransportSocketFactory};
+pub use factory::{LocalUpstreamSocketFactory, UpstreamConnection, UpstreamSocketFactory};
 pub use filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
 pub use socket::{DetachedSocket, Socket, next_connection_id};
 pub use socket_options::{Keepalive, SocketOption, SocketOptions};

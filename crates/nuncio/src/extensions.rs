@@ -8,7 +8,7 @@ use nuncio_ext_transport_sockets as transport_sockets;
 use nuncio_ext_upstream::load_balancing_policies as lb_policies;
 use nuncio_extension::{
     AccessLoggerFactory, DownstreamSocketFactory, HttpFilterFactory, ListenerFilterFactory,
-    LoadBalancerFactory, NetworkFilterFactory, Registry,
+    LoadBalancerFactory, NetworkFilterFactory, Registry, UpstreamSocketFactory,
 };
 
 static ACCESS_LOGGERS: &[&dyn AccessLoggerFactory] = &[
@@ -51,6 +51,11 @@ static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[
     &network_filters::TcpProxy,
 ];
 
+static UPSTREAM_SOCKETS: &[&dyn UpstreamSocketFactory] = &[
+    &transport_sockets::UpstreamRawBuffer,
+    &transport_sockets::UpstreamTls,
+];
+
 /// Everything that is built in.
 pub static REGISTRY: Registry = Registry {
     access_loggers: ACCESS_LOGGERS,
@@ -59,4 +64,5 @@ pub static REGISTRY: Registry = Registry {
     listener_filters: LISTENER_FILTERS,
     load_balancers: LOAD_BALANCERS,
     network_filters: NETWORK_FILTERS,
+    upstream_sockets: UPSTREAM_SOCKETS,
 };

@@ -88,6 +88,7 @@ impl UpstreamStream {
                 upstream.connection_id = Some(connection.connection_id);
                 upstream.protocol = Some(connection.protocol);
                 upstream.streams_before = connection.streams_before;
+                upstream.tls.clone_from(&connection.tls);
                 upstream.connect_start = Some(connection.connect_start);
                 upstream.connect_end = Some(connection.connect_end);
             }
@@ -95,6 +96,7 @@ impl UpstreamStream {
                 let connection = stream.info();
                 upstream.local_address = connection.local_address.clone();
                 upstream.connection_id = Some(connection.connection_id);
+                upstream.tls.clone_from(&connection.tls);
                 upstream.connect_start = Some(connection.connect_start);
                 upstream.connect_end = Some(connection.connect_end);
             }

@@ -1,12 +1,14 @@
 //! A cluster's immutable configuration and what all threads share of it.
 
+use crate::host::Host;
 use crate::lb::LbSpec;
 use crate::resource::{Priority, ResourceManager, Thresholds};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats};
+use crate::transport::TransportSockets;
 use nuncio_base::metadata::Metadata;
 use nuncio_codec::h1::H1Settings;
 use nuncio_net::SocketOptions;
-use nuncio_stats::{Group, Scope};
+use nuncio_stats::{Group, Scope, SharedCounter};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +82,8 @@ pub struct ClusterSpec {
     pub http: HttpOptions,
     /// What is set on sockets.
     pub socket_options: SocketOptions,
+    /// What lies over sockets.
+    pub transport_sockets: TransportSockets,
     /// Metadata.
     pub metadata: Option<Arc<Metadata>>,
     /// The load-balancing policy.
@@ -101,6 +105,7 @@ impl ClusterSpec {
             thresholds: Default::default(),
             http: HttpOptions::default(),
             socket_options: SocketOptions::default(),
+            transport_sockets: TransportSockets::default(),
             metadata: None,
             lb,
             common_lb: CommonLb::default(),
@@ -122,6 +127,8 @@ pub struct ClusterInfo {
     /// The scope `cluster.NAME.`, for what more is counted there.
     pub scope: Scope,
     resources: [ResourceManager; 2],
+    /// How often each transport socket match was taken.
+    socket_matches: Vec<SharedCounter>,
 }
 
 impl ClusterInfo {
@@ -132,7 +139,10 @@ impl ClusterInfo {
             let thresholds = spec.thresholds[priority as usize].clone();
             ResourceManager::new(thresholds, priority, &scope)
         });
+        let matches = spec.transport_sockets.matches.iter();
+        let counter = |name: &str| scope.counter(&format!("{name}.total_match_count"));
         Arc::new(Self {
+            socket_matches: matches.map(|one| counter(&one.name)).collect(),
             traffic_stats: scope.group(),
             lb_stats: scope.group(),
             update_stats: scope.group(),
@@ -140,6 +150,13 @@ impl ClusterInfo {
             scope,
             spec,
         })
+    }
+
+    /// Counts which transport socket match a new host has; whether it has one, not the default.
+    pub fn count_socket_match(&self, host: &Host) -> bool {
+        let found = self.spec.transport_sockets.find(host);
+        let counter = found.and_then(|at| self.socket_matches.get(at));
+        counter.map(SharedCounter::inc).is_some()
     }
 
     /// The circuit breakers of a routing priority.

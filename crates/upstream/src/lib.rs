@@ -17,6 +17,7 @@ pub mod pool;
 pub mod priority;
 pub mod resource;
 pub mod stats;
+pub mod transport;
 
 pub use cluster::{ClusterInfo, ClusterSpec};
 pub use health::{Health, HealthFlag};

@@ -10,6 +10,7 @@ use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats};
 use nuncio_codec::h1::H1Stats;
+use crate::transport::LocalSockets;
 use nuncio_stats::LocalResponseCodes;
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
@@ -22,6 +23,7 @@ pub(crate) struct ClusterCore {
     pub info: Arc<ClusterInfo>,
     pub stats: ClusterTrafficStats,
     http1_stats: OnceCell<H1Stats>,
+    pub sockets: LocalSockets,
     resources: [LocalResources; 2],
 }
 
@@ -71,6 +73,7 @@ impl LocalCluster {
             worker: Rc::clone(worker),
             stats: info.traffic_stats.local(),
             http1_stats: OnceCell::new(),
+            sockets: info.spec.transport_sockets.localize(worker),
             resources: Priority::ALL.map(|priority| LocalResources::new(info.resources(priority))),
             info,
         });

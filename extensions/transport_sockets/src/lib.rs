@@ -6,5 +6,5 @@
 pub mod raw_buffer;
 pub mod tls;
 
-pub use raw_buffer::DownstreamRawBuffer;
-pub use tls::DownstreamTls;
+pub use raw_buffer::{DownstreamRawBuffer, UpstreamRawBuffer};
+pub use tls::{DownstreamTls, UpstreamTls};

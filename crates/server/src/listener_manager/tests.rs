@@ -61,6 +61,7 @@ static REGISTRY: Registry = Registry {
     listener_filters: &[],
     load_balancers: &[],
     network_filters: &[&Named],
+    upstream_sockets: &[],
 };
 
 struct Fixture {

@@ -182,8 +182,8 @@ fn found_strict(
 ) -> bool {
     let kept = |address: &Address| current.iter().find(|host| host.address() == *address);
     let same = current.len() == addresses.len() && addresses.iter().all(|a| kept(a).is_some());
-    for _ in addresses {
-        members.stats().total_match_count().inc();
+    for address in addresses {
+        members.count_socket_match(&Host::new(spec(address)));
     }
     if same {
         return false;
@@ -212,8 +212,8 @@ fn found_logical(
         }
         return moved;
     }
-    members.stats().total_match_count().inc();
     let host = Host::logical(spec(first));
+    members.count_socket_match(&host);
     host.readdress(addresses.into());
     current.push(host);
     true

@@ -75,6 +75,13 @@ impl Members {
         &self.info
     }
 
+    /// Counts the transport socket that a new host has.
+    pub fn count_socket_match(&self, host: &Host) {
+        if !self.info.count_socket_match(host) {
+            self.stats.total_match_count().inc();
+        }
+    }
+
     /// What discovery counts.
     pub fn stats(&self) -> &ClusterUpdateStats {
         &self.stats

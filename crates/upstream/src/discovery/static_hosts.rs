@@ -21,8 +21,9 @@ impl Discovery for StaticHosts {
         let mut hosts: BTreeMap<u32, Vec<_>> = BTreeMap::new();
         for endpoint in &self.assignment.endpoints {
             let of_priority = hosts.entry(endpoint.host.priority).or_default();
-            of_priority.push(Host::new(endpoint.host.clone()));
-            members.stats().total_match_count().inc();
+            let host = Host::new(endpoint.host.clone());
+            members.count_socket_match(&host);
+            of_priority.push(host);
         }
         members.configure(&self.assignment);
         members.set(hosts);

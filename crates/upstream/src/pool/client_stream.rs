@@ -4,7 +4,8 @@ use super::http1::Http1Lease;
 use nuncio_base::address::Address;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame};
-use nuncio_stream_info::{BytesMeter, Protocol};
+use nuncio_stream_info::{BytesMeter, Protocol, TlsInfo};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ pub struct ClientStreamInfo {
     pub protocol: Protocol,
     /// How many streams the connection has carried before this one.
     pub streams_before: u64,
+    /// TLS facts.
+    pub tls: Option<Arc<TlsInfo>>,
     /// When connecting began.
     pub connect_start: Instant,
     /// When the connection was there.

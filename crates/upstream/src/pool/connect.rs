@@ -2,6 +2,7 @@
 
 use super::PoolFailure;
 use super::counted::{Cause, CountedConnection};
+use super::secure::secure;
 use nuncio_base::address::Address;
 use nuncio_codec::ResetReason;
 use nuncio_net::{Socket, SocketOptions, Transport};
@@ -24,8 +25,28 @@ pub(crate) struct Connected {
     pub address: Address,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Use {
+    Http1,
+    Tcp,
+}
+
+impl Use {
+    /// The protocol offered where the configuration names none.
+    pub fn alpn(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Http1 => Some(b"http/1.1"),
+            Self::Tcp => None,
+        }
+    }
+}
+
 /// Connects to `counted`'s host, and counts how that went.
-pub(crate) async fn connect(counted: &mut CountedConnection) -> Result<Connected, PoolFailure> {
+pub(crate) async fn connect(
+    counted: &mut CountedConnection,
+    purpose: Use,
+) -> Result<Connected, PoolFailure> {
     let core = Rc::clone(&counted.core);
     let attempts = Attempts {
         worker: Rc::clone(&core.worker),
@@ -39,6 +60,7 @@ pub(crate) async fn connect(counted: &mut CountedConnection) -> Result<Connected
     };
     match attempts.await {
         Ok(connected) => {
+            let connected = secure(counted, connected, purpose).await?;
             counted.connected();
             Ok(connected)
         }
@@ -108,16 +130,13 @@ impl Attempts {
         true
     }
 
-    fn poll_running(&mut self, task: &mut Context<'_>) -> Option<Connected> {
+    fn poll_running(&mut self, task: &mut Context<'_>) -> Option<(Socket, Address)> {
         let mut at = 0;
         while at < self.running.len() {
             match self.running[at].1.as_mut().poll(task) {
                 Poll::Ready(Ok(socket)) => {
                     let (address, _) = self.running.swap_remove(at);
-                    return Some(Connected {
-                        transport: Transport::Raw(socket),
-                        address,
-                    });
+                    return Some((socket, address));
                 }
                 Poll::Ready(Err(error)) => {
                     let (address, _) = self.running.swap_remove(at);
@@ -134,7 +153,7 @@ impl Attempts {
 
 impl Future for Attempts {
     /// The error is `None` where time ran out.
-    type Output = Result<Connected, Option<(io::Error, Address)>>;
+    type Output = Result<(Socket, Address), Option<(io::Error, Address)>>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();

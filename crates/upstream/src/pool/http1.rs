@@ -7,7 +7,7 @@
 
 use super::PoolFailure;
 use super::client_stream::ClientStream;
-use super::connect::connect;
+use super::connect::{Use, connect};
 use super::counted::{CountedConnection, MayConnect};
 use super::http1_connection::Http1Connection;
 use super::waiting::{Waiter, Waiting};
@@ -146,7 +146,7 @@ impl Http1Pool {
 
     /// The life of a connection's task: connects, then keeps.
     async fn connect(self: Rc<Self>, mut counted: CountedConnection) {
-        let result = connect(&mut counted).await;
+        let result = connect(&mut counted, Use::Http1).await;
         self.connecting.set(self.connecting.get() - 1);
         let connected = match result {
             Ok(connected) => connected,

@@ -69,6 +69,7 @@ impl Http1Connection {
             remote_address: connected.address,
             protocol: Protocol::Http11,
             streams_before: 0,
+            tls: connected.transport.tls().cloned(),
             connect_start: counted.connect_start,
             connect_end: counted.connect_end.unwrap_or(now),
         };

@@ -1,7 +1,7 @@
 //! The TCP pool: a connection of one's own for everyone who asks; none comes back.
 
 use super::PoolFailure;
-use super::connect::{Connected, connect};
+use super::connect::{Connected, Use, connect};
 use super::counted::{CountedConnection, MayConnect};
 use super::waiting::{Waiter, Waiting};
 use crate::host::Host;
@@ -9,6 +9,7 @@ use crate::local_cluster::ClusterCore;
 use crate::resource::{Priority, Resource};
 use nuncio_base::address::Address;
 use nuncio_net::{Transport, next_connection_id};
+use nuncio_stream_info::TlsInfo;
 use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -69,7 +70,7 @@ impl TcpPool {
 
     async fn run(self: Rc<Self>, mut counted: CountedConnection, this: Rc<Connect>) {
         let result = {
-            let mut connecting = std::pin::pin!(connect(&mut counted));
+            let mut connecting = std::pin::pin!(connect(&mut counted, Use::Tcp));
             std::future::poll_fn(|task| {
                 if this.given_up.get() {
                     return Poll::Ready(None);
@@ -121,6 +122,7 @@ impl TcpPool {
                 connection_id: next_connection_id(),
                 local_address: connected.transport.socket().local_address(),
                 remote_address: connected.address,
+                tls: connected.transport.tls().cloned(),
                 connect_start: counted.connect_start,
                 connect_end: counted.connect_end.unwrap_or(counted.connect_start),
             },
@@ -143,6 +145,8 @@ pub struct TcpConnectionInfo {
     pub local_address: Option<Address>,
     /// The address that was connected to.
     pub remote_address: Address,
+    /// TLS facts.
+    pub tls: Option<Arc<TlsInfo>>,
     /// When connecting began.
     pub connect_start: Instant,
     /// When the connection was there.

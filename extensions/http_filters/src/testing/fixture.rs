@@ -44,6 +44,7 @@ static REGISTRY: Registry = Registry {
     listener_filters: &[],
     load_balancers: &[],
     network_filters: &[],
+    upstream_sockets: &[],
 };
 
 /// A request through filters, and what its peer answers.

@@ -177,6 +177,7 @@ impl TcpProxy {
         upstream.address = Some(facts.remote_address.clone());
         upstream.local_address = facts.local_address.clone();
         upstream.connection_id = Some(facts.connection_id);
+        upstream.tls.clone_from(&facts.tls);
         upstream.connect_start = Some(facts.connect_start);
         upstream.connect_end = Some(facts.connect_end);
         upstream.pool_ready = Some(now.saturating_duration_since(asked));

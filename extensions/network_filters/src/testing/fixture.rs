@@ -13,6 +13,7 @@ static REGISTRY: Registry = Registry {
     listener_filters: &[],
     load_balancers: &[],
     network_filters: &[],
+    upstream_sockets: &[],
 };
 
 /// Configures a filter; else all errors, each with its path, one a line.

@@ -27,6 +27,7 @@ static REGISTRY: Registry = Registry {
     listener_filters: &[],
     load_balancers: &[],
     network_filters: &[],
+    upstream_sockets: &[],
 };
 
 /// A server's environment, and a file to log to.

@@ -2,4 +2,4 @@
 
 mod config;
 
-pub use config::DownstreamRawBuffer;
+pub use config::{DownstreamRawBuffer, UpstreamRawBuffer};

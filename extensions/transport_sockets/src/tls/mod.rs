@@ -5,8 +5,10 @@
 //! with, `validation` what peers' certificates are held against, `server` and `client` the sides.
 
 pub mod certificate;
+pub mod client;
 pub mod common;
 pub mod error;
+pub mod facts;
 pub mod identity;
 pub mod names;
 pub mod params;
@@ -18,4 +20,5 @@ pub mod socket;
 pub mod stats;
 pub mod validation;
 
+pub use client::config::UpstreamTls;
 pub use server::config::DownstreamTls;

@@ -2,11 +2,11 @@
 
 use super::choice::ChoosesCertificate;
 use super::context::{ServerContext, ServerSpec};
-use crate::tls::certificate;
-use crate::tls::names::{cipher_name, group_name, version_name};
+use crate::tls::facts::tls_info;
 use crate::tls::session::Session;
 use crate::tls::socket::Handshaker;
 use crate::tls::stats::LocalStats;
+use crate::tls::validation::PeerSide;
 use nuncio_codec::client_hello::{ClientHello, Inspection, inspect};
 use nuncio_stream_info::{CertificateInfo, TlsInfo};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -124,24 +124,10 @@ impl Handshaker<ServerSession> for ServerHandshaker {
     fn finished(&self, session: &ServerSession) -> TlsInfo {
         let common = session.common();
         self.stats.count_handshake(common);
-        let peer = common.peer_certificates().unwrap_or_default();
-        let suite = common.negotiated_cipher_suite();
-        let group = common.negotiated_key_exchange_group();
-        let validation = &self.context.spec.validation;
         TlsInfo {
-            version: common.protocol_version().map(version_name),
-            cipher: suite.map(|suite| cipher_name(suite.suite())),
-            group: group.map(|group| group_name(group.name())),
-            alpn: common.alpn_protocol().map(Into::into),
             server_name: session.server_name.clone(),
-            peer_certificate_presented: !peer.is_empty(),
-            peer_certificate_validated: !peer.is_empty() && validation.asks(),
             local: session.local.clone(),
-            peer: peer
-                .iter()
-                .filter_map(|der| certificate::read(der))
-                .map(Arc::new)
-                .collect(),
+            ..tls_info(common, &self.context.spec.validation, PeerSide::Client)
         }
     }
 
