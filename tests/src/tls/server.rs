@@ -10,7 +10,8 @@ use std::io::{Read, Write};
 const TLS: &str =
     "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 
-fn tls(common: Value, fields: Value) -> Value {
+/// A listener's transport socket.
+pub fn tls(common: Value, fields: Value) -> Value {
     let mut config = json!({"@type": TLS, "common_tls_context": common});
     let more = fields.as_object().unwrap().clone();
     config.as_object_mut().unwrap().extend(more);

@@ -3,6 +3,7 @@
 //! `manager` finds out the HTTP version, `http1` and `http2` drive codec and streams, `request` and
 //! `response` hold what Envoy does to heads, `stream` is one request's life.
 
+mod client_cert;
 mod connection;
 mod counted;
 mod forwarded;
@@ -29,7 +30,7 @@ pub use manager::HttpConnectionManager;
 pub use original_ip::OriginalIpDetection;
 pub use proxy_status::ProxyStatus;
 pub use spec::{
-    CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmSpec, InternalAddresses,
-    RequestIds, ServerHeader, StripPort, Timeouts, UserAgent, XffSettings,
+    ClientCertDetails, CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmSpec,
+    InternalAddresses, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent, XffSettings,
 };
 pub use stats::{HcmStats, ListenerHttpStats, RouterStats, TracingStats};

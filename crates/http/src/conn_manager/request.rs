@@ -3,13 +3,12 @@
 
 use crate::chain::StreamState;
 use crate::conn_manager::local::HcmLocal;
-use crate::conn_manager::spec::{ForwardClientCert, HcmSpec};
-use crate::conn_manager::{forwarded, path};
+use crate::conn_manager::spec::HcmSpec;
+use crate::conn_manager::{client_cert, forwarded, path};
 use crate::local_reply::LocalReply;
 use nuncio_base::ip_text::IpText;
 use nuncio_base::{HeaderMap, names};
-use nuncio_stream_info::{Protocol, TlsInfo};
-use std::sync::Arc;
+use nuncio_stream_info::Protocol;
 
 /// Checks the head and makes it fit for the filters; whether the request is internal.
 ///
@@ -88,20 +87,8 @@ fn mutate(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply>
     if !local.spec.via.is_empty() {
         append_via(headers, &local.spec.via);
     }
-    let has_certificate = |tls: &Arc<TlsInfo>| tls.peer_certificate_presented;
-    let keeps_cert = match local.spec.forward_client_cert {
-        ForwardClientCert::Sanitize => false,
-        ForwardClientCert::ForwardOnly => state
-            .info
-            .connection
-            .tls
-            .as_ref()
-            .is_some_and(has_certificate),
-        ForwardClientCert::AlwaysForwardOnly => true,
-    };
-    if !keeps_cert {
-        headers.remove(names::X_FORWARDED_CLIENT_CERT);
-    }
+    let tls = state.info.connection.tls.as_deref();
+    client_cert::apply(&local.spec.forward_client_cert, tls, headers);
     Ok(origin.internal)
 }
 

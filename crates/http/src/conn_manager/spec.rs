@@ -121,6 +121,25 @@ pub enum ForwardClientCert {
     ForwardOnly,
     /// It stays.
     AlwaysForwardOnly,
+    /// The client's certificate is added to it where the client has shown one, else it goes.
+    AppendForward(ClientCertDetails),
+    /// The client's certificate takes its place where the client has shown one, else it goes.
+    SanitizeSet(ClientCertDetails),
+}
+
+/// What is told of the client's certificate besides its hash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ClientCertDetails {
+    /// The certificate itself.
+    pub cert: bool,
+    /// It and the others that were shown.
+    pub chain: bool,
+    /// The subject.
+    pub subject: bool,
+    /// Names that are URIs.
+    pub uri: bool,
+    /// Names of hosts.
+    pub dns: bool,
 }
 
 /// Time limits; `None`: without limit.

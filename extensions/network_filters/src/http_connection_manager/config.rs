@@ -3,14 +3,14 @@
 // Envoy still reads its deprecated fields; so does this.
 #![allow(deprecated)]
 
+use super::client_cert::config::forward_client_cert;
 use nuncio_config::{access_log, client_address, duration, h1, h2, http_filters, route_source};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
 use nuncio_http::conn_manager::{
-    CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmLocal, HcmSpec,
-    HttpConnectionManager as Manager, ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts,
-    UserAgent, XffSettings,
+    CodecType, EscapedSlashes, ForwardProto, HcmLocal, HcmSpec, HttpConnectionManager as Manager,
+    ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent, XffSettings,
 };
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
@@ -287,23 +287,6 @@ fn server_header(proto: &proto::HttpConnectionManager) -> ServerHeader {
         nested::ServerHeaderTransformation::Overwrite => ServerHeader::Overwrite,
         nested::ServerHeaderTransformation::AppendIfAbsent => ServerHeader::AppendIfAbsent,
         nested::ServerHeaderTransformation::PassThrough => ServerHeader::PassThrough,
-    }
-}
-
-/// Without downstream TLS no client shows a certificate, and without one the header goes whatever
-/// would be added to it.
-fn forward_client_cert(
-    cx: &mut ParseCx,
-    proto: &proto::HttpConnectionManager,
-) -> Parsed<ForwardClientCert> {
-    use nested::ForwardClientCertDetails as Details;
-    match proto.forward_client_cert_details() {
-        Details::Sanitize => Ok(ForwardClientCert::Sanitize),
-        Details::ForwardOnly => Ok(ForwardClientCert::ForwardOnly),
-        Details::AlwaysForwardOnly => Ok(ForwardClientCert::AlwaysForwardOnly),
-        Details::AppendForward | Details::SanitizeSet => {
-            Err(cx.not_built("forward_client_cert_details"))
-        }
     }
 }
 

@@ -125,9 +125,6 @@ impl<S: Session> TlsSocket<S> {
 
     /// Ends with an alert, if it can be sent at once.
     fn break_off(&mut self, error: &Error) -> io::Error {
-        let mut task = Context::from_waker(Waker::noop());
-        // The connection ends anyhow.
-        let _ = self.poll_flush(&mut task);
         let failure = match self.info {
             // After the handshake an error is no handshake's failure.
             Some(_) => {
@@ -136,6 +133,8 @@ impl<S: Session> TlsSocket<S> {
             }
             None => self.fail(error),
         };
+        // The connection ends anyhow.
+        let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
         self.state = State::Failed;
         failure
     }

@@ -1,0 +1,3 @@
+//! What upstreams are told of the client's certificate.
+
+pub mod config;
