@@ -45,8 +45,6 @@ pub fn route_action(
         internal_redirect_policy,
     );
     let legacy_redirect = legacy_internal_redirect(&proto);
-    cx.refuse("internal_redirect_action", legacy_redirect.is_some())?;
-    cx.refuse("internal_redirect_policy", matches!(redirects, Ok(Some(_))))?;
     let cluster = cluster_target(cx, proto.cluster_specifier, route_name);
     let path_rewrite = path_rewrite(
         cx,

@@ -273,10 +273,6 @@ fn what_is_not_built_is_refused_by_its_name() {
         ),
         (action("flush_timeout: 1s"), "flush_timeout"),
         (
-            action("internal_redirect_policy: {}"),
-            "internal_redirect_policy",
-        ),
-        (
             action("upgrade_configs: [{upgrade_type: CONNECT-UDP, connect_config: {}}]"),
             "connect_config",
         ),

@@ -203,6 +203,22 @@ impl Cx<'_> {
         self.state.orders.reset.get_or_insert(reason);
     }
 
+    /// Whether the request can [begin anew](Self::begin_anew): it is complete, and there is a
+    /// connection manager to do it.
+    pub fn can_begin_anew(&self) -> bool {
+        self.state.request.ended && self.state.config.stats.is_some()
+    }
+
+    /// Ends this stream, whose response was `response`, without telling the client, and begins
+    /// its request anew, with its headers as they are now and this body (Envoy's
+    /// `recreateStream`).
+    pub fn begin_anew(&mut self, response: HeaderMap, body: Buffer) {
+        self.state.request_aborted = true;
+        self.state.response.headers = response;
+        self.state.response.started = true;
+        self.state.begin_anew = Some(Box::new(body));
+    }
+
     /// A terminal filter's response: an interim head.
     pub fn respond_1xx(&mut self, headers: HeaderMap) {
         self.respond(Respond::Informational(headers));

@@ -66,6 +66,12 @@ impl RouteCache {
         self.lookup = None;
     }
 
+    /// Goes back to what was found before it was forgotten.
+    pub(crate) fn restore(&mut self, lookup: Option<Lookup>, filter_names: &[Arc<str>]) {
+        self.lookup = lookup;
+        self.collect_configs(filter_names);
+    }
+
     /// Whether the table says anything to any filter.
     pub(crate) fn has_filter_settings(&self) -> bool {
         self.table
@@ -110,11 +116,15 @@ impl RouteCache {
         };
         let lookup = table.find(&request);
         self.lookup = Some(lookup);
-        if let Lookup::Route(id) = lookup {
-            let selected = table.selected(id);
-            info.route_name = Some(Arc::clone(&selected.route.name)).filter(|n| !n.is_empty());
-            info.virtual_host_name = Some(Arc::clone(&selected.virtual_host.name));
-            info.route_metadata = Some(Arc::clone(&selected.route.metadata));
+        match lookup {
+            Lookup::Route(id) => {
+                let selected = table.selected(id);
+                let name = Arc::clone(&selected.route.name);
+                info.route_name = Some(name).filter(|name| !name.is_empty());
+                info.virtual_host_name = Some(Arc::clone(&selected.virtual_host.name));
+                info.route_metadata = Some(Arc::clone(&selected.route.metadata));
+            }
+            _ => info.route_name = None,
         }
         self.collect_configs(filter_names);
         lookup

@@ -232,13 +232,12 @@ impl VirtualHost {
         Some(found.unwrap_or(clusters.len()))
     }
 
-    /// The name of a virtual cluster by the number that [`virtual_cluster`] gives.
+    /// The name of a virtual cluster by the number that [`virtual_cluster`] gives; logs know none
+    /// for those that match none.
     ///
     /// [`virtual_cluster`]: Self::virtual_cluster
-    pub fn virtual_cluster_name(&self, number: usize) -> Arc<str> {
-        self.config
-            .virtual_clusters
-            .get(number)
-            .map_or_else(|| "other".into(), |cluster| Arc::clone(&cluster.name))
+    pub fn virtual_cluster_name(&self, number: usize) -> Option<Arc<str>> {
+        let cluster = self.config.virtual_clusters.get(number)?;
+        Some(Arc::clone(&cluster.name))
     }
 }

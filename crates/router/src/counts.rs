@@ -117,9 +117,8 @@ impl Router {
         };
         let host = selected.virtual_host;
         let number = host.virtual_cluster(&state.request.headers);
-        if let Some(number) = number {
-            state.info.virtual_cluster_name = Some(host.virtual_cluster_name(number));
-        }
+        let name = number.and_then(|number| host.virtual_cluster_name(number));
+        state.info.virtual_cluster_name = name;
         let virtual_cluster = number.and_then(|number| host.virtual_cluster_stats(number));
         if virtual_cluster.is_none() && selected.stats.is_none() && alt.is_none() {
             return;

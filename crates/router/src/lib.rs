@@ -6,6 +6,7 @@ mod attempt;
 mod counts;
 mod headers;
 mod host_request;
+mod internal_redirect;
 mod local;
 mod mirror;
 mod reply;

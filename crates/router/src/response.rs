@@ -65,6 +65,10 @@ impl Router {
         if self.retry_headers(cx, &headers, status) {
             return;
         }
+        if self.follow_redirect(cx, &headers, status) {
+            self.done = true;
+            return;
+        }
         self.retry = None;
         self.replay = None;
         self.retry_permit = None;

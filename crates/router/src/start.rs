@@ -132,7 +132,8 @@ impl Router {
             return self.answer(cx, reply::missing_header(name));
         }
         self.retry = RetryState::of(action, request).map(Box::new);
-        self.replay = self.retry.is_some().then(Box::default);
+        let keeps = self.retry.is_some() || action.internal_redirect.is_some();
+        self.replay = keeps.then(Box::default);
         if let Some(limit) = selected.route.request_body_buffer_limit {
             cx.set_buffer_limit(usize::try_from(limit).unwrap_or(usize::MAX));
         }

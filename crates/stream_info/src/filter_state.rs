@@ -101,6 +101,19 @@ impl FilterState {
             .map(|entry| (&*entry.name, &entry.object))
     }
 
+    /// A state with the objects that outlive the filter chain; they stay here too.
+    pub fn beyond_chain(&self) -> Self {
+        let lives = |entry: &&Entry| entry.span >= LifeSpan::Request;
+        let copy = |entry: &Entry| Entry {
+            name: Rc::clone(&entry.name),
+            span: entry.span,
+            object: Rc::clone(&entry.object),
+        };
+        Self {
+            entries: self.entries.iter().filter(lives).map(copy).collect(),
+        }
+    }
+
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

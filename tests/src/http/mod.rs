@@ -6,6 +6,7 @@ mod connect;
 mod connections;
 mod framing;
 mod http2;
+mod internal_redirects;
 mod limits;
 mod proxy_protocol;
 mod route_matcher;

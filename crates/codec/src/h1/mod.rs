@@ -27,7 +27,7 @@ mod server;
 mod settings;
 mod start_line;
 mod stats;
-mod target;
+pub mod target;
 
 pub use client::H1Client;
 pub use error::H1Error;

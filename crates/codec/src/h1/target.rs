@@ -5,7 +5,7 @@ use memchr::memchr;
 
 /// An absolute target, or a CONNECT's.
 #[derive(Debug, PartialEq)]
-pub(super) struct Absolute<'a> {
+pub struct Absolute<'a> {
     /// None in authority form.
     pub scheme: Option<&'static str>,
     /// Host and port as they are written, without user information.
@@ -16,6 +16,9 @@ pub(super) struct Absolute<'a> {
 
 impl<'a> Absolute<'a> {
     /// Parses a target in absolute form.
+    ///
+    /// # Errors
+    /// What Envoy answers to such a target.
     pub fn parse(target: &'a [u8]) -> Result<Self, H1Error> {
         let Some((scheme, rest)) = split_scheme(target) else {
             return Err(H1Error::INVALID_TARGET);
@@ -46,6 +49,9 @@ impl<'a> Absolute<'a> {
     }
 
     /// Parses the target of a CONNECT: host and port.
+    ///
+    /// # Errors
+    /// What Envoy answers to such a target.
     pub fn parse_connect(target: &'a [u8]) -> Result<Self, H1Error> {
         if !is_host_and_port(target, true) {
             return Err(H1Error::INVALID_URL);

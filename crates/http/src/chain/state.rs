@@ -145,6 +145,8 @@ pub struct StreamState {
     pub replied_locally: bool,
     /// A local reply was for a bad request, whatever a gRPC client is told of it.
     pub replied_bad_request: bool,
+    /// The request is to begin anew, with this body: its headers are changed already.
+    pub(crate) begin_anew: Option<Box<Buffer>>,
     /// When the stream's turn should come at the latest; asked for anew in each turn.
     pub wake_at: Option<Instant>,
     /// The names by which routes address the chain's filters.
@@ -174,6 +176,7 @@ impl StreamState {
             response_sent: false,
             replied_locally: false,
             replied_bad_request: false,
+            begin_anew: None,
             wake_at: None,
             orders: Orders::default(),
             calls: PendingCalls::default(),
@@ -192,6 +195,7 @@ impl StreamState {
         self.response_sent = false;
         self.replied_locally = false;
         self.replied_bad_request = false;
+        self.begin_anew = None;
         self.wake_at = None;
         self.orders.clear();
         self.calls.clear();
@@ -203,6 +207,7 @@ impl StreamState {
         self.response.renew(0);
         self.route.renew();
         self.out.clear();
+        self.begin_anew = None;
         self.orders.clear();
         self.calls.clear();
         self.info.filter_state.clear();
@@ -222,6 +227,11 @@ impl StreamState {
         let flags = self.worker.flags();
         let (headers, names) = (&self.request.headers, &self.filter_names);
         self.route.find(headers, &mut self.info, &flags, names)
+    }
+
+    /// Goes back to the route that was found before it was forgotten.
+    pub fn restore_route(&mut self, lookup: Option<Lookup>) {
+        self.route.restore(lookup, &self.filter_names);
     }
 
     /// Orders the reply for a body that is too large to be buffered, and counts it.

@@ -121,8 +121,9 @@ impl FilterStream {
         self.settle();
     }
 
-    /// Whether the response has left the chain completely, or the stream was reset.
+    /// Whether the response has left the chain completely, the stream was reset, or its request is
+    /// to begin anew.
     pub fn is_over(&self) -> bool {
-        self.state.response.ended && self.state.response_sent
+        (self.state.response.ended && self.state.response_sent) || self.state.begin_anew.is_some()
     }
 }

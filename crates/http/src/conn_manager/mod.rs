@@ -17,11 +17,13 @@ mod original_ip;
 pub mod path;
 mod premature;
 mod proxy_status;
+mod recreate;
 mod request;
 mod response;
 mod spec;
 mod stats;
 mod stream;
+mod stream_end;
 mod stream_timeouts;
 mod stream_waker;
 

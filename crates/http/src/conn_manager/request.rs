@@ -25,6 +25,20 @@ pub(super) fn prepare(local: &HcmLocal, state: &mut StreamState) -> Result<bool,
     Ok(internal)
 }
 
+/// The same for a request that begins anew: who has sent it, and what that means, was found out
+/// before.
+///
+/// # Errors
+/// The reply to send where the request can't be served.
+pub(super) fn prepare_again(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
+    check(local, state)?;
+    let headers = &mut state.request.headers;
+    path::strip_host(&local.spec, &state.info.connection, headers);
+    path::normalize(local, headers)?;
+    state.find_route();
+    check_upgrade(local, state)
+}
+
 fn check(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
     let headers = &state.request.headers;
     if state.info.protocol == Some(Protocol::Http10) && !local.spec.h1.accept_http_10 {

@@ -3,10 +3,8 @@
 use crate::chain::{FilterStream, Out};
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::{request, response};
-use crate::format_cx::with_format_cx;
 use crate::grpc_timeout;
 use crate::local_reply::LocalReply;
-use nuncio_base::time::millis;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::h1::reason_phrase;
 use nuncio_codec::{End, ResetReason};
@@ -25,7 +23,7 @@ pub(super) struct ActiveStream {
     response_complete: bool,
     response_paused: bool,
     is_internal: bool,
-    is_upgrade: bool,
+    pub(super) is_upgrade: bool,
     /// How long the stream may last.
     pub(super) duration_limit: Option<Duration>,
     /// When something last moved, for the stream's idle timeout.
@@ -44,16 +42,8 @@ impl ActiveStream {
         let now = worker.now();
         let mut info = StreamInfo::new(connection, Timings::new(worker.wall(), now));
         info.protocol = Some(protocol);
-        let stats = &local.stats;
-        stats.downstream_rq_total().inc();
-        match protocol {
-            Protocol::Http2 => stats.downstream_rq_http2_total().inc(),
-            _ => stats.downstream_rq_http1_total().inc(),
-        }
-        stats.downstream_rq_active().inc();
-        let filters = FilterStream::new(&local.chain, &local.stream_config, info);
         Box::new(Self {
-            filters: Some(filters),
+            filters: Some(Self::new_filters(local, info)),
             local: Rc::clone(local),
             awaits_head: true,
             request_complete: false,
@@ -66,6 +56,18 @@ impl ActiveStream {
             moved_at: now,
             wake_at: None,
         })
+    }
+
+    /// The filters of a stream that begins, which is counted.
+    pub(super) fn new_filters(local: &HcmLocal, info: StreamInfo) -> Box<FilterStream> {
+        let stats = &local.stats;
+        stats.downstream_rq_total().inc();
+        match info.protocol {
+            Some(Protocol::Http2) => stats.downstream_rq_http2_total().inc(),
+            _ => stats.downstream_rq_http1_total().inc(),
+        }
+        stats.downstream_rq_active().inc();
+        FilterStream::new(&local.chain, &local.stream_config, info)
     }
 
     /// Whether the request's head is still to come.
@@ -134,11 +136,8 @@ impl ActiveStream {
         }
     }
 
-    /// A piece of the request's body is there. Filters that look at bodies are shown the end of one
-    /// by itself, as Envoy's codec does: a reply to the last piece comes before the end then, and
-    /// what is buffered is counted before a filter may go on.
     /// Finds out how long the stream may last.
-    fn limit_duration(&mut self) {
+    pub(super) fn limit_duration(&mut self) {
         let of_manager = self.local.spec.timeouts.max_stream_duration;
         let state = &mut self.filters().state;
         let action = state.route.action();
@@ -160,6 +159,9 @@ impl ActiveStream {
         }
     }
 
+    /// A piece of the request's body is there. Filters that look at bodies are shown the end of one
+    /// by itself, as Envoy's codec does: a reply to the last piece comes before the end then, and
+    /// what is buffered is counted before a filter may go on.
     pub fn request_data(&mut self, data: Buffer, end: End) {
         if end.is_end() && !data.is_empty() && self.filters().reads_request_bodies() {
             self.request_piece(data, End::No);
@@ -226,7 +228,11 @@ impl ActiveStream {
         if self.response_complete || self.awaits_head {
             return false;
         }
-        let moved = self.filters().poll(task);
+        let mut moved = self.filters().poll(task);
+        if let Some(body) = self.filters().state.begin_anew.take() {
+            self.begin_anew(*body);
+            moved = true;
+        }
         self.wake_at = self.filters().state.wake_at;
         moved
     }
@@ -236,7 +242,7 @@ impl ActiveStream {
     }
 
     /// A reply to what can't be given to the filters; none of them has seen anything.
-    fn reply_before_filters(&mut self, reply: LocalReply) {
+    pub(super) fn reply_before_filters(&mut self, reply: LocalReply) {
         self.filters().order(|cx| cx.local_reply(reply));
     }
 
@@ -345,36 +351,6 @@ impl ActiveStream {
             .trailers
             .take()
             .unwrap_or_default()
-    }
-
-    /// Ends the stream: filters are told, stats charged, logs written, memory given back.
-    pub fn finish(mut self, local: &HcmLocal) {
-        let Some(mut filters) = self.filters.take() else {
-            return;
-        };
-        let now = local.worker.now();
-        let info = &mut filters.state.info;
-        info.timings.end = Some(now);
-        let duration = millis(now.saturating_duration_since(info.timings.start));
-        let stats = &local.stats;
-        stats.downstream_rq_active().dec();
-        if self.is_upgrade {
-            stats.downstream_cx_upgrades_active().dec();
-        }
-        stats.downstream_rq_time().record(duration);
-        if let Some(status) = info.response_code
-            && !info.is_health_check
-        {
-            stats.count_response(status);
-            local.listener_stats.count_response(status);
-        }
-        filters.complete();
-        if !local.access_logs.is_empty() {
-            with_format_cx(&filters.state, |cx| {
-                local.access_logs.iter().for_each(|log| log.log(cx));
-            });
-        }
-        filters.finish();
     }
 }
 
