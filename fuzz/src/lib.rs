@@ -42,6 +42,10 @@ pub const TARGETS: &[Target] = &[
         run: nuncio_codec::h2::fuzz::check_server,
     },
     Target {
+        name: "http_preface",
+        run: targets::http_preface::run,
+    },
+    Target {
         name: "path",
         run: targets::path::run,
     },

@@ -19,6 +19,7 @@ pub mod runtime_flags;
 pub mod slab;
 pub mod time;
 pub mod timer_wheel;
+pub mod token_bucket;
 pub mod version;
 
 pub use buffer::Buffer;

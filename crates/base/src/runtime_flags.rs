@@ -145,6 +145,26 @@ impl RuntimeFraction {
     }
 }
 
+/// A flag with the runtime key that may override it (`envoy.config.core.v3.RuntimeFeatureFlag`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeFlag {
+    /// Its value where runtime says nothing.
+    pub default: bool,
+    /// The key, empty for none.
+    pub key: String,
+}
+
+impl RuntimeFlag {
+    /// The value that holds now.
+    pub fn current(&self, flags: &RuntimeFlags) -> bool {
+        if self.key.is_empty() {
+            self.default
+        } else {
+            flags.boolean(&self.key, self.default)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ pub mod client_hello;
 pub mod h1;
 pub mod h2;
 pub mod header_pool;
+pub mod http_preface;
 pub mod message;
 pub mod proxy_protocol;
 

@@ -1,5 +1,6 @@
 //! `envoy.config.bootstrap.v3.Bootstrap`: what a process starts with.
 
+use crate::overload::{Overload, overload};
 use crate::unknown_extension::unknown_extension;
 use crate::{dns_resolver, duration, stats};
 use nuncio_base::options::Options;
@@ -34,6 +35,8 @@ pub struct Bootstrap {
     pub application_log: Option<proto::bootstrap::ApplicationLogConfig>,
     /// Static secrets.
     pub secrets: Vec<Secret>,
+    /// The limits of the process.
+    pub overload: Overload,
 }
 
 /// Takes the bootstrap apart. Static clusters and listeners are converted later, by themselves.
@@ -61,6 +64,7 @@ pub fn bootstrap(
     let stats = cx.field("stats_config", |cx| {
         stats::stats_config(cx, proto.stats_config, &options.stats_tags)
     });
+    let overload = cx.optional("overload_manager", proto.overload_manager, overload);
     let node = proto.node.unwrap_or_default();
     refused.and(regex_engine)?;
     Ok(Bootstrap {
@@ -84,6 +88,7 @@ pub fn bootstrap(
         layered_runtime: proto.layered_runtime,
         application_log: proto.application_log_config,
         secrets: resources.secrets,
+        overload: overload?.unwrap_or_default(),
     })
 }
 
@@ -116,7 +121,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
         ("watchdog", proto.watchdog.is_some()),
         ("watchdogs", proto.watchdogs.is_some()),
         ("tracing", proto.tracing.is_some()),
-        ("overload_manager", proto.overload_manager.is_some()),
         ("enable_dispatcher_stats", proto.enable_dispatcher_stats),
         ("header_prefix", !proto.header_prefix.is_empty()),
         ("use_tcp_for_dns_lookups", proto.use_tcp_for_dns_lookups),

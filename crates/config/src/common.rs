@@ -1,7 +1,7 @@
 //! Small messages that occur everywhere: fractions, metadata, values, data sources.
 
 use nuncio_base::metadata::{Metadata, Value};
-use nuncio_base::runtime_flags::{Fraction, RuntimeFraction};
+use nuncio_base::runtime_flags::{Fraction, RuntimeFlag, RuntimeFraction};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core_proto;
 use nuncio_proto::envoy::r#type::v3 as type_proto;
@@ -34,6 +34,15 @@ pub fn runtime_fraction(proto: core_proto::RuntimeFractionalPercent) -> RuntimeF
     RuntimeFraction {
         default: default_value.as_ref().map_or(none, fraction),
         key: runtime_key,
+    }
+}
+
+/// A flag that runtime may change; on where the config says nothing.
+pub fn runtime_flag(proto: Option<core_proto::RuntimeFeatureFlag>) -> RuntimeFlag {
+    let proto = proto.unwrap_or_default();
+    RuntimeFlag {
+        default: proto.default_value.is_none_or(|value| value.value),
+        key: proto.runtime_key,
     }
 }
 

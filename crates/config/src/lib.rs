@@ -35,6 +35,7 @@ pub mod lb_policy;
 pub mod listener;
 pub mod match_tree;
 pub mod matching;
+pub mod overload;
 pub mod redirect;
 pub mod retry;
 pub mod route;
@@ -46,6 +47,7 @@ pub mod scoped_routes;
 pub mod secret;
 pub mod socket_option;
 pub mod stats;
+pub mod token_bucket;
 pub mod unknown_extension;
 pub mod virtual_host;
 

@@ -1,6 +1,7 @@
 //! How many connections the process may have, over all listeners and workers.
 
 use nuncio_base::runtime_flags::RuntimeFlags;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Runtime's limit of all connections, where no resource monitor has one.
@@ -20,6 +21,15 @@ impl GlobalConnections {
         Self {
             open: AtomicU64::new(0),
             max,
+        }
+    }
+
+    /// What the admin's connections are counted in: with those of all listeners, or apart where a
+    /// resource monitor has the limit, which Envoy's admin knows nothing of.
+    pub fn of_admin(self: &Arc<Self>) -> Arc<Self> {
+        match self.max {
+            None => Arc::clone(self),
+            Some(_) => Arc::new(Self::new(None)),
         }
     }
 

@@ -32,6 +32,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
 ];
 
 static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[
+    &listener_filters::HttpInspector,
     &listener_filters::ProxyProtocol,
     &listener_filters::TlsInspector,
 ];
@@ -45,9 +46,12 @@ static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
 ];
 
 static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[
+    &network_filters::ConnectionLimit,
     &network_filters::DirectResponse,
     &network_filters::Echo,
     &network_filters::HttpConnectionManager,
+    &network_filters::LocalRateLimit,
+    &network_filters::SniCluster,
     &network_filters::TcpProxy,
 ];
 

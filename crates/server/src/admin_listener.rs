@@ -141,6 +141,7 @@ pub async fn start(
     };
     let context = ListenerContext {
         workers: vec![server.worker.handle().clone()],
+        connections: server.admin_connections.clone(),
         ..context.clone()
     };
     let sockets = ListenSockets::bind(&spec, 1).map_err(|error| error.to_string())?;

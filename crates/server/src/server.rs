@@ -48,6 +48,8 @@ pub struct Server {
     pub(crate) state: StateCell,
     pub(crate) drain: Arc<ServerDrain>,
     pub(crate) connections: Arc<GlobalConnections>,
+    /// Where the admin's are counted.
+    pub(crate) admin_connections: Arc<GlobalConnections>,
     pub(crate) access_logs: Arc<AccessLogManager>,
     pub(crate) application_log: ApplicationLog,
     pub(crate) stats: ServerStats,
@@ -174,7 +176,7 @@ fn validate(
     let store = Store::new(std::mem::take(&mut parsed.stats));
     let env = ServerEnv::new(registry, store, Vec::new(), parsed.node.clone(), true);
     share_access_logs(&env, options);
-    let context = listener_context(&env, options);
+    let context = listener_context(&env, options, &parsed);
     let manager = ListenerManager::new(worker, context);
     resources(loaded, &env, &manager, &parsed)?;
     admin_listener::check(&env, loaded, &parsed)?;
@@ -205,10 +207,7 @@ async fn serve(
     let started = worker.now();
     let signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
     let threads = start_workers(options.concurrency)?;
-    let handles: Vec<_> = threads
-        .iter()
-        .map(|thread| thread.handle().clone())
-        .collect();
+    let handles: Vec<_> = threads.iter().map(|it| it.handle().clone()).collect();
     let store = Store::new(std::mem::take(&mut parsed.stats));
     let env = ServerEnv::new(
         registry,
@@ -222,7 +221,7 @@ async fn serve(
     let mut all = handles.clone();
     all.push(worker.handle().clone());
     runtime.publish_to(all);
-    let context = listener_context(&env, &options);
+    let context = listener_context(&env, &options, &parsed);
     let scope = store.scope("server");
     let version = parsed.server_version.unwrap_or_default();
     let server = Rc::new(Server {
@@ -231,6 +230,7 @@ async fn serve(
         runtime: RefCell::new(runtime),
         state: StateCell::new(scope.gauge("state"), scope.gauge("live")),
         drain: Arc::clone(&context.drain),
+        admin_connections: context.connections.of_admin(),
         connections: Arc::clone(&context.connections),
         access_logs,
         application_log,
@@ -274,7 +274,7 @@ fn start_workers(concurrency: u32) -> Result<Vec<WorkerThread>, String> {
         .map_err(|error| format!("cannot start a worker: {error}"))
 }
 
-fn listener_context(env: &ServerEnv, options: &Options) -> ListenerContext {
+fn listener_context(env: &ServerEnv, options: &Options, parsed: &Bootstrap) -> ListenerContext {
     let settings = DrainSettings {
         time: options.drain_time,
         strategy: match options.drain_strategy {
@@ -282,10 +282,11 @@ fn listener_context(env: &ServerEnv, options: &Options) -> ListenerContext {
             nuncio_base::options::DrainStrategy::Immediate => DrainStrategy::Immediate,
         },
     };
+    let max = parsed.overload.max_downstream_connections;
     ListenerContext {
         store: env.store.clone(),
         workers: env.workers.clone(),
-        connections: Arc::new(GlobalConnections::new(None)),
+        connections: Arc::new(GlobalConnections::new(max)),
         drain: Arc::new(ServerDrain::new(settings)),
         drain_settings: settings,
     }
@@ -373,7 +374,9 @@ impl Server {
         self.worker.tick();
         // The admin's connections count nowhere but in its own stats.
         let admin = self.admin_listener.borrow();
-        let of_admin = admin.as_ref().map_or(0, |(it, _)| it.open_connections());
+        let together = Arc::ptr_eq(&self.connections, &self.admin_connections);
+        let admin = admin.as_ref().filter(|_| together);
+        let of_admin = admin.map_or(0, |(it, _)| it.open_connections());
         let connections = self.connections.open().saturating_sub(of_admin);
         self.stats.update(self.worker.now(), connections);
     }

@@ -1,7 +1,9 @@
 //! Listener filters: what looks at a connection before its filter chain is chosen.
 
+pub mod http_inspector;
 pub mod proxy_protocol;
 pub mod tls_inspector;
 
+pub use http_inspector::HttpInspector;
 pub use proxy_protocol::ProxyProtocol;
 pub use tls_inspector::TlsInspector;

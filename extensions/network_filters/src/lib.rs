@@ -3,14 +3,20 @@
 // Envoy still reads its deprecated fields; so does this.
 #![allow(deprecated)]
 
+pub mod connection_limit;
 pub mod direct_response;
 pub mod echo;
 pub mod http_connection_manager;
+pub mod local_ratelimit;
+pub mod sni_cluster;
 pub mod tcp_proxy;
 
+pub use connection_limit::ConnectionLimit;
 pub use direct_response::DirectResponse;
 pub use echo::Echo;
 pub use http_connection_manager::HttpConnectionManager;
+pub use local_ratelimit::LocalRateLimit;
+pub use sni_cluster::SniCluster;
 pub use tcp_proxy::TcpProxy;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod config;
 pub mod format;
+pub mod http_preface;
 pub mod path;
 pub mod proxy_protocol;
 pub mod regex;

@@ -96,6 +96,12 @@ impl Connection {
         bytes
     }
 
+    /// Reads `count` bytes of a peer that may have closed.
+    pub fn try_read(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.reader.read_exact(&mut bytes).map(|()| bytes)
+    }
+
     /// Reads until the peer closes; a reset counts as that.
     pub fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -15,6 +15,7 @@ const MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
 pub struct Config {
     listeners: Vec<Value>,
     clusters: Vec<Value>,
+    more: Value,
 }
 
 impl Config {
@@ -23,6 +24,7 @@ impl Config {
         Self {
             listeners: Vec::new(),
             clusters: Vec::new(),
+            more: Value::Null,
         }
     }
 
@@ -95,6 +97,18 @@ impl Config {
         self.manager(json!({"access_log": [log]}))
     }
 
+    /// Lays fields over the first listener.
+    pub fn main_listener(mut self, fields: Value) -> Self {
+        merge(&mut self.listeners[0], fields);
+        self
+    }
+
+    /// Lays fields over the whole bootstrap.
+    pub fn bootstrap(mut self, fields: Value) -> Self {
+        self.more = fields;
+        self
+    }
+
     /// Adds a static cluster.
     pub fn cluster(self, name: &str, hosts: &[SocketAddr]) -> Self {
         self.cluster_with(name, hosts, json!({}))
@@ -120,10 +134,14 @@ impl Config {
 
     /// The file.
     pub fn json(&self) -> Value {
-        json!({
+        let mut file = json!({
             "admin": {"address": address(SocketAddr::from(([127, 0, 0, 1], 0)))},
             "static_resources": {"listeners": self.listeners, "clusters": self.clusters},
-        })
+        });
+        if !self.more.is_null() {
+            merge(&mut file, self.more.clone());
+        }
+        file
     }
 
     /// Starts a proxy with it.

@@ -1,5 +1,8 @@
 //! TCP through network filters.
 
+mod inspector;
+mod limits;
+
 use crate::harness::{Config, Proxy, Upstream, network_filter};
 use serde_json::json;
 use std::io::{Read, Write};

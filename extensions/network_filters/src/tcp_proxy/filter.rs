@@ -1,5 +1,6 @@
 //! The filter: finds an upstream connection, and watches over the two.
 
+use super::CLUSTER_KEY;
 use super::factory::LocalTcpProxy;
 use super::flush::Flush;
 use super::relay::{Relay, Turn, UpstreamEnd};
@@ -321,6 +322,12 @@ impl NetworkFilter for TcpProxy {
                 .log(&self.info, AccessLogType::TcpConnectionStart);
         }
         cx.read_disable(true);
+        let state = cx.info().filter_state.borrow();
+        let named = state.get(CLUSTER_KEY).and_then(|name| name.as_text());
+        drop(state);
+        if let Some(name) = named {
+            self.cluster = name.into();
+        }
         self.connect(cx);
         FilterStatus::StopIteration
     }

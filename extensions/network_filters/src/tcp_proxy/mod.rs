@@ -16,6 +16,9 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+/// The filter state that names the cluster of a connection, whatever the configuration says.
+pub const CLUSTER_KEY: &str = "envoy.tcp_proxy.cluster";
+
 pub use config::TcpProxy;
 pub use factory::TcpProxyFactory;
 pub use spec::{ClusterChoice, TcpProxySpec, WeightedCluster};

@@ -2,7 +2,7 @@
 
 mod fixture;
 
-pub(crate) use fixture::parse;
+pub(crate) use fixture::{parse, parse_all, parse_in};
 
 use nuncio_listener::{
     FilterChainSpec, FilterChains, GlobalConnections, ListenAddress, ListenSockets, Listener,
@@ -33,6 +33,16 @@ pub(crate) fn serve(
     buffer_limit: usize,
     prepare: impl FnOnce(&Rc<Worker>) + Send + 'static,
 ) -> Served {
+    serve_chain(store, vec![filter], buffer_limit, prepare)
+}
+
+/// Puts filters behind a listener, likewise.
+pub(crate) fn serve_chain(
+    store: Store,
+    filters: Vec<Arc<dyn NetworkFilterFactory>>,
+    buffer_limit: usize,
+    prepare: impl FnOnce(&Rc<Worker>) + Send + 'static,
+) -> Served {
     let worker = WorkerThread::start(0).unwrap();
     worker.handle().post(prepare);
     let drain_settings = DrainSettings {
@@ -52,7 +62,7 @@ pub(crate) fn serve(
         criteria: Default::default(),
         transport_socket: None,
         transport_socket_connect_timeout: None,
-        filters: vec![filter],
+        filters,
         draining: Arc::default(),
     };
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

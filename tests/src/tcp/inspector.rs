@@ -1,0 +1,41 @@
+//! Filter chains by what a connection's first bytes are.
+
+use crate::harness::{Config, direct, network_filter};
+use serde_json::json;
+
+#[test]
+fn http_and_other_bytes_part() {
+    let inspector = json!({
+        "name": "http_inspector",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.\
+                      HttpInspector",
+        },
+    });
+    let other = network_filter(
+        "direct_response",
+        "direct_response.v3.Config",
+        json!({"response": {"inline_string": "no HTTP"}}),
+    );
+    let proxy = Config::http(&[direct("/", 200, "HTTP")])
+        .filter_chain(json!({"filter_chain_match": {"application_protocols": ["http/1.1"]}}))
+        .main_listener(json!({
+            "listener_filters": [inspector],
+            "default_filter_chain": {"filters": [other]},
+        }))
+        .start();
+    assert_eq!(proxy.get("/").text(), "HTTP");
+    let mut connection = proxy.connect();
+    for piece in ["GE", "T / HT", "TP/1.1\r\nhost: a\r", "\n\r\n"] {
+        connection.send(piece);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(connection.response("GET").text(), "HTTP");
+    for other in ["hello\n", "GARBAGE / HTTP/1.1\r\n", "\u{1}\u{2}"] {
+        let mut connection = proxy.connect();
+        connection.send(other);
+        assert_eq!(connection.read_to_end(), b"no HTTP", "{other:?}");
+    }
+    assert_eq!(proxy.stat("http_inspector.http11_found"), 2);
+    assert_eq!(proxy.stat("http_inspector.http_not_found"), 3);
+}
