@@ -9,6 +9,7 @@ use nuncio_admin::{
 };
 use nuncio_base::options::Options;
 use nuncio_base::runtime_flags::RuntimeView;
+use nuncio_config::secret::SecretManager;
 use nuncio_net::drain::DrainScope;
 use nuncio_proto::Message;
 use nuncio_proto::envoy::admin::v3 as proto;
@@ -106,7 +107,7 @@ impl AdminServer for ServerView {
         sections.push(self.listeners_section(wanted));
         sections.push(self.scoped_routes_section(wanted));
         sections.push(self.routes_section(wanted));
-        sections.push(section(&proto::SecretsConfigDump::default()));
+        sections.push(self.secrets_section(wanted));
         sections
     }
 
@@ -227,6 +228,22 @@ impl ServerView {
             .collect();
         section(&proto::ListenersConfigDump {
             static_listeners,
+            ..Default::default()
+        })
+    }
+
+    fn secrets_section(&self, wanted: &dyn Fn(&str) -> bool) -> ConfigSection {
+        let all = SecretManager::of(&self.0.env).static_secrets().into_iter();
+        let static_secrets = all
+            .filter(|secret| wanted(&secret.name))
+            .map(|secret| proto::secrets_config_dump::StaticSecret {
+                name: secret.name.clone(),
+                last_updated: None,
+                secret: Some(nuncio_proto::any::pack(&secret)),
+            })
+            .collect();
+        section(&proto::SecretsConfigDump {
+            static_secrets,
             ..Default::default()
         })
     }

@@ -18,6 +18,7 @@ use nuncio_base::log::{Level, logger};
 use nuncio_base::options::{Mode, Options};
 use nuncio_config::bootstrap::Bootstrap;
 use nuncio_config::dns_resolver::DefaultResolver;
+use nuncio_config::secret::SecretManager;
 use nuncio_extension::{ParseCx, Registry, ServerEnv};
 use nuncio_listener::{GlobalConnections, ListenSockets, Listener, ListenerContext};
 use nuncio_net::drain::{DrainSettings, DrainStrategy, ServerDrain};
@@ -130,8 +131,10 @@ fn resources(
     let mut names = std::collections::HashSet::new();
     let resolver = env.shared(DefaultResolver::default);
     *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
-    nuncio_config::secret::set_static_secrets(env, &parsed.secrets);
+    let secrets = SecretManager::of(env);
     let (clusters, listeners) = cx.field("static_resources", |cx| {
+        // What is wrong is recorded.
+        let _ = secrets.add_static(cx, &parsed.secrets);
         let clusters = cx.list("clusters", encoded.clusters, |cx, bytes| {
             let proto: Cluster = cx.decode(bytes)?;
             if !names.insert(proto.name.clone()) {

@@ -4,12 +4,11 @@ use crate::tls::identity::Identity;
 use crate::tls::validation::Validation;
 use crate::tls::validation::config::validation;
 use nuncio_config::common::data_source;
-use nuncio_config::secret::static_secret;
+use nuncio_config::secret::named_secret;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3::DataSource;
 use nuncio_proto::envoy::config::core::v3::data_source::Specifier;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3 as proto;
-use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::secret::Type;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use std::sync::Arc;
 
@@ -65,11 +64,8 @@ pub fn common(
         "tls_certificate_sds_secret_configs",
         proto.tls_certificate_sds_secret_configs,
         |cx, config| {
-            let secret = static_secret(cx, &config, |secret| match secret {
-                Type::TlsCertificate(certificate) => Some(certificate),
-                _ => None,
-            })?;
-            identity(cx, secret)
+            let certificate = named_secret(cx, &config)?;
+            identity(cx, certificate)
         },
     );
     let context = validation_context(cx, proto.validation_context_type);
@@ -134,16 +130,17 @@ fn validation_context(
         Some(Kind::ValidationContext(context)) => Ok(Some(context)),
         Some(Kind::ValidationContextSdsSecretConfig(config)) => cx
             .field("validation_context_sds_secret_config", |cx| {
-                named_context(cx, &config)
+                named_secret(cx, &config)
             })
             .map(Some),
         Some(Kind::CombinedValidationContext(combined)) => {
             cx.field("combined_validation_context", |cx| {
                 let mut context = combined.default_validation_context.unwrap_or_default();
                 if let Some(config) = combined.validation_context_sds_secret_config {
-                    let named = cx.field("validation_context_sds_secret_config", |cx| {
-                        named_context(cx, &config)
-                    })?;
+                    let named: Context = cx
+                        .field("validation_context_sds_secret_config", |cx| {
+                            named_secret(cx, &config)
+                        })?;
                     // As protobuf merges messages.
                     let merged = context.merge(named.encode_to_vec().as_slice());
                     merged.map_err(|error| cx.error(error.to_string()))?;
@@ -156,13 +153,6 @@ fn validation_context(
             | Kind::ValidationContextCertificateProviderInstance(_),
         ) => Err(cx.not_built("validation_context_certificate_provider")),
     }
-}
-
-fn named_context(cx: &mut ParseCx, config: &proto::SdsSecretConfig) -> Parsed<Context> {
-    static_secret(cx, config, |secret| match secret {
-        Type::ValidationContext(context) => Some(context),
-        _ => None,
-    })
 }
 
 fn protocols(cx: &mut ParseCx, names: &[String]) -> Parsed<Vec<Vec<u8>>> {

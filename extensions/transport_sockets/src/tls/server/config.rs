@@ -74,7 +74,7 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
         let common = common(cx, proto, algorithms)?;
         if common.identities.is_empty() {
-            return Err(cx.error("Server TlsCertificates must have a certificate specified"));
+            return Err(cx.error("No TLS certificates found for server context"));
         }
         let trusted_ca = common.validation.trusted_ca.as_ref();
         let hints = trusted_ca.filter(|_| !common.suppress_client_ca_list);
