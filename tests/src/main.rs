@@ -14,3 +14,4 @@ mod http;
 mod robustness;
 mod tcp;
 mod tls;
+mod upstream;

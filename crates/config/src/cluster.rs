@@ -4,7 +4,9 @@ use crate::circuit_breakers::thresholds;
 use crate::cluster_discovery::discovery;
 use crate::http_protocol_options as http;
 use crate::unknown_extension::unknown_extension;
-use crate::{bind_config, cluster_transport, common, duration, lb_policy, socket_option};
+use crate::{
+    bind_config, cluster_transport, common, duration, health_check, lb_policy, socket_option,
+};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_net::SocketOptions;
 use nuncio_proto::envoy::config::cluster::v3 as proto;
@@ -37,6 +39,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     let common_lb = common_lb(cx, proto.common_lb_config.as_ref());
     let thresholds = thresholds(cx, proto.circuit_breakers.as_ref());
     let socket_options = socket_options(cx, &proto);
+    let health_check = health_check::of_cluster(cx, &proto.health_checks);
     refused.and(pool.map(|_| ()))?;
     let name: Arc<str> = proto.name.as_str().into();
     let alternative = proto.alt_stat_name.as_str();
@@ -60,6 +63,8 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
                 .metadata
                 .map(|metadata| common::metadata(Some(metadata))),
             common_lb: common_lb?,
+            health_check: health_check?,
+            ignore_health_on_host_removal: proto.ignore_health_on_host_removal,
             ..ClusterSpec::new(&name, lb?)
         },
     })
@@ -81,7 +86,10 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             "per_connection_buffer_high_watermark_timeout",
             proto.per_connection_buffer_high_watermark_timeout.is_some(),
         ),
-        ("health_checks", !proto.health_checks.is_empty()),
+        (
+            "close_connections_on_host_health_failure",
+            proto.close_connections_on_host_health_failure && !proto.health_checks.is_empty(),
+        ),
         ("outlier_detection", proto.outlier_detection.is_some()),
         (
             "lb_subset_config",

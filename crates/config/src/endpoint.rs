@@ -2,6 +2,7 @@
 
 use crate::address;
 use crate::common;
+use crate::health_check;
 use nuncio_base::address::Address;
 use nuncio_extension::{Invalid, ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core;
@@ -204,14 +205,18 @@ fn lb_endpoint(cx: &mut ParseCx, proto: proto::LbEndpoint) -> Parsed<Endpoint> {
                     .address)
             },
         )?;
-        // How the endpoint is checked (`health_check_config`) is of use where checks are
-        // configured, and those are refused.
+        let check = cx.optional(
+            "health_check_config",
+            endpoint.health_check_config,
+            health_check::of_endpoint,
+        )?;
         let host = HostSpec {
             additional_addresses: more,
             hostname: endpoint.hostname.into(),
             metadata,
             weight,
             health_flags,
+            check: check.map(Arc::new),
             ..HostSpec::new(address)
         };
         Ok(Endpoint { host, name })

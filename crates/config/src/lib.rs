@@ -28,6 +28,8 @@ pub mod h2;
 pub mod hash_policy;
 pub mod header_case;
 pub mod header_mutation;
+pub mod health_check;
+mod health_check_http;
 pub mod http_filters;
 pub mod http_protocol_options;
 pub mod internal_redirect;

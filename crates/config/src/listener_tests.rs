@@ -41,6 +41,7 @@ impl NetworkFilterExtension for Nothing<SniCluster> {
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
     downstream_sockets: &[],
+    health_check_sinks: &[],
     http_filters: &[],
     listener_filters: &[],
     load_balancers: &[],

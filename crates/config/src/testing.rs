@@ -12,6 +12,7 @@ use std::sync::Arc;
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
     downstream_sockets: &[],
+    health_check_sinks: &[],
     http_filters: &[],
     listener_filters: &[],
     load_balancers: &[&TestBalancer],

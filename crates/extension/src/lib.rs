@@ -6,6 +6,7 @@
 //! URL of their configuration, as Envoy finds them; the name in the configuration is free text.
 
 pub mod access_logger;
+pub mod health_check_sink;
 pub mod http_filter;
 pub mod listener_filter;
 pub mod load_balancer;
@@ -16,6 +17,7 @@ pub mod server_env;
 pub mod transport_socket;
 
 pub use access_logger::{AccessLoggerExtension, AccessLoggerFactory};
+pub use health_check_sink::{HealthCheckSinkExtension, HealthCheckSinkFactory};
 pub use http_filter::{HttpFilterExtension, HttpFilterFactory};
 pub use listener_filter::{ListenerFilterExtension, ListenerFilterFactory};
 pub use load_balancer::{LoadBalancerExtension, LoadBalancerFactory};

@@ -1,6 +1,7 @@
 //! All extensions, by kind; found by the type of their configuration.
 
 use crate::access_logger::AccessLoggerFactory;
+use crate::health_check_sink::HealthCheckSinkFactory;
 use crate::http_filter::HttpFilterFactory;
 use crate::listener_filter::ListenerFilterFactory;
 use crate::load_balancer::LoadBalancerFactory;
@@ -14,6 +15,8 @@ pub struct Registry {
     pub access_loggers: &'static [&'static dyn AccessLoggerFactory],
     /// Transport sockets of accepted connections.
     pub downstream_sockets: &'static [&'static dyn DownstreamSocketFactory],
+    /// Sinks of health check events.
+    pub health_check_sinks: &'static [&'static dyn HealthCheckSinkFactory],
     /// HTTP filters, downstream and upstream.
     pub http_filters: &'static [&'static dyn HttpFilterFactory],
     /// Listener filters.
@@ -49,6 +52,15 @@ impl Registry {
     pub fn upstream_socket(&self, config: &Any) -> Option<&'static dyn UpstreamSocketFactory> {
         let name = nuncio_proto::any::type_name(config);
         self.upstream_sockets
+            .iter()
+            .copied()
+            .find(|factory| factory.type_name() == name)
+    }
+
+    /// The sink of health check events whose configuration this is.
+    pub fn health_check_sink(&self, config: &Any) -> Option<&'static dyn HealthCheckSinkFactory> {
+        let name = nuncio_proto::any::type_name(config);
+        self.health_check_sinks
             .iter()
             .copied()
             .find(|factory| factory.type_name() == name)

@@ -4,11 +4,13 @@ use nuncio_ext_http_filters as http_filters;
 use nuncio_ext_listener_filters as listener_filters;
 use nuncio_ext_network_filters as network_filters;
 use nuncio_ext_observability::access_loggers::{file, stream};
+use nuncio_ext_observability::health_check_sinks;
 use nuncio_ext_transport_sockets as transport_sockets;
 use nuncio_ext_upstream::load_balancing_policies as lb_policies;
 use nuncio_extension::{
-    AccessLoggerFactory, DownstreamSocketFactory, HttpFilterFactory, ListenerFilterFactory,
-    LoadBalancerFactory, NetworkFilterFactory, Registry, UpstreamSocketFactory,
+    AccessLoggerFactory, DownstreamSocketFactory, HealthCheckSinkFactory, HttpFilterFactory,
+    ListenerFilterFactory, LoadBalancerFactory, NetworkFilterFactory, Registry,
+    UpstreamSocketFactory,
 };
 
 static ACCESS_LOGGERS: &[&dyn AccessLoggerFactory] = &[
@@ -21,6 +23,8 @@ static DOWNSTREAM_SOCKETS: &[&dyn DownstreamSocketFactory] = &[
     &transport_sockets::DownstreamRawBuffer,
     &transport_sockets::DownstreamTls,
 ];
+
+static HEALTH_CHECK_SINKS: &[&dyn HealthCheckSinkFactory] = &[&health_check_sinks::file::FileSink];
 
 static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::Buffer,
@@ -64,6 +68,7 @@ static UPSTREAM_SOCKETS: &[&dyn UpstreamSocketFactory] = &[
 pub static REGISTRY: Registry = Registry {
     access_loggers: ACCESS_LOGGERS,
     downstream_sockets: DOWNSTREAM_SOCKETS,
+    health_check_sinks: HEALTH_CHECK_SINKS,
     http_filters: HTTP_FILTERS,
     listener_filters: LISTENER_FILTERS,
     load_balancers: LOAD_BALANCERS,

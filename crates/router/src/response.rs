@@ -62,6 +62,7 @@ impl Router {
         let now = cx.worker().now();
         cx.info().timings.first_upstream_rx = Some(now);
         let status = status_of(&headers);
+        self.tell_monitor(&headers);
         if self.retry_headers(cx, &headers, status) {
             return;
         }
@@ -83,6 +84,17 @@ impl Router {
             self.complete(cx);
         }
         cx.respond_headers(headers, end);
+    }
+
+    /// Tells what watches the host of its answer.
+    fn tell_monitor(&self, headers: &HeaderMap) {
+        let host = self.attempt.as_ref().map(|attempt| &attempt.host);
+        let Some(monitor) = host.and_then(|host| host.monitor()) else {
+            return;
+        };
+        if headers.contains(names::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL) {
+            monitor.on_immediate_health_check_fail();
+        }
     }
 
     /// Whether the response is a reason for another attempt.

@@ -5,12 +5,16 @@
 //! the one it replaces, and takes its place once its hosts are known; streams in flight keep the
 //! old one.
 
+mod update_merge;
+
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, stat_group};
+use nuncio_upstream::Host;
 use nuncio_upstream::cluster::ClusterInfo;
 use nuncio_upstream::discovery::members::MembersObserver;
 use nuncio_upstream::discovery::{ClusterConfig, Discovery, Members};
 use nuncio_upstream::priority::{HostsChange, PrioritySet};
+use nuncio_worker::timer::sleep_until;
 use nuncio_worker::{Worker, WorkerHandle};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -18,6 +22,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::SystemTime;
+use update_merge::{Admission, UpdateMerge};
 
 stat_group! {
     /// `cluster_manager.`
@@ -52,6 +57,7 @@ pub struct Cluster {
     info: Arc<ClusterInfo>,
     discovery: Arc<dyn Discovery>,
     members: Rc<Members>,
+    merge: UpdateMerge,
     source: ClusterSource,
 }
 
@@ -151,6 +157,7 @@ impl ClusterManager {
             info,
             discovery: config.discovery,
             members,
+            merge: UpdateMerge::default(),
             source,
         });
         self.warming.borrow_mut().insert(name, Rc::clone(&cluster));
@@ -239,15 +246,74 @@ impl ClusterManager {
         }
     }
 
+    /// The cluster of this name, unless it is another than this number's by now.
+    fn active_one(&self, name: &Arc<str>, number: u64) -> Option<Rc<Cluster>> {
+        let cluster = self.active.borrow().get(name).cloned();
+        cluster.filter(|cluster| cluster.number == number)
+    }
+
     /// The hosts of a cluster changed.
-    fn update(&self, name: &Arc<str>, number: u64, hosts: &Arc<PrioritySet>, change: HostsChange) {
-        let is_active = |cluster: &Rc<Cluster>| cluster.number == number;
-        if !self.active.borrow().get(name).is_some_and(is_active) {
+    fn update(
+        self: &Rc<Self>,
+        name: &Arc<str>,
+        number: u64,
+        hosts: &Arc<PrioritySet>,
+        change: HostsChange,
+    ) {
+        let Some(cluster) = self.active_one(name, number) else {
             return;
+        };
+        let mergeable = change.added.is_empty() && change.removed.is_empty();
+        let window = cluster.info.spec.common_lb.update_merge_window;
+        if !window.is_zero() {
+            match cluster.merge.admit(self.worker.now(), mergeable, window) {
+                Admission::Now { late, cancelled } => {
+                    if late {
+                        self.stats.update_out_of_merge_window().inc();
+                    }
+                    if cancelled {
+                        self.stats.update_merge_cancelled().inc();
+                    }
+                }
+                Admission::Waits => return,
+                Admission::Begins(at, ticket) => {
+                    let (manager, name) = (Rc::downgrade(self), Arc::clone(name));
+                    let worker = Rc::clone(&self.worker);
+                    return self.worker.spawn(async move {
+                        sleep_until(&worker, at).await;
+                        if let Some(manager) = manager.upgrade() {
+                            manager.update_merged(&name, number, ticket);
+                        }
+                    });
+                }
+            }
         }
         self.stats.cluster_updated().inc();
+        self.publish(name, hosts, change);
+    }
+
+    /// What was gathered over a merge window.
+    fn update_merged(&self, name: &Arc<str>, number: u64, ticket: u64) {
+        let Some(cluster) = self.active_one(name, number) else {
+            return;
+        };
+        if cluster.merge.take(self.worker.now(), ticket) {
+            self.stats.cluster_updated_via_merge().inc();
+            self.publish(name, &cluster.hosts(), HostsChange::default());
+        }
+    }
+
+    fn publish(&self, name: &Arc<str>, hosts: &Arc<PrioritySet>, change: HostsChange) {
         let (name, hosts, change) = (Arc::clone(name), Arc::clone(hosts), Arc::new(change));
         self.tell(move |clusters| clusters.update_hosts(&name, Arc::clone(&hosts), &change));
+    }
+
+    /// A host is of no more use.
+    fn host_failed(&self, name: &Arc<str>, number: u64, host: u64) {
+        if self.active_one(name, number).is_some() {
+            let name = Arc::clone(name);
+            self.tell(move |clusters| clusters.host_failed(&name, host));
+        }
     }
 }
 
@@ -262,6 +328,12 @@ impl MembersObserver for Observer {
     fn on_change(&self, hosts: &Arc<PrioritySet>, change: HostsChange) {
         if let Some(manager) = self.manager.upgrade() {
             manager.update(&self.name, self.number, hosts, change);
+        }
+    }
+
+    fn on_host_failure(&self, host: &Arc<Host>) {
+        if let Some(manager) = self.manager.upgrade() {
+            manager.host_failed(&self.name, self.number, host.id());
         }
     }
 

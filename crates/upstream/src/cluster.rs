@@ -1,5 +1,6 @@
 //! A cluster's immutable configuration and what all threads share of it.
 
+use crate::health_check::HealthCheckSpec;
 use crate::host::Host;
 use crate::lb::LbSpec;
 use crate::resource::{Priority, ResourceManager, Thresholds};
@@ -11,6 +12,7 @@ use nuncio_net::SocketOptions;
 use nuncio_stats::{Group, Scope, SharedCounter};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How a cluster speaks HTTP to its hosts (`HttpProtocolOptions`).
@@ -90,6 +92,12 @@ pub struct ClusterSpec {
     pub lb: Arc<dyn LbSpec>,
     /// What applies to every policy.
     pub common_lb: CommonLb,
+    /// How hosts' health is checked.
+    pub health_check: Option<Arc<HealthCheckSpec>>,
+    /// Whether a host that discovery no longer finds goes at once, healthy or not.
+    pub ignore_health_on_host_removal: bool,
+    /// Whether TCP connections to a host that becomes unhealthy are closed.
+    pub close_connections_on_host_health_failure: bool,
     /// Whether it came from a control plane.
     pub added_via_api: bool,
 }
@@ -109,6 +117,9 @@ impl ClusterSpec {
             metadata: None,
             lb,
             common_lb: CommonLb::default(),
+            health_check: None,
+            ignore_health_on_host_removal: false,
+            close_connections_on_host_health_failure: false,
             added_via_api: false,
         }
     }
@@ -127,6 +138,8 @@ pub struct ClusterInfo {
     /// The scope `cluster.NAME.`, for what more is counted there.
     pub scope: Scope,
     resources: [ResourceManager; 2],
+    /// Whether there ever was a connection for traffic: health checks are rarer until then.
+    pub(crate) had_connection: AtomicBool,
     /// How often each transport socket match was taken.
     socket_matches: Vec<SharedCounter>,
 }
@@ -142,6 +155,7 @@ impl ClusterInfo {
         let matches = spec.transport_sockets.matches.iter();
         let counter = |name: &str| scope.counter(&format!("{name}.total_match_count"));
         Arc::new(Self {
+            had_connection: AtomicBool::new(false),
             socket_matches: matches.map(|one| counter(&one.name)).collect(),
             traffic_stats: scope.group(),
             lb_stats: scope.group(),

@@ -1,11 +1,13 @@
 //! One endpoint of a cluster: its address, weight, health and counts, shared by all threads.
 
 use crate::health::{Health, HealthFlag};
+use crate::health_check::EndpointCheck;
+use crate::host_monitor::HostMonitor;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -85,6 +87,8 @@ pub struct HostSpec {
     pub priority: u32,
     /// Flags of [`HealthFlag`] to begin with.
     pub health_flags: u32,
+    /// What it says of its own health checks.
+    pub check: Option<Arc<EndpointCheck>>,
 }
 
 impl HostSpec {
@@ -100,6 +104,7 @@ impl HostSpec {
             weight: 1,
             priority: 0,
             health_flags: 0,
+            check: None,
         }
     }
 }
@@ -116,6 +121,7 @@ pub struct Host {
     flags: AtomicU32,
     canary: bool,
     stats: HostStats,
+    monitor: OnceLock<HostMonitor>,
     readdressed: Option<Box<Readdressed>>,
 }
 
@@ -138,6 +144,7 @@ impl Host {
             flags: AtomicU32::new(spec.health_flags),
             canary: is_canary(spec.metadata.as_deref()),
             stats: HostStats::default(),
+            monitor: OnceLock::new(),
             readdressed,
             spec,
         })
@@ -163,6 +170,30 @@ impl Host {
                 .cloned()
                 .collect()
         })
+    }
+
+    /// Where its health is checked.
+    pub fn check_address(&self) -> Address {
+        let address = self.address();
+        match &self.spec.check {
+            Some(check) => check.target(address),
+            None => address,
+        }
+    }
+
+    /// What it says of its own health checks.
+    pub fn check(&self) -> Option<&EndpointCheck> {
+        self.spec.check.as_deref()
+    }
+
+    /// What is told of its answers, where its cluster wants to know.
+    pub fn monitor(&self) -> Option<&HostMonitor> {
+        self.monitor.get()
+    }
+
+    /// Has it watched; the first watcher counts.
+    pub(crate) fn set_monitor(&self, monitor: impl FnOnce() -> HostMonitor) {
+        self.monitor.get_or_init(monitor);
     }
 
     fn replaced(&self) -> Option<Arc<[Address]>> {

@@ -8,7 +8,9 @@
 pub mod cluster;
 pub mod discovery;
 pub mod health;
+pub mod health_check;
 pub mod host;
+pub mod host_monitor;
 pub mod host_set;
 pub mod lb;
 pub mod local_cluster;

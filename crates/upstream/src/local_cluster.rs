@@ -200,6 +200,11 @@ impl LocalCluster {
         }
     }
 
+    /// Closes a host's idle connections, and those in use when they become idle.
+    pub(crate) fn drain_host(&self, host: u64) {
+        self.pools.borrow_mut().drain(host);
+    }
+
     /// Closes idle connections, and those in use when they become idle (`/drain_listeners` and
     /// removal of the cluster).
     pub fn drain_connections(&self) {

@@ -117,6 +117,17 @@ impl ClusterManager {
         }
     }
 
+    /// A host of a cluster has become unhealthy: requests go over new connections from now on, as
+    /// the way to the host may be what failed.
+    pub fn host_failed(&self, name: &str, host: u64) {
+        let clusters = self.clusters.borrow();
+        let local = clusters.get(name).and_then(|known| known.local.clone());
+        drop(clusters);
+        if let Some(local) = local {
+            local.drain_host(host);
+        }
+    }
+
     /// Removes a cluster; streams in flight end as they would have.
     pub fn remove(&self, name: &str) {
         let old = self.clusters.borrow_mut().remove(name);

@@ -1,3 +1,4 @@
-//! Access loggers and formatters.
+//! Access loggers and sinks of other events.
 
 pub mod access_loggers;
+pub mod health_check_sinks;

@@ -225,6 +225,41 @@ fn what_is_not_built_is_refused_by_name() {
         let part = format!("{field} is not supported by this build");
         refused(&with_endpoints(&fields, &[IP]), &part);
     }
+    let common = "timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1";
+    for (check, part) in [
+        (
+            "grpc_health_check: {}",
+            "grpc_health_check is not supported by this build",
+        ),
+        (
+            "custom_health_check: {name: redis}",
+            "custom_health_check is not supported by this build",
+        ),
+        (
+            "tcp_health_check: {}, tls_options: {alpn_protocols: [a]}",
+            "tls_options is not supported by this build",
+        ),
+        (
+            "tcp_health_check: {send: {text: abc}}",
+            "invalid hex string 'abc'",
+        ),
+        (
+            "http_health_check: {path: /, codec_client_type: HTTP2}",
+            "codec_client_type is not supported by this build",
+        ),
+        (
+            "http_health_check: {path: /, expected_statuses: [{start: 200, end: 200}]}",
+            "Invalid http expected status range: expecting start < end, but found start=200 and \
+             end=200",
+        ),
+        (
+            "http_health_check: {path: /, send: {text: aa}}",
+            "HTTP health check cannot specify a request payload with method 'GET'",
+        ),
+    ] {
+        let fields = format!("health_checks: [{{{common}, {check}}}]");
+        refused(&with_endpoints(&fields, &[IP]), part);
+    }
     let tls = "transport_socket: {name: foo}";
     let part = "Didn't find a registered implementation for 'foo' with type URL: ''";
     refused(&with_endpoints(tls, &[IP]), part);

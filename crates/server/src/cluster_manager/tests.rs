@@ -103,7 +103,7 @@ fn clusters_come_change_and_go() {
         for worker in &everyone {
             assert_eq!(seen(worker, "c").await, Some(Vec::new()));
         }
-        let host = nuncio_upstream::Host::new(HostSpec::new(Address::Pipe("/2".into())));
+        let host = Host::new(HostSpec::new(Address::Pipe("/2".into())));
         warming.members().set(BTreeMap::from([(0, vec![host])]));
         assert_eq!(seen(&everyone[1], "c").await, Some(vec!["/2".to_owned()]));
         assert_eq!(store.gauge_value("cluster.c.membership_total"), Some(1));

@@ -57,6 +57,7 @@ impl NetworkFilter for Named {
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
     downstream_sockets: &[],
+    health_check_sinks: &[],
     http_filters: &[],
     listener_filters: &[],
     load_balancers: &[],

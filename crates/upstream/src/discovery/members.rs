@@ -1,13 +1,18 @@
 //! The hosts of one cluster on main: the truth of which workers see snapshots.
 
 use super::LoadAssignment;
+use super::members_index::{MembersHandle, MembersIndex};
+use super::stabilized::Stabilized;
 use crate::cluster::ClusterInfo;
+use crate::health::HealthFlag;
+use crate::health_check::HealthChecker;
 use crate::host::{Host, Locality};
+use crate::host_monitor::HostMonitor;
 use crate::host_set::{HostSet, Hosts, Provisioning};
 use crate::priority::{HostsChange, PrioritySet};
 use crate::stats::ClusterUpdateStats;
 use nuncio_worker::Worker;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +26,8 @@ pub trait MembersObserver {
     fn on_change(&self, hosts: &Arc<PrioritySet>, change: HostsChange);
     /// The cluster can be used.
     fn on_ready(&self);
+    /// A host has become unhealthy by a check, or was ejected: its connections are of no more use.
+    fn on_host_failure(&self, host: &Arc<Host>);
 }
 
 /// A cluster's hosts by priority. Discovery fills them, health checks set flags on them.
@@ -29,7 +36,11 @@ pub struct Members {
     info: Arc<ClusterInfo>,
     stats: ClusterUpdateStats,
     observer: Box<dyn MembersObserver>,
+    /// Discovery has looked for hosts once.
+    is_discovered: Cell<bool>,
     is_ready: Cell<bool>,
+    number: u64,
+    checker: OnceCell<Rc<HealthChecker>>,
     state: RefCell<State>,
 }
 
@@ -37,6 +48,7 @@ struct State {
     hosts: BTreeMap<u32, Hosts>,
     weights: BTreeMap<u32, BTreeMap<Arc<Locality>, u32>>,
     provisioning: Provisioning,
+    stabilized: Stabilized,
     current: Arc<PrioritySet>,
 }
 
@@ -50,19 +62,28 @@ impl Members {
         observer: Box<dyn MembersObserver>,
     ) -> Rc<Self> {
         let none = PrioritySet::new(Vec::new(), info.spec.common_lb.healthy_panic_threshold);
-        Rc::new(Self {
+        let members = Rc::new_cyclic(|this| Self {
+            number: MembersIndex::of(worker).add(this),
             worker: Rc::clone(worker),
             stats: stats.unwrap_or_else(|| info.update_stats.local()),
             info: Arc::clone(info),
             observer,
+            is_discovered: Cell::new(false),
             is_ready: Cell::new(false),
+            checker: OnceCell::new(),
             state: RefCell::new(State {
                 hosts: BTreeMap::new(),
                 weights: BTreeMap::new(),
                 provisioning: Provisioning::default(),
+                stabilized: Stabilized::default(),
                 current: Arc::new(none),
             }),
-        })
+        });
+        if let Some(check) = &info.spec.health_check {
+            let checker = HealthChecker::new(&members, check);
+            members.checker.get_or_init(|| checker);
+        }
+        members
     }
 
     /// The main worker.
@@ -100,14 +121,16 @@ impl Members {
     }
 
     /// Replaces the hosts of all priorities.
-    pub fn set(&self, hosts: BTreeMap<u32, Vec<Arc<Host>>>) {
+    pub fn set(&self, mut hosts: BTreeMap<u32, Vec<Arc<Host>>>) {
         let mut state = self.state.borrow_mut();
+        self.stabilize(&mut state, &mut hosts);
         let hosts: BTreeMap<u32, Hosts> = hosts
             .into_iter()
             .map(|(priority, hosts)| (priority, hosts.into()))
             .collect();
         let change = self.difference(&state.hosts, &hosts);
         state.hosts = hosts;
+        self.watch(&change);
         self.publish(state, change);
     }
 
@@ -116,10 +139,98 @@ impl Members {
         self.publish(self.state.borrow_mut(), HostsChange::default());
     }
 
-    /// The cluster can be used: its hosts were found, or looking for them failed.
+    /// The hosts were found, or looking for them failed: the cluster can be used once each of them
+    /// was checked.
     pub fn ready(&self) {
-        if !self.is_ready.replace(true) {
+        self.is_discovered.set(true);
+        let checker = self.checker.get();
+        let checked = checker.is_none_or(|checker| checker.all_checked());
+        if checked && !self.is_ready.replace(true) {
             self.observer.on_ready();
+        }
+    }
+
+    /// Keeps hosts that are gone and healthy all the same.
+    fn stabilize(&self, state: &mut State, hosts: &mut BTreeMap<u32, Vec<Arc<Host>>>) {
+        let Some(checker) = self.checker.get() else {
+            return;
+        };
+        if self.info.spec.ignore_health_on_host_removal {
+            return;
+        }
+        let State {
+            stabilized,
+            hosts: old,
+            ..
+        } = state;
+        stabilized.apply(old, hosts, |host| {
+            checker.checks(host.id())
+                && !host.has_flag(HealthFlag::FailedActiveHc)
+                && !host.has_flag(HealthFlag::FailedEdsHealth)
+        });
+    }
+
+    /// Begins to watch hosts that are new, and ends it with those that are gone.
+    fn watch(&self, change: &HostsChange) {
+        let checker = self.checker.get();
+        let Some(checker) = checker else {
+            return;
+        };
+        for host in &change.added {
+            host.set_monitor(|| HostMonitor::new(self.handle(), host.id(), true));
+            checker.admit(host);
+        }
+        for host in &change.removed {
+            checker.release(host.id());
+        }
+    }
+
+    fn handle(&self) -> MembersHandle {
+        MembersHandle {
+            main: self.worker.handle().clone(),
+            number: self.number,
+        }
+    }
+
+    /// A check of a host is over, and has `changed` what is known of it, perhaps to `failed`.
+    pub(crate) fn on_checked(&self, host: &Arc<Host>, changed: bool, failed: bool) {
+        if changed {
+            if failed && host.has_flag(HealthFlag::PendingDynamicRemoval) {
+                self.remove(host);
+            } else {
+                self.refresh();
+            }
+        }
+        if failed {
+            self.observer.on_host_failure(host);
+        }
+        if self.is_discovered.get() {
+            self.ready();
+        }
+    }
+
+    /// A host that had stayed for its health has lost that too.
+    fn remove(&self, host: &Arc<Host>) {
+        let mut state = self.state.borrow_mut();
+        for hosts in state.hosts.values_mut() {
+            if hosts.iter().any(|one| one.id() == host.id()) {
+                let others = hosts.iter().filter(|one| one.id() != host.id());
+                *hosts = others.cloned().collect();
+            }
+        }
+        self.stats.membership_change().inc();
+        let change = HostsChange {
+            added: Vec::new(),
+            removed: vec![Arc::clone(host)],
+        };
+        self.watch(&change);
+        self.publish(state, change);
+    }
+
+    /// A host said, in a response to a client, that it is not healthy.
+    pub(crate) fn on_passive_failure(&self, host: u64) {
+        if let Some(checker) = self.checker.get() {
+            checker.on_passive_failure(host);
         }
     }
 
@@ -199,5 +310,14 @@ impl Members {
             .membership_degraded()
             .set(sum(|set| set.degraded().len()));
         self.stats.membership_excluded().set(sum(HostSet::excluded));
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        MembersIndex::of(&self.worker).remove(self.number);
+        if let Some(checker) = self.checker.get() {
+            checker.release_all();
+        }
     }
 }

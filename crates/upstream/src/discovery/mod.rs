@@ -4,12 +4,15 @@
 mod dns;
 pub mod dns_resolver;
 pub mod members;
+mod members_index;
 mod refresh;
+mod stabilized;
 mod static_hosts;
 
 pub use dns::DnsHosts;
 pub use dns_resolver::ResolverSettings;
 pub use members::Members;
+pub(crate) use members_index::MembersHandle;
 pub use refresh::DnsRefresh;
 pub use static_hosts::StaticHosts;
 

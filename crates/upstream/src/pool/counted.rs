@@ -7,6 +7,7 @@ use nuncio_base::time::millis;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Whether a pool may open another connection.
@@ -73,6 +74,7 @@ impl CountedConnection {
             MayConnect::OnlyThis
         };
         live.set(live.get() + 1);
+        core.info.had_connection.store(true, Relaxed);
         core.stats.upstream_cx_total().inc();
         core.stats.upstream_cx_active().inc();
         host.stats().cx_total.inc();

@@ -34,6 +34,7 @@ use std::task::Poll;
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
     downstream_sockets: &[],
+    health_check_sinks: &[],
     http_filters: &[
         &crate::Buffer,
         &crate::Cors,

@@ -10,6 +10,7 @@ use std::rc::Rc;
 static REGISTRY: Registry = Registry {
     access_loggers: &[],
     downstream_sockets: &[],
+    health_check_sinks: &[],
     http_filters: &[],
     listener_filters: &[],
     load_balancers: &[],

@@ -23,6 +23,7 @@ use std::time::Duration;
 static REGISTRY: Registry = Registry {
     access_loggers: &[&FileAccessLogger, &StderrAccessLogger, &StdoutAccessLogger],
     downstream_sockets: &[],
+    health_check_sinks: &[],
     http_filters: &[],
     listener_filters: &[],
     load_balancers: &[],

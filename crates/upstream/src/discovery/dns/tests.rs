@@ -73,6 +73,7 @@ impl MembersObserver for Seen {
     fn on_ready(&self) {
         self.ready.set(true);
     }
+    fn on_host_failure(&self, _host: &Arc<Host>) {}
 }
 
 struct Fixture {

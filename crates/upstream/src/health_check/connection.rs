@@ -1,0 +1,117 @@
+//! A health check's own connection to a host: no pool, and not counted as traffic.
+
+use super::host_health::Failure;
+use super::http::HttpConnection;
+use crate::cluster::ClusterInfo;
+use crate::host::Host;
+use crate::transport::LocalSockets;
+use bytes::Bytes;
+use nuncio_base::Buffer;
+use nuncio_codec::h1::H1Stats;
+use nuncio_net::{Socket, Transport, UpstreamConnection};
+use nuncio_worker::Worker;
+use std::cell::OnceCell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What connections are made with.
+pub(super) struct Connector {
+    pub worker: Rc<Worker>,
+    pub info: Arc<ClusterInfo>,
+    pub sockets: LocalSockets,
+    /// There from the first HTTP connection on.
+    http1_stats: OnceCell<H1Stats>,
+}
+
+impl Connector {
+    pub fn new(worker: &Rc<Worker>, info: &Arc<ClusterInfo>) -> Self {
+        Self {
+            worker: Rc::clone(worker),
+            info: Arc::clone(info),
+            sockets: info.spec.transport_sockets.localize(worker),
+            http1_stats: OnceCell::new(),
+        }
+    }
+
+    /// Connects for HTTP.
+    pub async fn connect_http(&self, host: &Host) -> Result<HttpConnection, Failure> {
+        let connection = self.connect(host, Some(b"http/1.1")).await?;
+        let scope = &self.info.scope;
+        // The codec's stats are there, as in Envoy, from the first connection on.
+        self.http1_stats
+            .get_or_init(|| scope.scope("http1").group::<H1Stats>().local());
+        Ok(HttpConnection::new(connection, &self.info.spec.http.http1))
+    }
+
+    /// Connects to where `host` is checked. The caller limits the time.
+    pub async fn connect(
+        &self,
+        host: &Host,
+        alpn: Option<&'static [u8]>,
+    ) -> Result<Connection, Failure> {
+        let spec = &self.info.spec;
+        let socket = Socket::connect(&host.check_address(), &spec.socket_options).await;
+        let socket = socket.map_err(|_| Failure::Network)?;
+        let factory = self.sockets.of(&spec.transport_sockets, host);
+        let mut transport = match factory {
+            None => Transport::Raw(socket),
+            Some(factory) => {
+                let host_name = host.hostname();
+                let connection = UpstreamConnection {
+                    host_name,
+                    alpn_fallback: alpn,
+                };
+                factory.create(socket, &connection)
+            }
+        };
+        if let Transport::Layered(layer) = &mut transport {
+            let handshake = poll_fn(|task| layer.poll_handshake(task)).await;
+            handshake.map_err(|_| Failure::Network)?;
+        }
+        Ok(Connection {
+            worker: Rc::clone(&self.worker),
+            transport,
+        })
+    }
+
+    /// Whether connections to `host` are secured: what `:scheme` tells.
+    pub fn is_secure(&self, host: &Host) -> bool {
+        self.sockets
+            .of(&self.info.spec.transport_sockets, host)
+            .is_some()
+    }
+}
+
+/// A connection.
+pub(super) struct Connection {
+    worker: Rc<Worker>,
+    transport: Transport,
+}
+
+impl Connection {
+    /// Writes all of `from`.
+    pub async fn write(&mut self, mut from: Buffer) -> Result<(), Failure> {
+        let written = poll_fn(|task| self.transport.poll_write(task, &mut from)).await;
+        written.map_err(|_| Failure::Network)
+    }
+
+    /// Reads what comes; nothing is the end.
+    pub async fn read(&mut self) -> Result<Bytes, Failure> {
+        poll_fn(|task| self.poll_read(task)).await
+    }
+
+    /// As [`read`](Self::read). While nothing is awaited, anything means that the connection is of
+    /// no more use.
+    pub fn poll_read(&mut self, task: &mut Context<'_>) -> Poll<Result<Bytes, Failure>> {
+        let transport = &mut self.transport;
+        self.worker.with_read_block(|block| {
+            let read = transport.poll_read(task, block);
+            read.map(|read| match read {
+                Ok(_) => Ok(block.split().freeze()),
+                Err(_) => Err(Failure::Network),
+            })
+        })
+    }
+}

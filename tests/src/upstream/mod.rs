@@ -1,0 +1,3 @@
+//! Which hosts get requests: health, outliers, balancing.
+
+mod health_checks;
