@@ -4,6 +4,7 @@
 //! a callback cannot reach the chain. It returns a status and records orders in its [`Cx`]; one
 //! loop carries them out afterwards, so nothing is ever called from within itself.
 
+use crate::bulk::BulkBody;
 use crate::cx::Cx;
 use crate::local_reply::LocalReply;
 use nuncio_base::{Buffer, HeaderMap};
@@ -154,6 +155,11 @@ pub trait HttpFilter: Any {
 
     /// The stream's turn, for a filter that drives something of its own.
     fn poll(&mut self, _cx: &mut Cx<'_>, _task: &mut Context<'_>) {}
+
+    /// Of a terminal filter: the rest of the response's body, where it may pass the chain by.
+    fn bulk_body(&mut self) -> Option<&mut dyn BulkBody> {
+        None
+    }
 
     /// The stream is over: before access logs are written.
     fn on_complete(&mut self, _cx: &mut Cx<'_>) {}

@@ -1,6 +1,7 @@
 //! One HTTP stream through its filters, and the connection manager that makes streams of a
 //! connection's bytes.
 
+pub mod bulk;
 pub mod chain;
 pub mod config;
 pub mod conn_manager;

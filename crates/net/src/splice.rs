@@ -1,6 +1,10 @@
 //! Moves bytes from one socket to another inside the kernel (`splice(2)`), for bulk that nobody
 //! here looks at: half the CPU of reading and writing (`performance.md`).
 
+mod bulk;
+
+pub use bulk::Direction;
+
 use crate::socket::Socket;
 use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 use std::cell::RefCell;
@@ -12,6 +16,10 @@ use tokio::io::Interest;
 /// How much a pipe holds: Linux's default. Larger pipes cost more per byte (measured, 256 KiB by
 /// 8 %), though they need fewer calls.
 const PIPE_SIZE: usize = 64 * 1024;
+
+/// How many bytes are spliced in one turn: about 0.4 ms. Going on with one connection is what makes
+/// splicing cheap (measured: 512 KiB cost 15 % more per byte).
+pub const TURN_BYTES: u64 = 2 * 1024 * 1024;
 
 /// How many empty pipes a worker keeps: each direction uses one only while bytes move.
 const SPARE_PIPES: usize = 16;
@@ -84,7 +92,8 @@ impl Splice {
         self.held > 0
     }
 
-    /// Moves bytes until something stops it, `most` at most. The pipe goes back when it is empty.
+    /// Moves bytes until something stops it, and takes no more than `most`. The pipe goes back when
+    /// it is empty.
     pub fn poll(
         &mut self,
         pipes: &Pipes,
@@ -125,8 +134,9 @@ impl Splice {
                     Ok(pipe) => self.pipe.insert(pipe),
                     Err(_) => return Spliced::Over,
                 };
+                let room = PIPE_SIZE.min(usize::try_from(most - moved.taken).unwrap_or(PIPE_SIZE));
                 let read = from.try_io(Interest::READABLE, || {
-                    Ok(splice(from, None, &pipe.write, None, PIPE_SIZE, flags)?)
+                    Ok(splice(from, None, &pipe.write, None, room, flags)?)
                 });
                 match read {
                     Ok(0) => return Spliced::Over,

@@ -3,6 +3,8 @@
 use crate::upstream_stream::{UpstreamRequest, UpstreamStream};
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame, ResetReason};
+use nuncio_http::bulk::BulkBody;
+use nuncio_net::Socket;
 use nuncio_stream_info::BytesMeter;
 use nuncio_upstream::Host;
 use std::sync::Arc;
@@ -183,5 +185,21 @@ impl Attempt {
     pub fn end(&mut self) {
         self.bytes = self.bytes();
         self.phase = Phase::Ended;
+    }
+}
+
+impl BulkBody for Attempt {
+    fn source(&self) -> Option<(u64, &Socket)> {
+        match self.stream()? {
+            UpstreamStream::Http(stream) => stream.bulk_source(),
+            UpstreamStream::Tcp(_) => None,
+        }
+    }
+
+    fn taken(&mut self, bytes: u64, now: Instant) {
+        if let Phase::Open(UpstreamStream::Http(stream)) = &mut self.phase {
+            self.moved_at = now;
+            stream.bulk_taken(bytes);
+        }
     }
 }

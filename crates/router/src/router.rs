@@ -8,6 +8,7 @@ use crate::retry::RetryState;
 use crate::timeouts::Timeouts;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::End;
+use nuncio_http::bulk::BulkBody;
 use nuncio_http::filter::{
     DataStatus, Direction, HeadersStatus, HttpFilter, LocalReplyStatus, TrailersStatus,
 };
@@ -280,6 +281,11 @@ impl HttpFilter for Router {
         // Another filter or the manager answers: what is under way upstream is of no use.
         self.abandon(cx);
         LocalReplyStatus::Continue
+    }
+
+    fn bulk_body(&mut self) -> Option<&mut dyn BulkBody> {
+        let attempt = self.attempt.as_mut().filter(|_| !self.done)?;
+        Some(attempt)
     }
 
     fn on_complete(&mut self, cx: &mut Cx<'_>) {

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod allocations;
+mod bulk;
 mod connect;
 mod connections;
 mod framing;

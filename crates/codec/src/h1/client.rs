@@ -19,14 +19,14 @@ use nuncio_base::{Buffer, HeaderMap, Known, names};
 /// it: an answer nobody asked for would else be taken for the next request's.
 #[derive(Debug, Default)]
 pub struct H1Client {
-    reading: Reading,
+    pub(super) reading: Reading,
     request: Request,
     writer: BodyWriter,
     closes: bool,
 }
 
 #[derive(Debug, Default)]
-enum Reading {
+pub(super) enum Reading {
     /// No response is awaited.
     #[default]
     Idle,

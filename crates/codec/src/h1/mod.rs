@@ -20,6 +20,7 @@ mod error;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod head;
+mod pass_by;
 mod reason;
 mod request;
 mod scan;

@@ -21,7 +21,7 @@ pub struct H1Server {
     reading: Reading,
     request: RequestFacts,
     response: Response,
-    writer: BodyWriter,
+    pub(super) writer: BodyWriter,
     closes: bool,
     dropped: u32,
 }

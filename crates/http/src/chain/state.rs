@@ -84,6 +84,11 @@ impl Side {
         };
     }
 
+    /// Whether no filter has stopped.
+    pub(crate) fn is_open(&self) -> bool {
+        self.gates.iter().all(|gate| gate.stop == Stop::Open)
+    }
+
     /// Whether the sender is held back.
     pub fn paused(&self) -> bool {
         self.push_backs > 0

@@ -1,5 +1,6 @@
 //! One stream: its state and its filters.
 
+use crate::bulk::BulkBody;
 use crate::chain::pool::LocalChain;
 use crate::chain::state::StreamState;
 use crate::config::StreamConfig;
@@ -108,6 +109,20 @@ impl FilterStream {
             }
         }
         moved
+    }
+
+    /// The rest of the response's body, where all before it has left the chain and no filter looks
+    /// at it.
+    pub fn bulk_body(&mut self) -> Option<&mut dyn BulkBody> {
+        let state = &self.state;
+        let side = &state.response;
+        let flows = state.response_sent && !side.ended && !side.paused() && state.out.is_empty();
+        let (last, before) = self.slots.split_last_mut()?;
+        let looks = |slot: &Slot| !slot.off && slot.hooks.has(Hooks::RESPONSE_DATA);
+        if !flows || before.iter().any(looks) || !side.is_open() {
+            return None;
+        }
+        last.filter.bulk_body()
     }
 
     /// Runs `act` as the filter at the end of the chain would: for the connection manager's own

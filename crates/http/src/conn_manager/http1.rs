@@ -1,6 +1,7 @@
 //! HTTP/1 on a connection: one stream at a time.
 
 use crate::chain::Out;
+use crate::conn_manager::bulk::{LONG_BODY, move_body};
 use crate::conn_manager::connection::Connection;
 use crate::conn_manager::stream::ActiveStream;
 use bytes::{Bytes, BytesMut};
@@ -151,7 +152,7 @@ impl Http1Session {
             }
         }
         if let Some(stream) = &mut self.stream {
-            stream.pause_response(cx.write_blocked());
+            stream.pause_response(cx.write_blocked() || stream.bulk.holds_bytes());
         }
         moved
     }
@@ -185,6 +186,9 @@ impl Http1Session {
         local.worker.with_write_block(|block: &mut BytesMut| {
             codec.encode_headers(&local.spec.h1, headers, end, block, out);
         });
+        if codec.length_owed().is_some_and(|owed| owed >= LONG_BODY) {
+            stream.bulk.expect();
+        }
         let sent = (out.len() - before) as u64;
         let reason = stream.info().response_code.map_or("", reason_phrase);
         let line = "HTTP/1.1 200 \r\n\r\n".len() + reason.len();
@@ -211,6 +215,7 @@ impl Http1Session {
         };
         let local = &conn.local;
         let length = data.len() as u64;
+        stream.bulk.on_read(length);
         let out = cx.out();
         let before = out.len();
         local.worker.with_write_block(|block| {
@@ -307,6 +312,9 @@ impl Http1Session {
         task: &mut Context<'_>,
     ) -> bool {
         self.decode(conn, cx);
+        if let Some(stream) = &mut self.stream {
+            move_body(stream, &mut self.codec, conn, cx, task);
+        }
         let mut moved = self.stream.as_mut().is_some_and(|stream| stream.poll(task));
         self.encode(conn, cx);
         moved |= self.finish_stream(conn, cx);

@@ -9,6 +9,7 @@ use nuncio_base::time::HttpDate;
 use nuncio_codec::HeaderPool;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::H2Local;
+use nuncio_net::splice::Pipes;
 use nuncio_observe::AccessLog;
 use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
@@ -32,6 +33,7 @@ pub struct HcmLocal {
     h2: OnceCell<Rc<H2Local>>,
     pub(crate) header_pool: Rc<LocalSlot<HeaderPool>>,
     pub(crate) date: LocalSlot<HttpDate>,
+    pub(crate) pipes: Rc<Pipes>,
 }
 
 impl HcmLocal {
@@ -57,6 +59,7 @@ impl HcmLocal {
             h2: OnceCell::new(),
             header_pool: worker.services().get_or_default(),
             date: LocalSlot::default(),
+            pipes: worker.services().get_or_default(),
             spec: Arc::clone(spec),
         })
     }

@@ -3,6 +3,7 @@
 //! `manager` finds out the HTTP version, `http1` and `http2` drive codec and streams, `request` and
 //! `response` hold what Envoy does to heads, `stream` is one request's life.
 
+mod bulk;
 mod client_cert;
 mod connection;
 mod counted;

@@ -1,5 +1,6 @@
 //! One request's life on its connection: from its head to its access log.
 
+use crate::bulk::BulkBody;
 use crate::chain::{FilterStream, Out};
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::{request, response};
@@ -8,6 +9,7 @@ use crate::local_reply::LocalReply;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::h1::reason_phrase;
 use nuncio_codec::{End, ResetReason};
+use nuncio_net::splice::Direction;
 use nuncio_stream_info::{ConnectionInfo, Protocol, ResponseFlag, StreamInfo, Timings};
 use std::rc::Rc;
 use std::task::Context;
@@ -29,6 +31,8 @@ pub(super) struct ActiveStream {
     /// When something last moved, for the stream's idle timeout.
     pub(super) moved_at: Instant,
     pub(super) wake_at: Option<Instant>,
+    /// Whether its body is moved by the kernel.
+    pub bulk: Direction,
 }
 
 impl ActiveStream {
@@ -55,6 +59,7 @@ impl ActiveStream {
             duration_limit: local.spec.timeouts.max_stream_duration,
             moved_at: now,
             wake_at: None,
+            bulk: Direction::default(),
         })
     }
 
@@ -208,6 +213,11 @@ impl ActiveStream {
         self.filters
             .as_ref()
             .is_some_and(|filters| filters.state.request.paused() && !filters.state.request_aborted)
+    }
+
+    /// The rest of its body, where that may pass by.
+    pub fn bulk_body(&mut self) -> Option<&mut dyn BulkBody> {
+        self.filters.as_mut()?.bulk_body()
     }
 
     /// Holds the response back, or lets it go on.

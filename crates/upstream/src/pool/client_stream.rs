@@ -4,6 +4,7 @@ use super::http1::Http1Lease;
 use nuncio_base::address::Address;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame};
+use nuncio_net::Socket;
 use nuncio_stream_info::{BytesMeter, Protocol, TlsInfo};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -79,6 +80,19 @@ impl ClientStream {
     pub fn flush(&mut self, task: &mut Context<'_>) {
         let Kind::Http1(lease) = &mut self.0;
         lease.connection_mut().flush(task);
+    }
+
+    /// How many bytes of the response's body its socket still has to bring, where it is plain, that
+    /// is known and none waits here.
+    pub fn bulk_source(&self) -> Option<(u64, &Socket)> {
+        let Kind::Http1(lease) = &self.0;
+        lease.connection().bulk_source()
+    }
+
+    /// So many of them, fewer than that, were taken from the socket.
+    pub fn bulk_taken(&mut self, bytes: u64) {
+        let Kind::Http1(lease) = &mut self.0;
+        lease.connection_mut().bulk_taken(bytes);
     }
 
     /// Whether so much waits to be written that no more should be sent; from the cluster's buffer

@@ -4,12 +4,13 @@
 use super::client_stream::ClientStreamInfo;
 use super::connect::Connected;
 use super::counted::CountedConnection;
+use super::http1_head::{asks_to_close, fields_received, fields_sent};
 use bytes::{Bytes, BytesMut};
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::h1::{H1Client, H1Settings};
 use nuncio_codec::{End, Frame, HeaderPool, ResetReason};
 use nuncio_net::gather::Gather;
-use nuncio_net::next_connection_id;
+use nuncio_net::{Socket, next_connection_id};
 use nuncio_stream_info::{BytesMeter, Protocol};
 use nuncio_worker::local_slot::LocalSlot;
 use std::rc::Rc;
@@ -235,6 +236,19 @@ impl Http1Connection {
         }
     }
 
+    pub fn bulk_source(&self) -> Option<(u64, &Socket)> {
+        let waits = !self.input.is_empty() || self.progress.broken;
+        let left = self.codec.length_left().filter(|_| !waits)?;
+        Some((left, self.transport.raw()?))
+    }
+
+    pub fn bulk_taken(&mut self, bytes: u64) {
+        self.codec.pass_by(bytes);
+        self.bytes.wire_received += bytes;
+        let stats = &self.counted.core.stats;
+        stats.upstream_cx_rx_bytes_total().add(bytes);
+    }
+
     fn on_frame(&mut self, frame: Frame, task: &mut Context<'_>) -> Frame {
         match &frame {
             Frame::Headers(headers, end) => {
@@ -362,33 +376,4 @@ impl Http1Connection {
             self.input = Bytes::copy_from_slice(&self.input);
         }
     }
-}
-
-/// The bytes of a request's header fields, which begin at `start` of `out`; as Envoy counts them,
-/// without the first and the last line of the head.
-fn fields_sent(out: &Buffer, start: usize) -> u64 {
-    let bytes = out.slices().flat_map(|slice| slice.iter()).skip(start);
-    let line = bytes.take_while(|byte| **byte != b'\n').count() + 1;
-    (out.len() - start).saturating_sub(line + 2) as u64
-}
-
-/// The bytes of a response's header fields as Envoy counts them: with a colon and the end of the
-/// line, which it counts where there is no field too.
-fn fields_received(headers: &HeaderMap) -> u64 {
-    let status = headers.get(names::STATUS);
-    let status = status.map_or(0, |value| ":status".len() + value.len());
-    let fields = headers.len().saturating_sub(1).max(1);
-    (headers.byte_size().saturating_sub(status) + 3 * fields) as u64
-}
-
-/// Whether a response announces the end of its connection by a header.
-fn asks_to_close(headers: &HeaderMap) -> bool {
-    let asks = |value: Option<&[u8]>| {
-        value.is_some_and(|value| {
-            value
-                .split(|byte| *byte == b',')
-                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-        })
-    };
-    asks(headers.get(names::CONNECTION)) || asks(headers.get(names::PROXY_CONNECTION))
 }

@@ -5,6 +5,7 @@ mod connect;
 mod counted;
 pub(crate) mod http1;
 mod http1_connection;
+mod http1_head;
 mod secure;
 pub(crate) mod tcp;
 mod tcp_stream;

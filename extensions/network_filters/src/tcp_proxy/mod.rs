@@ -5,7 +5,6 @@
 //! by `splice`. Envoy's pages: "TCP proxy" (configuration reference) and its API docs.
 
 mod config;
-mod direction;
 mod factory;
 mod filter;
 mod flush;

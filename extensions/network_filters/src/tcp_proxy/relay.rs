@@ -1,9 +1,8 @@
 //! Carries bytes both ways once the upstream connection is there.
 
-use super::direction::Direction;
 use super::factory::LocalTcpProxy;
 use nuncio_base::Buffer;
-use nuncio_net::splice::{Moved, Splice, Spliced};
+use nuncio_net::splice::{self, Direction, Moved, Splice, Spliced};
 use nuncio_net::{Close, ConnCx};
 use nuncio_stream_info::StreamInfo;
 use nuncio_upstream::{LocalCluster, TcpConnection};
@@ -14,10 +13,6 @@ use std::time::Instant;
 
 /// How many bytes one connection copies in one turn before others get theirs.
 const TURN_BYTES: u64 = 256 * 1024;
-
-/// How many bytes are spliced in one turn: about 0.4 ms. Going on with one connection is what makes
-/// splicing cheap (measured: 512 KiB cost 15 % more per byte).
-const SPLICE_TURN_BYTES: u64 = 2 * 1024 * 1024;
 
 /// How the upstream connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -217,7 +212,7 @@ impl Relay {
     }
 
     fn splice_up(&mut self, turn: &mut Turn<'_, '_, '_>) -> Result<(), UpstreamEnd> {
-        let budget = SPLICE_TURN_BYTES.saturating_sub(self.moved);
+        let budget = splice::TURN_BYTES.saturating_sub(self.moved);
         let mut moved = Moved::default();
         let result = {
             let from = turn.cx.transport().raw();
@@ -311,7 +306,7 @@ impl Relay {
 
     /// Whether splicing goes on; else reading in the ordinary way is next.
     fn splice_down(&mut self, turn: &mut Turn<'_, '_, '_>) -> bool {
-        let budget = SPLICE_TURN_BYTES.saturating_sub(self.moved);
+        let budget = splice::TURN_BYTES.saturating_sub(self.moved);
         let mut moved = Moved::default();
         let result = {
             let to = turn.cx.transport().raw();

@@ -1,6 +1,6 @@
 //! When bytes of one direction are bulk, so that the kernel should move them.
 
-use nuncio_net::splice::Splice;
+use super::Splice;
 
 /// A read of at least this many bytes filled (almost) all there was room for.
 const FULL_READ: u64 = 32 * 1024;
@@ -15,8 +15,8 @@ const SMALL_TURN: u64 = 16 * 1024;
 const SMALL_ENDS_AFTER: u8 = 8;
 
 /// One direction of a proxied connection.
-#[derive(Default)]
-pub(super) struct Direction {
+#[derive(Debug, Default)]
+pub struct Direction {
     full_reads: u8,
     small_turns: u8,
     splice: Option<Box<Splice>>,
@@ -30,6 +30,11 @@ impl Direction {
         } else {
             0
         };
+    }
+
+    /// Bulk was announced: it is, unless the next read says otherwise.
+    pub fn expect(&mut self) {
+        self.full_reads = BULK_AFTER;
     }
 
     /// Whether the last reads were bulk.
@@ -46,6 +51,13 @@ impl Direction {
     /// The splice, if bytes are spliced.
     pub fn splice(&mut self) -> Option<&mut Splice> {
         self.splice.as_deref_mut()
+    }
+
+    /// Whether bytes wait in the pipe.
+    pub fn holds_bytes(&self) -> bool {
+        self.splice
+            .as_ref()
+            .is_some_and(|splice| splice.holds_bytes())
     }
 
     /// Whether bytes are spliced.
@@ -88,6 +100,17 @@ mod tests {
             reads.iter().for_each(|bytes| direction.on_read(*bytes));
             assert_eq!(direction.is_bulk(), expected, "{reads:?}");
         }
+    }
+
+    #[test]
+    fn what_was_announced_is_bulk_while_reads_are_full() {
+        let mut direction = Direction::default();
+        direction.expect();
+        assert!(direction.is_bulk());
+        direction.on_read(60_000);
+        assert!(direction.is_bulk());
+        direction.on_read(1000);
+        assert!(!direction.is_bulk());
     }
 
     #[test]
