@@ -61,5 +61,9 @@ impl Logs {
 
 fn stream_of(info: Rc<ConnectionInfo>) -> StreamInfo {
     let timings = Timings::new(info.start_time, info.start);
-    StreamInfo::new(info, timings)
+    let metadata = info.metadata.borrow().clone();
+    StreamInfo {
+        metadata,
+        ..StreamInfo::new(info, timings)
+    }
 }

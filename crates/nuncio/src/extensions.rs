@@ -32,6 +32,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::ExtAuthz,
     &http_filters::Fault,
     &http_filters::HeaderMutation,
+    &http_filters::Rbac,
     &http_filters::Router,
 ];
 
@@ -55,6 +56,7 @@ static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[
     &network_filters::Echo,
     &network_filters::HttpConnectionManager,
     &network_filters::LocalRateLimit,
+    &network_filters::Rbac,
     &network_filters::SniCluster,
     &network_filters::TcpProxy,
 ];

@@ -98,7 +98,7 @@ pub struct ConnectionInfo {
     pub transport_failure_reason: Option<Arc<str>>,
     /// Why the connection was ended, if this proxy did it
     /// (`%CONNECTION_TERMINATION_DETAILS%`).
-    pub termination_details: Cell<Option<&'static str>>,
+    pub termination_details: RefCell<Option<Rc<str>>>,
     /// Why we closed the connection, if we did (`%DOWNSTREAM_LOCAL_CLOSE_REASON%`).
     pub local_close_reason: Cell<Option<&'static str>>,
     /// How the connection was closed.
@@ -107,6 +107,8 @@ pub struct ConnectionInfo {
     pub summary: Cell<Summary>,
     /// Filter state that lives as long as the connection.
     pub filter_state: RefCell<FilterState>,
+    /// Dynamic metadata of the connection; its HTTP streams have their own.
+    pub metadata: RefCell<Metadata>,
 }
 
 impl ConnectionInfo {
@@ -125,11 +127,12 @@ impl ConnectionInfo {
             requested_application_protocols: Vec::new(),
             tls: None,
             transport_failure_reason: None,
-            termination_details: Cell::new(None),
+            termination_details: RefCell::default(),
             local_close_reason: Cell::new(None),
             close_type: Cell::new(CloseType::Normal),
             summary: Cell::new(Summary::Unwanted),
             filter_state: RefCell::default(),
+            metadata: RefCell::default(),
         }
     }
 

@@ -5,6 +5,7 @@ pub mod cors;
 pub mod ext_authz;
 pub mod fault;
 pub mod header_mutation;
+pub mod rbac;
 pub mod router;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ pub use cors::Cors;
 pub use ext_authz::ExtAuthz;
 pub use fault::Fault;
 pub use header_mutation::HeaderMutation;
+pub use rbac::Rbac;
 pub use router::Router;

@@ -8,6 +8,7 @@ pub mod direct_response;
 pub mod echo;
 pub mod http_connection_manager;
 pub mod local_ratelimit;
+pub mod rbac;
 pub mod sni_cluster;
 pub mod tcp_proxy;
 
@@ -16,6 +17,7 @@ pub use direct_response::DirectResponse;
 pub use echo::Echo;
 pub use http_connection_manager::HttpConnectionManager;
 pub use local_ratelimit::LocalRateLimit;
+pub use rbac::Rbac;
 pub use sni_cluster::SniCluster;
 pub use tcp_proxy::TcpProxy;
 

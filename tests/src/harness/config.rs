@@ -103,6 +103,15 @@ impl Config {
         self
     }
 
+    /// Puts HTTP filters in front of the router of the first listener.
+    pub fn http_filters(mut self, filters: &[Value]) -> Self {
+        let chain = self.listeners[0].pointer_mut(&format!("{MANAGER}/http_filters"));
+        let chain = chain.unwrap().as_array_mut().unwrap();
+        let router = chain.pop();
+        chain.extend(filters.iter().cloned().chain(router));
+        self
+    }
+
     /// Lays fields over the whole bootstrap.
     pub fn bootstrap(mut self, fields: Value) -> Self {
         self.more = fields;
@@ -172,7 +181,7 @@ pub fn network_filter(name: &str, message: &str, fields: Value) -> Value {
 }
 
 /// An HTTP filter by its name's and its message's last parts.
-fn http_filter(name: &str, message: &str, fields: Value) -> Value {
+pub fn http_filter(name: &str, message: &str, fields: Value) -> Value {
     typed("http", name, message, fields)
 }
 

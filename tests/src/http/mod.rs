@@ -10,6 +10,7 @@ mod http2;
 mod internal_redirects;
 mod limits;
 mod proxy_protocol;
+mod rbac;
 mod route_matcher;
 mod routing;
 mod scoped_routes;

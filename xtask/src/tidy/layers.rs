@@ -21,6 +21,10 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
         &["base", "matching", "stats", "stream_info", "worker"],
     ),
     (
+        "policy",
+        &["base", "matching", "stats", "stream_info", "worker"],
+    ),
+    (
         "route",
         &["base", "matching", "observe", "stats", "stream_info"],
     ),

@@ -204,8 +204,8 @@ impl StreamField {
             }
             Self::TerminationDetails => {
                 let of_stream = info.connection_termination_details.as_deref();
-                let details = of_stream.or(info.connection.termination_details.get());
-                Rendered::maybe_text(out, details)
+                let of_connection = info.connection.termination_details.borrow();
+                Rendered::maybe_text(out, of_stream.or(of_connection.as_deref()))
             }
             Self::RouteName => write_name(out, info.route_name.as_deref()),
             Self::VirtualClusterName => write_name(out, info.virtual_cluster_name.as_deref()),

@@ -41,6 +41,7 @@ static REGISTRY: Registry = Registry {
         &crate::ExtAuthz,
         &crate::Fault,
         &crate::HeaderMutation,
+        &crate::Rbac,
     ],
     listener_filters: &[],
     load_balancers: &[],

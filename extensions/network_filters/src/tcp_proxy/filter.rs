@@ -186,8 +186,7 @@ impl TcpProxy {
         cx.read_disable(false);
         task.waker().wake_by_ref();
         if self.local.spec.flush_access_log_on_connected {
-            self.local
-                .log(&self.info, AccessLogType::TcpUpstreamConnected);
+            self.log(AccessLogType::TcpUpstreamConnected);
         }
     }
 
@@ -299,11 +298,20 @@ impl TcpProxy {
                 self.local.stats.idle_timeout().inc();
                 self.close(cx, "tcp_session_idle_timeout");
             } else if passed(self.log_at) {
-                self.local.log(&self.info, AccessLogType::TcpPeriodic);
+                self.log(AccessLogType::TcpPeriodic);
                 let every = self.local.spec.access_log_flush_interval;
                 self.log_at = every.map(|every| now + every);
             }
         }
+    }
+
+    fn log(&mut self, log_type: AccessLogType) {
+        let metadata = self.info.connection.metadata.borrow();
+        if !metadata.is_empty() {
+            self.info.metadata.clone_from(&metadata);
+        }
+        drop(metadata);
+        self.local.log(&self.info, log_type);
     }
 
     /// Closes both connections.
@@ -318,8 +326,7 @@ impl NetworkFilter for TcpProxy {
     fn on_new_connection(&mut self, cx: &mut ConnCx<'_>) -> FilterStatus {
         self.local.stats.downstream_cx_total().inc();
         if self.local.spec.flush_access_log_on_start {
-            self.local
-                .log(&self.info, AccessLogType::TcpConnectionStart);
+            self.log(AccessLogType::TcpConnectionStart);
         }
         cx.read_disable(true);
         let state = cx.info().filter_state.borrow();
@@ -362,7 +369,7 @@ impl NetworkFilter for TcpProxy {
                 self.local.worker.spawn(flush);
             }
         }
-        self.local.log(&self.info, AccessLogType::TcpConnectionEnd);
+        self.log(AccessLogType::TcpConnectionEnd);
         let connection = Rc::clone(&self.info.connection);
         if matches!(connection.summary.take(), Summary::Wanted) {
             let empty = StreamInfo::new(Rc::clone(&connection), self.info.timings.clone());
