@@ -25,6 +25,7 @@ mod spec;
 mod stats;
 mod stream;
 mod stream_end;
+mod stream_logs;
 mod stream_timeouts;
 mod stream_waker;
 
@@ -34,6 +35,7 @@ pub use original_ip::OriginalIpDetection;
 pub use proxy_status::ProxyStatus;
 pub use spec::{
     ClientCertDetails, CodecType, EscapedSlashes, ForwardClientCert, ForwardProto, HcmSpec,
-    InternalAddresses, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent, XffSettings,
+    InternalAddresses, LogSettings, ManagerStats, RequestIds, ServerHeader, StripPort, Timeouts,
+    UserAgent, XffSettings,
 };
 pub use stats::{HcmStats, ListenerHttpStats, RouterStats, TracingStats};
