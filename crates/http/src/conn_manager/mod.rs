@@ -11,7 +11,6 @@ mod forwarded;
 mod http1;
 mod http2;
 mod http2_streams;
-mod keep_alive;
 mod local;
 mod manager;
 mod original_ip;
