@@ -9,6 +9,7 @@ pub mod access_log;
 pub mod address;
 pub mod bind_config;
 pub mod bootstrap;
+pub mod certificates;
 pub mod circuit_breakers;
 pub mod client_address;
 pub mod cluster;

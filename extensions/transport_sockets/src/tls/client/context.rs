@@ -1,12 +1,13 @@
 //! A client context: made on main, localized once per worker.
 
-use crate::tls::facts::tls_info;
+use crate::tls::facts::{failed_check, tls_info};
 use crate::tls::identity::Identity;
 use crate::tls::params::TlsParams;
 use crate::tls::socket::{Handshaker, TlsSocket};
 use crate::tls::stats::{ContextStats, LocalStats};
 use crate::tls::validation::{PeerSide, Validation, Verifier};
 use nuncio_base::address::Address;
+use nuncio_config::certificates::ContextCertificates;
 use nuncio_net::{
     AlpnFallback, LocalUpstreamSocketFactory, Socket, Transport, UpstreamConnection,
     UpstreamSocketFactory,
@@ -29,6 +30,8 @@ pub struct ClientSpec {
     pub identities: Arc<[Identity]>,
     /// Application protocols, in order of preference.
     pub alpn: Vec<Vec<u8>>,
+    /// For the admin, for as long as the context is in use.
+    pub certificates: Arc<ContextCertificates>,
     /// What servers' certificates are held against.
     pub validation: Arc<Validation>,
     /// The name that is asked for.
@@ -53,7 +56,8 @@ impl ClientContext {
     ///
     /// # Errors
     /// What rustls has against the parameters.
-    pub fn new(spec: ClientSpec, stats: ContextStats) -> Result<Self, Error> {
+    pub fn new(spec: ClientSpec, mut stats: ContextStats) -> Result<Self, Error> {
+        stats.set_expirations(&spec.identities, &spec.validation);
         let stats = Arc::new(stats);
         let provider = spec.params.provider();
         let verifier = Verifier {
@@ -182,14 +186,23 @@ impl Handshaker<UnbufferedClientConnection> for ClientHandshaker {
     fn finished(&self, session: &UnbufferedClientConnection) -> TlsInfo {
         self.stats.count_handshake(session);
         let spec = &self.context.spec;
+        let failed = failed_check(session, &spec.validation, PeerSide::Server);
+        if let Some(check) = failed {
+            self.stats.count_refused(check);
+        }
         TlsInfo {
             server_name: self.asked.clone(),
             local: spec.identities.first().map(|own| Arc::clone(&own.info)),
-            ..tls_info(session, &spec.validation, PeerSide::Server)
+            ..tls_info(session, &spec.validation, failed)
         }
     }
 
-    fn failed(&self, error: &Error) {
+    fn failed(
+        &self,
+        _session: Option<&UnbufferedClientConnection>,
+        error: &Error,
+    ) -> Option<TlsInfo> {
         self.stats.count_failure(error);
+        None
     }
 }
