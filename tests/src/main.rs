@@ -9,6 +9,7 @@
 
 mod admin;
 mod config;
+mod dynamic;
 mod harness;
 mod http;
 mod robustness;

@@ -1,5 +1,6 @@
 //! `envoy.config.bootstrap.v3.Bootstrap`: what a process starts with.
 
+use crate::dynamic_resources::{DynamicSources, dynamic_resources};
 use crate::overload::{Overload, overload};
 use crate::unknown_extension::unknown_extension;
 use crate::{dns_resolver, duration, stats};
@@ -37,6 +38,8 @@ pub struct Bootstrap {
     pub secrets: Vec<Secret>,
     /// The limits of the process.
     pub overload: Overload,
+    /// Where clusters and listeners come from.
+    pub dynamic: DynamicSources,
 }
 
 /// Takes the bootstrap apart. Static clusters and listeners are converted later, by themselves.
@@ -65,6 +68,7 @@ pub fn bootstrap(
         stats::stats_config(cx, proto.stats_config, &options.stats_tags)
     });
     let overload = cx.optional("overload_manager", proto.overload_manager, overload);
+    let dynamic = dynamic_resources(cx, proto.dynamic_resources.as_ref());
     let node = proto.node.unwrap_or_default();
     refused.and(regex_engine)?;
     Ok(Bootstrap {
@@ -89,6 +93,7 @@ pub fn bootstrap(
         application_log: proto.application_log_config,
         secrets: resources.secrets,
         overload: overload?.unwrap_or_default(),
+        dynamic: dynamic?,
     })
 }
 
@@ -111,10 +116,7 @@ fn or_else(text: String, fallback: &str) -> String {
 
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
     let manager = proto.cluster_manager.clone().unwrap_or_default();
-    let dynamic = proto.dynamic_resources.as_ref();
-    let is_dynamic = dynamic.is_some_and(|dynamic| *dynamic != Default::default());
     let checks = [
-        ("dynamic_resources", is_dynamic),
         ("hds_config", proto.hds_config.is_some()),
         ("flags_path", !proto.flags_path.is_empty()),
         ("stats_sinks", !proto.stats_sinks.is_empty()),

@@ -1,5 +1,6 @@
 //! Where a cluster's hosts come from: `type`, or `cluster_type` with its configuration.
 
+use crate::eds::eds_hosts;
 use crate::endpoint::{self, load_assignment};
 use crate::unknown_extension::{is_envoys, not_in_this_build};
 use crate::{dns_resolver, duration};
@@ -38,10 +39,7 @@ fn of_type(
     kind: DiscoveryType,
 ) -> Parsed<Arc<dyn Discovery>> {
     if kind == DiscoveryType::Eds {
-        return Err(match proto.eds_cluster_config {
-            None => cx.error("cannot create an EDS cluster without an EDS config"),
-            Some(_) => cx.not_built("eds_cluster_config"),
-        });
+        return eds_hosts(cx, proto);
     }
     if proto.eds_cluster_config.is_some() {
         let message = "eds_cluster_config set in a non-EDS cluster";

@@ -1,5 +1,6 @@
 //! `HttpConnectionManager.route_specifier`: where a connection manager's routes come from.
 
+use crate::rds::rds;
 use crate::route::{check_clusters, route_table};
 use crate::scoped_routes::scoped_routes;
 use nuncio_extension::{ParseCx, Parsed};
@@ -25,7 +26,9 @@ pub fn route_source(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
             let scopes = cx.field("scoped_routes", |cx| scoped_routes(cx, config.clone()))?;
             Ok(RouteSource::Scoped(scopes))
         }
-        Some(RouteSpecifier::Rds(_)) => Err(cx.not_built("rds")),
+        Some(RouteSpecifier::Rds(config)) => {
+            cx.field("rds", |cx| rds(cx, config, &proto.stat_prefix))
+        }
         None => Err(cx.error("a route_specifier is required: route_config")),
     }
 }

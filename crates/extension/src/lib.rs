@@ -8,6 +8,7 @@
 pub mod access_logger;
 pub mod health_check_sink;
 pub mod http_filter;
+pub mod init;
 pub mod listener_filter;
 pub mod load_balancer;
 pub mod network_filter;
@@ -19,6 +20,7 @@ pub mod transport_socket;
 pub use access_logger::{AccessLoggerExtension, AccessLoggerFactory};
 pub use health_check_sink::{HealthCheckSinkExtension, HealthCheckSinkFactory};
 pub use http_filter::{HttpFilterExtension, HttpFilterFactory};
+pub use init::{InitTarget, InitTargets};
 pub use listener_filter::{ListenerFilterExtension, ListenerFilterFactory};
 pub use load_balancer::{LoadBalancerExtension, LoadBalancerFactory};
 pub use network_filter::{NetworkFilterExtension, NetworkFilterFactory};

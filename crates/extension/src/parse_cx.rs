@@ -3,6 +3,7 @@
 //! A converter goes on after an error where it can, so that all errors of a file come together:
 //! errors are recorded here, and [`Invalid`] says only that there was one.
 
+use crate::init::{InitTarget, InitTargets};
 use crate::server_env::ServerEnv;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::{ConfigError, ErrorKind, FieldPath, Message, Name};
@@ -21,6 +22,7 @@ pub struct ParseCx {
     path: FieldPath,
     errors: Vec<ConfigError>,
     warnings: Vec<(FieldPath, String)>,
+    targets: InitTargets,
 }
 
 impl ParseCx {
@@ -31,6 +33,7 @@ impl ParseCx {
             path: FieldPath::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
+            targets: InitTargets::default(),
         }
     }
 
@@ -181,6 +184,16 @@ impl ParseCx {
     /// Decodes a message at the current path.
     pub fn decode<T: Message + Default>(&mut self, bytes: &[u8]) -> Parsed<T> {
         T::decode(bytes).map_err(|error| self.error(error.to_string()))
+    }
+
+    /// Records what must be there before the converted value may be used.
+    pub fn add_init_target(&mut self, target: &Rc<InitTarget>) {
+        self.targets.add(target);
+    }
+
+    /// What must be there before the values that were converted since may be used.
+    pub fn take_init_targets(&mut self) -> InitTargets {
+        std::mem::take(&mut self.targets)
     }
 
     /// Whether nothing was recorded.

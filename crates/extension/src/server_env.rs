@@ -3,9 +3,9 @@
 use crate::registry::Registry;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, Store};
-use nuncio_worker::WorkerHandle;
+use nuncio_worker::{Worker, WorkerHandle};
 use std::any::{Any as AnyValue, TypeId};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Weak;
@@ -46,6 +46,7 @@ pub struct ServerEnv {
     pub node: NodeInfo,
     /// Whether nothing may be opened or connected (`--mode validate`).
     pub validate_only: bool,
+    main: OnceCell<Rc<Worker>>,
     clusters: RefCell<HashSet<String>>,
     route_configs: RefCell<Vec<Shown<Any>>>,
     scoped_routes: RefCell<Vec<Shown<Vec<Any>>>>,
@@ -69,11 +70,24 @@ impl ServerEnv {
             workers,
             node,
             validate_only,
+            main: OnceCell::new(),
             clusters,
             route_configs,
             scoped_routes,
             services,
         })
+    }
+
+    /// Makes the main worker known, which lends this environment to what runs on it.
+    pub fn set_main(self: &Rc<Self>, worker: &Rc<Worker>) {
+        worker.services().add(Rc::clone(self));
+        // It is told once, at the start.
+        let _ = self.main.set(Rc::clone(worker));
+    }
+
+    /// The main worker; none where nothing runs.
+    pub fn main(&self) -> Option<&Rc<Worker>> {
+        self.main.get()
     }
 
     /// The stats scope without a prefix.

@@ -4,23 +4,36 @@
 use nuncio_base::HeaderMap;
 use nuncio_route::{RouteTable, ScopeKey, Scopes};
 use nuncio_worker::{Current, Held, Published, Worker};
+use std::any::Any;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Where route tables come from, the same for all workers.
 pub enum RouteSource {
-    /// One table, as it changes.
+    /// One table.
     Table(Published<RouteTable>),
+    /// One table that is delivered, and may be replaced.
+    Updated(UpdatedTable),
     /// Tables by scope.
     Scoped(Arc<Scopes>),
+}
+
+/// A table that is delivered.
+pub struct UpdatedTable {
+    /// The table as it was delivered last.
+    pub table: Published<RouteTable>,
+    /// What delivers it ends when this is dropped by all.
+    pub provider: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl RouteSource {
     /// A worker's part.
     pub fn on(&self, worker: &Rc<Worker>) -> LocalRoutes {
         match self {
-            Self::Table(table) => LocalRoutes::Table(table.on(worker)),
+            Self::Table(table) | Self::Updated(UpdatedTable { table, .. }) => {
+                LocalRoutes::Table(table.on(worker))
+            }
             Self::Scoped(scopes) => LocalRoutes::Scoped(LocalScopes::new(scopes)),
         }
     }

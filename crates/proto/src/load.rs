@@ -225,6 +225,11 @@ impl Parsed {
         self.warnings.extend(over.warnings);
     }
 
+    /// Whether the text could be read; its constraints are another matter.
+    pub fn is_read(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     /// Checks constraints, unknown and deprecated fields. All errors come at once.
     pub fn check(self) -> Result<Loaded, ConfigErrors> {
         let Self {

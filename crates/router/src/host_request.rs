@@ -97,7 +97,6 @@ pub(crate) fn ask_pool(
     if is_tcp {
         UpstreamRequest::Tcp(cluster.tcp_connection(host, priority))
     } else {
-        let downstream = state.info.protocol;
-        UpstreamRequest::Http(cluster.http_stream(host, priority, downstream))
+        UpstreamRequest::Http(cluster.http_stream(host, priority))
     }
 }

@@ -1,5 +1,6 @@
 //! What the admin sees of the server.
 
+use crate::config_dump;
 use crate::listener_manager::{ListenerState, ListenerStatus};
 use crate::server::Server;
 use crate::state::ServerState as State;
@@ -9,18 +10,13 @@ use nuncio_admin::{
 };
 use nuncio_base::options::Options;
 use nuncio_base::runtime_flags::RuntimeView;
-use nuncio_config::certificates::CertificatesInUse;
-use nuncio_config::secret::SecretManager;
 use nuncio_net::drain::DrainScope;
 use nuncio_proto::Message;
 use nuncio_proto::envoy::admin::v3 as proto;
-use nuncio_proto::envoy::config::bootstrap::v3::Bootstrap;
-use nuncio_proto::google::protobuf::{Any, Timestamp};
 use nuncio_stats::Store;
 use nuncio_upstream::{Host, Priority};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// The server behind the admin's trait.
 pub struct ServerView(pub Rc<Server>);
@@ -64,7 +60,7 @@ impl AdminServer for ServerView {
     }
 
     fn node(&self) -> Vec<u8> {
-        let bootstrap = self.bootstrap();
+        let bootstrap = config_dump::bootstrap(&self.0);
         let mut node = bootstrap.node.unwrap_or_default();
         let own = &self.0.env.node;
         node.id.clone_from(&own.id);
@@ -101,15 +97,7 @@ impl AdminServer for ServerView {
     }
 
     fn config_dump(&self, wanted: &dyn Fn(&str) -> bool, include_eds: bool) -> Vec<ConfigSection> {
-        let mut sections = vec![self.bootstrap_section(), self.clusters_section(wanted)];
-        if include_eds {
-            sections.push(section(&proto::EndpointsConfigDump::default()));
-        }
-        sections.push(self.listeners_section(wanted));
-        sections.push(self.scoped_routes_section(wanted));
-        sections.push(self.routes_section(wanted));
-        sections.push(self.secrets_section(wanted));
-        sections
+        config_dump::sections(&self.0, wanted, include_eds)
     }
 
     fn runtime(&self) -> RuntimeView {
@@ -132,24 +120,28 @@ impl AdminServer for ServerView {
     }
 
     fn certificates(&self) -> Vec<u8> {
-        let certificates = CertificatesInUse::of(&self.0.env);
-        let now = nuncio_base::time::wall();
-        certificates.to_proto(now).encode_to_vec()
+        proto::Certificates::default().encode_to_vec()
     }
 
     fn unready_targets(&self, _mask: Option<&str>) -> Vec<UnreadyTargets> {
-        let warming = self.0.clusters.warming();
-        let targets = warming
-            .iter()
-            .map(|cluster| format!("cluster {}", cluster.info().spec.name));
-        let targets: Vec<_> = targets.collect();
-        if targets.is_empty() {
-            return Vec::new();
-        }
-        vec![UnreadyTargets {
-            name: "init manager Server".to_owned(),
-            targets,
-        }]
+        let clusters = self.0.clusters.warming().into_iter();
+        let mut targets: Vec<_> = clusters
+            .map(|cluster| format!("cluster {}", cluster.info().spec.name))
+            .collect();
+        let of_listeners = self.0.listeners.init_targets().unready().into_iter();
+        targets.extend(of_listeners.map(|name| format!("target {name}")));
+        let server = (!targets.is_empty()).then(|| ("init manager Server".to_owned(), targets));
+        let listeners = self.0.listeners.unready_targets().into_iter();
+        let listeners = listeners.map(|(name, targets)| {
+            let targets = targets.into_iter().map(|name| format!("target {name}"));
+            (
+                format!("init manager Listener-local-init-manager {name}"),
+                targets.collect(),
+            )
+        });
+        let all = server.into_iter().chain(listeners);
+        all.map(|(name, targets)| UnreadyTargets { name, targets })
+            .collect()
     }
 
     fn drain_listeners(&self, request: DrainRequest) {
@@ -187,143 +179,6 @@ impl AdminServer for ServerView {
 
     fn reopen_logs(&self) {
         self.0.reopen_logs();
-    }
-}
-
-impl ServerView {
-    fn bootstrap(&self) -> Bootstrap {
-        // It was decoded once before, at the start.
-        Bootstrap::decode(self.0.bootstrap.as_slice()).unwrap_or_default()
-    }
-
-    fn bootstrap_section(&self) -> ConfigSection {
-        section(&proto::BootstrapConfigDump {
-            bootstrap: Some(self.bootstrap()),
-            last_updated: Some(timestamp(self.0.loaded_at)),
-        })
-    }
-
-    fn clusters_section(&self, wanted: &dyn Fn(&str) -> bool) -> ConfigSection {
-        let active = self.0.clusters.active();
-        let wanted = active
-            .iter()
-            .filter(|cluster| wanted(&cluster.info().spec.name));
-        let static_clusters = wanted
-            .map(|cluster| proto::clusters_config_dump::StaticCluster {
-                cluster: Some(cluster.source().config.clone()),
-                last_updated: Some(timestamp(cluster.source().last_updated)),
-            })
-            .collect();
-        section(&proto::ClustersConfigDump {
-            static_clusters,
-            ..Default::default()
-        })
-    }
-
-    fn listeners_section(&self, wanted: &dyn Fn(&str) -> bool) -> ConfigSection {
-        let all = self.0.listeners.listeners().into_iter();
-        let static_listeners = all
-            .filter(|listener| listener.state == ListenerState::Active && wanted(&listener.name))
-            .map(|listener| proto::listeners_config_dump::StaticListener {
-                listener: Some(listener.config),
-                last_updated: Some(timestamp(listener.last_updated)),
-            })
-            .collect();
-        section(&proto::ListenersConfigDump {
-            static_listeners,
-            ..Default::default()
-        })
-    }
-
-    fn secrets_section(&self, wanted: &dyn Fn(&str) -> bool) -> ConfigSection {
-        let all = SecretManager::of(&self.0.env).static_secrets().into_iter();
-        let static_secrets = all
-            .filter(|secret| wanted(&secret.name))
-            .map(|secret| proto::secrets_config_dump::StaticSecret {
-                name: secret.name.clone(),
-                last_updated: None,
-                secret: Some(nuncio_proto::any::pack(&secret)),
-            })
-            .collect();
-        section(&proto::SecretsConfigDump {
-            static_secrets,
-            ..Default::default()
-        })
-    }
-
-    fn scoped_routes_section(&self, wanted: &dyn Fn(&str) -> bool) -> ConfigSection {
-        use proto::scoped_routes_config_dump::InlineScopedRouteConfigs;
-        let all = self.0.env.scoped_routes().into_iter();
-        let inline_scoped_route_configs = all
-            .filter(|(name, _)| wanted(name))
-            .map(|(name, scoped_route_configs)| InlineScopedRouteConfigs {
-                name,
-                scoped_route_configs,
-                last_updated: Some(timestamp(self.0.loaded_at)),
-            })
-            .collect();
-        section(&proto::ScopedRoutesConfigDump {
-            inline_scoped_route_configs,
-            ..Default::default()
-        })
-    }
-
-    fn routes_section(&self, wanted: &dyn Fn(&str) -> bool) -> ConfigSection {
-        let static_route_configs = self
-            .0
-            .env
-            .route_configs()
-            .into_iter()
-            .filter(|(name, _)| wanted(name))
-            .map(
-                |(_, config): (_, Any)| proto::routes_config_dump::StaticRouteConfig {
-                    route_config: Some(config),
-                    last_updated: Some(timestamp(self.0.loaded_at)),
-                },
-            )
-            .collect();
-        section(&proto::RoutesConfigDump {
-            static_route_configs,
-            ..Default::default()
-        })
-    }
-}
-
-trait AdminMessage: Message {
-    const NAME: &'static str;
-}
-
-macro_rules! admin_messages {
-    ($($name:ident),* $(,)?) => {$(
-        impl AdminMessage for proto::$name {
-            const NAME: &'static str = concat!("envoy.admin.v3.", stringify!($name));
-        }
-    )*};
-}
-
-admin_messages!(
-    BootstrapConfigDump,
-    ClustersConfigDump,
-    EndpointsConfigDump,
-    ListenersConfigDump,
-    RoutesConfigDump,
-    ScopedRoutesConfigDump,
-    SecretsConfigDump,
-);
-
-fn section<M: AdminMessage>(message: &M) -> ConfigSection {
-    ConfigSection {
-        message: M::NAME,
-        bytes: message.encode_to_vec(),
-    }
-}
-
-fn timestamp(time: SystemTime) -> Timestamp {
-    let since = nuncio_base::time::since_epoch(time);
-    Timestamp {
-        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        // Milliseconds are what Envoy shows.
-        nanos: i32::try_from(since.subsec_millis()).unwrap_or_default() * 1_000_000,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod update_merge;
 
+use nuncio_extension::InitTargets;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, stat_group};
 use nuncio_upstream::Host;
@@ -45,8 +46,8 @@ stat_group! {
 pub struct ClusterSource {
     /// The `envoy.config.cluster.v3.Cluster` as it came.
     pub config: Any,
-    /// The control plane's version; empty for static clusters.
-    pub version_info: String,
+    /// The control plane's version; none for static clusters, which stay as they are.
+    pub version_info: Option<String>,
     /// When it came.
     pub last_updated: SystemTime,
 }
@@ -59,6 +60,8 @@ pub struct Cluster {
     members: Rc<Members>,
     merge: UpdateMerge,
     source: ClusterSource,
+    /// What it needs besides its hosts.
+    targets: InitTargets,
 }
 
 impl Cluster {
@@ -125,20 +128,19 @@ impl ClusterManager {
     }
 
     /// Adds a cluster, or changes the one of this name; nothing happens where the configuration is
-    /// the same. The change is seen once the cluster has warmed.
-    pub fn set(self: &Rc<Self>, config: ClusterConfig, source: ClusterSource) {
+    /// the same. The change is seen once the cluster has warmed: its hosts and `targets` are there.
+    pub fn set(
+        self: &Rc<Self>,
+        config: ClusterConfig,
+        source: ClusterSource,
+        targets: InitTargets,
+    ) {
         let name = Arc::clone(&config.spec.name);
         let known = self.newest(&name);
-        if let Some(known) = &known
-            && known.source.config == source.config
-        {
+        if self.stays(&name, &source.config) {
             return;
         }
-        if known.is_some() {
-            self.stats.cluster_modified().inc();
-        } else {
-            self.stats.cluster_added().inc();
-        }
+        self.count_set(known.is_some());
         let number = self.last_number.get() + 1;
         self.last_number.set(number);
         let info = ClusterInfo::new(config.spec, &self.root);
@@ -159,14 +161,57 @@ impl ClusterManager {
             members,
             merge: UpdateMerge::default(),
             source,
+            targets,
         });
         self.warming.borrow_mut().insert(name, Rc::clone(&cluster));
         self.count();
+        cluster.targets.initialize();
         cluster.discovery.start(&cluster.members);
     }
 
-    /// Removes a cluster; whether there was one.
+    /// Whether an update with this configuration would change nothing. A static cluster stays as
+    /// it is, whatever a control plane says.
+    pub fn stays(&self, name: &str, config: &Any) -> bool {
+        self.newest(name).is_some_and(|known| {
+            known.source.version_info.is_none() || known.source.config == *config
+        })
+    }
+
+    /// Counts a cluster that is refused, as Envoy does: it adds or changes first and looks then.
+    pub fn count_refused(&self, name: &str) {
+        self.count_set(self.newest(name).is_some());
+    }
+
+    fn count_set(&self, is_known: bool) {
+        if is_known {
+            self.stats.cluster_modified().inc();
+        } else {
+            self.stats.cluster_added().inc();
+        }
+    }
+
+    /// The names of all clusters that came from a control plane.
+    pub fn dynamic_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for clusters in [&self.active, &self.warming] {
+            let clusters = clusters.borrow();
+            let all = clusters.iter();
+            let dynamic = all.filter(|(_, cluster)| cluster.source.version_info.is_some());
+            names.extend(dynamic.map(|(name, _)| name.to_string()));
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Removes a cluster, unless it is static; whether there was one.
     pub fn remove(&self, name: &str) -> bool {
+        if self
+            .newest(name)
+            .is_some_and(|known| known.source.version_info.is_none())
+        {
+            return false;
+        }
         let warming = self.warming.borrow_mut().remove(name).is_some();
         let active = self.active.borrow_mut().remove(name).is_some();
         if active {
@@ -176,6 +221,7 @@ impl ClusterManager {
         if active || warming {
             self.stats.cluster_removed().inc();
             self.count();
+            self.wake_if_warmed();
         }
         active || warming
     }
@@ -222,6 +268,22 @@ impl ClusterManager {
         self.stats.warming_clusters().set(gauge(&self.warming));
     }
 
+    /// A cluster has its hosts: it is used once it has what else it needs.
+    fn has_hosts(self: &Rc<Self>, name: &Arc<str>, number: u64) {
+        let cluster = self.warming.borrow().get(name).cloned();
+        let Some(cluster) = cluster.filter(|cluster| cluster.number == number) else {
+            return;
+        };
+        if cluster.targets.are_ready() {
+            return self.activate(name, number);
+        }
+        let (this, name) = (Rc::clone(self), Arc::clone(name));
+        self.worker.spawn(async move {
+            cluster.targets.wait().await;
+            this.activate(&name, number);
+        });
+    }
+
     /// A cluster has warmed, unless it was replaced or removed meanwhile.
     fn activate(&self, name: &Arc<str>, number: u64) {
         let mut warming = self.warming.borrow_mut();
@@ -241,6 +303,10 @@ impl ClusterManager {
         self.tell(move |clusters| clusters.set(Arc::clone(&info), Arc::clone(&hosts)));
         drop(old);
         self.count();
+        self.wake_if_warmed();
+    }
+
+    fn wake_if_warmed(&self) {
         if self.warming.borrow().is_empty() {
             self.waiting.take().into_iter().for_each(Waker::wake);
         }
@@ -339,7 +405,7 @@ impl MembersObserver for Observer {
 
     fn on_ready(&self) {
         if let Some(manager) = self.manager.upgrade() {
-            manager.activate(&self.name, self.number);
+            manager.has_hosts(&self.name, self.number);
         }
     }
 }

@@ -3,11 +3,15 @@
 pub mod admin_listener;
 pub mod admin_server;
 pub mod bootstrap_loader;
+mod cds;
 pub mod cluster_manager;
+mod config_dump;
 mod config_warnings;
 pub mod demo;
 mod descriptors;
+mod dynamic_resources;
 mod guard_dog;
+mod lds;
 pub mod listener_manager;
 pub mod logging;
 pub mod memory;

@@ -2,34 +2,31 @@
 
 use crate::admin_listener;
 use crate::bootstrap_loader;
-use crate::cluster_manager::{ClusterManager, ClusterSource};
+use crate::cluster_manager::ClusterManager;
 use crate::config_warnings;
 use crate::descriptors;
+use crate::dynamic_resources::DynamicResources;
 use crate::guard_dog::GuardDog;
-use crate::listener_manager::{ListenerManager, Origin};
+use crate::listener_manager::ListenerManager;
 use crate::logging::ApplicationLog;
 use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
 use crate::state::{ServerState, StateCell};
-use crate::static_resources::StaticResources;
+use crate::static_resources::{self, Clusters};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::options::{Mode, Options};
 use nuncio_config::bootstrap::Bootstrap;
-use nuncio_config::certificates::CertificatesInUse;
-use nuncio_config::dns_resolver::DefaultResolver;
-use nuncio_config::secret::SecretManager;
-use nuncio_extension::{ParseCx, Registry, ServerEnv};
+use nuncio_extension::{Registry, ServerEnv};
 use nuncio_listener::{GlobalConnections, ListenSockets, Listener, ListenerContext};
 use nuncio_net::drain::{DrainSettings, DrainStrategy, ServerDrain};
 use nuncio_observe::AccessLogManager;
 use nuncio_observe::access_log::FlushSettings;
-use nuncio_proto::Loaded;
-use nuncio_proto::envoy::config::cluster::v3::Cluster;
+use nuncio_proto::{Loaded, UnknownFields};
 use nuncio_stats::Store;
-use nuncio_upstream::discovery::ClusterConfig;
-use nuncio_worker::{Worker, WorkerThread, run_main};
+use nuncio_worker::{Worker, WorkerHandle, WorkerThread, run_main};
+use nuncio_xds::Subscriptions;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,6 +43,7 @@ pub struct Server {
     pub(crate) worker: Rc<Worker>,
     pub(crate) clusters: Rc<ClusterManager>,
     pub(crate) listeners: Rc<ListenerManager>,
+    pub(crate) dynamic: DynamicResources,
     pub(crate) runtime: RefCell<RuntimeLoader>,
     pub(crate) state: StateCell,
     pub(crate) drain: Arc<ServerDrain>,
@@ -117,58 +115,6 @@ fn start(
     served.map_err(|error| format!("cannot start the event loop: {error}"))?
 }
 
-type Clusters = Vec<(ClusterConfig, ClusterSource)>;
-
-/// Converts the static resources: clusters are given back, listeners are noted by their manager.
-fn resources(
-    loaded: &Loaded,
-    env: &Rc<ServerEnv>,
-    manager: &Rc<ListenerManager>,
-    parsed: &Bootstrap,
-) -> Result<Clusters, String> {
-    let mut cx = ParseCx::new(Rc::clone(env));
-    let now = nuncio_base::time::wall();
-    let encoded = StaticResources::of(&loaded.bytes).map_err(|error| error.to_string())?;
-    let mut names = std::collections::HashSet::new();
-    let resolver = env.shared(DefaultResolver::default);
-    *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
-    let secrets = SecretManager::of(env);
-    let (clusters, listeners) = cx.field("static_resources", |cx| {
-        // What is wrong is recorded.
-        let _ = secrets.add_static(cx, &parsed.secrets);
-        let clusters = cx.list("clusters", encoded.clusters, |cx, bytes| {
-            let proto: Cluster = cx.decode(bytes)?;
-            if !names.insert(proto.name.clone()) {
-                let name = &proto.name;
-                return Err(cx.error(format!("cluster manager: duplicate cluster '{name}'")));
-            }
-            env.set_cluster(&proto.name, true);
-            let source = ClusterSource {
-                config: nuncio_proto::any::pack(&proto),
-                version_info: String::new(),
-                last_updated: now,
-            };
-            Ok((nuncio_config::cluster::cluster(cx, proto)?, source))
-        });
-        let listeners = cx.list("listeners", encoded.listeners, |cx, bytes| {
-            let proto = cx.decode(bytes)?;
-            manager.add_or_update(cx, proto, Origin::Static)
-        });
-        (clusters, listeners)
-    });
-    let clean = cx.is_clean();
-    match (clusters, listeners) {
-        (Ok(clusters), Ok(_)) if clean => {
-            let (_, warnings) = cx.finish();
-            for (path, warning) in warnings {
-                log!(logger::CONFIG, Level::Warning, "{path}: {warning}");
-            }
-            Ok(clusters)
-        }
-        _ => Err(bootstrap_loader::failure(loaded, cx)),
-    }
-}
-
 /// `--mode validate`: everything is parsed, nothing is opened.
 fn validate(
     worker: &Rc<Worker>,
@@ -182,7 +128,7 @@ fn validate(
     share_access_logs(&env, options);
     let context = listener_context(&env, options, &parsed);
     let manager = ListenerManager::new(worker, context);
-    resources(loaded, &env, &manager, &parsed)?;
+    static_resources::convert(loaded, &env, &manager, &parsed)?;
     admin_listener::check(&env, loaded, &parsed)?;
     println!("configuration '{}' OK", bootstrap_loader::name(options));
     Ok(())
@@ -212,14 +158,8 @@ async fn serve(
     let signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
     let threads = start_workers(options.concurrency)?;
     let handles: Vec<_> = threads.iter().map(|it| it.handle().clone()).collect();
-    let store = Store::new(std::mem::take(&mut parsed.stats));
-    let env = ServerEnv::new(
-        registry,
-        store.clone(),
-        handles.clone(),
-        parsed.node.clone(),
-        false,
-    );
+    let env = environment(&worker, registry, &mut parsed, &handles, &options);
+    let store = env.store.clone();
     let access_logs = share_access_logs(&env, &options);
     let mut runtime = RuntimeLoader::new(layers, &store.root());
     let mut all = handles.clone();
@@ -228,9 +168,12 @@ async fn serve(
     let context = listener_context(&env, &options, &parsed);
     let scope = store.scope("server");
     let version = parsed.server_version.unwrap_or_default();
+    let clusters = ClusterManager::new(&worker, handles, &store.root());
+    let listeners = ListenerManager::new(&worker, context.clone());
     let server = Rc::new(Server {
-        clusters: ClusterManager::new(&worker, handles, &store.root()),
-        listeners: ListenerManager::new(&worker, context.clone()),
+        dynamic: DynamicResources::new(&env, &parsed.dynamic, &clusters, &listeners)?,
+        clusters,
+        listeners,
         runtime: RefCell::new(runtime),
         state: StateCell::new(scope.gauge("state"), scope.gauge("live")),
         drain: Arc::clone(&context.drain),
@@ -250,7 +193,7 @@ async fn serve(
         options,
     });
     config_warnings::count(&loaded, &scope, &server.runtime.borrow());
-    let clusters = resources(&loaded, &env, &server.listeners, &parsed)?;
+    let clusters = static_resources::convert(&loaded, &env, &server.listeners, &parsed)?;
     server.listeners.bind()?;
     admin_listener::start(&server, &context, &loaded, &parsed).await?;
     // Paths are not needed any more: what they held is the file as text.
@@ -269,6 +212,27 @@ async fn serve(
         );
     }
     result
+}
+
+/// What configuration may use of the server.
+fn environment(
+    worker: &Rc<Worker>,
+    registry: &'static Registry,
+    parsed: &mut Bootstrap,
+    workers: &[WorkerHandle],
+    options: &Options,
+) -> Rc<ServerEnv> {
+    let store = Store::new(std::mem::take(&mut parsed.stats));
+    let node = parsed.node.clone();
+    let env = ServerEnv::new(registry, store, workers.to_vec(), node, false);
+    env.set_main(worker);
+    let reject = options.reject_unknown_dynamic_fields;
+    Subscriptions::of(&env).set_unknown_fields(match options.ignore_unknown_dynamic_fields {
+        _ if reject => UnknownFields::Reject,
+        true => UnknownFields::Ignore,
+        false => UnknownFields::Warn,
+    });
+    env
 }
 
 fn start_workers(concurrency: u32) -> Result<Vec<WorkerThread>, String> {
@@ -304,11 +268,11 @@ impl Server {
         parsed: &Bootstrap,
         signals: &mut Signals,
     ) -> Result<(), String> {
-        for (config, source) in clusters {
-            self.clusters.set(config, source);
+        for (config, source, targets) in clusters {
+            self.clusters.set(config, source, targets);
         }
         tokio::select! {
-            () = self.clusters.warmed() => {}
+            () = self.dynamic.clusters_ready(&self.clusters) => {}
             () = self.ended(signals) => return Ok(()),
         }
         log!(
@@ -317,6 +281,10 @@ impl Server {
             "all clusters initialized. initializing init manager"
         );
         self.state.set(ServerState::Initializing);
+        tokio::select! {
+            () = self.dynamic.listeners_ready(&self.listeners) => {}
+            () = self.ended(signals) => return Ok(()),
+        }
         log!(
             logger::CONFIG,
             Level::Info,
@@ -382,8 +350,6 @@ impl Server {
         let admin = admin.as_ref().filter(|_| together);
         let of_admin = admin.map_or(0, |(it, _)| it.open_connections());
         let connections = self.connections.open().saturating_sub(of_admin);
-        let certificates = CertificatesInUse::of(&self.env);
-        let days = certificates.days_until_first_expiring(nuncio_base::time::wall());
-        self.stats.update(self.worker.now(), connections, days);
+        self.stats.update(self.worker.now(), connections);
     }
 }

@@ -1,7 +1,20 @@
 //! The static clusters and listeners of a bootstrap, still encoded: decoded they take thirty times
 //! as much, so that each is decoded by itself, when it is converted.
 
+use crate::bootstrap_loader;
+use crate::cluster_manager::ClusterSource;
+use crate::listener_manager::{ListenerManager, Origin};
+use nuncio_base::log;
+use nuncio_base::log::{Level, logger};
+use nuncio_config::bootstrap::Bootstrap;
+use nuncio_config::dns_resolver::DefaultResolver;
+use nuncio_config::secret::SecretManager;
+use nuncio_extension::{InitTargets, ParseCx, ServerEnv};
+use nuncio_proto::Loaded;
+use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::wire::{self, Malformed, Value};
+use nuncio_upstream::discovery::ClusterConfig;
+use std::rc::Rc;
 
 /// `envoy.config.bootstrap.v3.Bootstrap.static_resources`, and two of its fields.
 const STATIC_RESOURCES: u32 = 2;
@@ -49,12 +62,68 @@ impl<'a> StaticResources<'a> {
     }
 }
 
+/// Static clusters: each with what the admin shows of it, and what it needs besides its hosts.
+pub type Clusters = Vec<(ClusterConfig, ClusterSource, InitTargets)>;
+
+/// Converts the static resources: clusters are given back, listeners are noted by their manager.
+///
+/// # Errors
+/// All errors of them, with their places.
+pub fn convert(
+    loaded: &Loaded,
+    env: &Rc<ServerEnv>,
+    manager: &Rc<ListenerManager>,
+    parsed: &Bootstrap,
+) -> Result<Clusters, String> {
+    let mut cx = ParseCx::new(Rc::clone(env));
+    let now = nuncio_base::time::wall();
+    let encoded = StaticResources::of(&loaded.bytes).map_err(|error| error.to_string())?;
+    let mut names = std::collections::HashSet::new();
+    let resolver = env.shared(DefaultResolver::default);
+    *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
+    let secrets = SecretManager::of(env);
+    let (clusters, listeners) = cx.field("static_resources", |cx| {
+        // What is wrong is recorded.
+        let _ = secrets.add_static(cx, &parsed.secrets);
+        let clusters = cx.list("clusters", encoded.clusters, |cx, bytes| {
+            let proto: Cluster = cx.decode(bytes)?;
+            if !names.insert(proto.name.clone()) {
+                let name = &proto.name;
+                return Err(cx.error(format!("cluster manager: duplicate cluster '{name}'")));
+            }
+            env.set_cluster(&proto.name, true);
+            let source = ClusterSource {
+                config: nuncio_proto::any::pack(&proto),
+                version_info: None,
+                last_updated: now,
+            };
+            let config = nuncio_config::cluster::cluster(cx, proto)?;
+            Ok((config, source, cx.take_init_targets()))
+        });
+        let listeners = cx.list("listeners", encoded.listeners, |cx, bytes| {
+            let proto = cx.decode(bytes)?;
+            manager.add_or_update(cx, proto, Origin::Static)
+        });
+        (clusters, listeners)
+    });
+    let clean = cx.is_clean();
+    match (clusters, listeners) {
+        (Ok(clusters), Ok(_)) if clean => {
+            let (_, warnings) = cx.finish();
+            for (path, warning) in warnings {
+                log!(logger::CONFIG, Level::Warning, "{path}: {warning}");
+            }
+            Ok(clusters)
+        }
+        _ => Err(bootstrap_loader::failure(loaded, cx)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use nuncio_proto::Message;
     use nuncio_proto::envoy::config::bootstrap::v3::{Bootstrap, bootstrap};
-    use nuncio_proto::envoy::config::cluster::v3::Cluster;
     use nuncio_proto::envoy::config::core::v3::Node;
     use nuncio_proto::envoy::config::listener::v3::Listener;
 

@@ -13,6 +13,7 @@ const MANAGER: &str = "/filter_chains/0/filters/0/typed_config";
 /// `${folder}` in any text becomes the proxy's own folder.
 #[derive(Clone)]
 pub struct Config {
+    files: Vec<(String, String)>,
     listeners: Vec<Value>,
     clusters: Vec<Value>,
     more: Value,
@@ -24,7 +25,8 @@ impl Config {
         Self {
             listeners: Vec::new(),
             clusters: Vec::new(),
-            more: Value::Null,
+            files: Vec::new(),
+            more: json!({}),
         }
     }
 
@@ -114,8 +116,19 @@ impl Config {
 
     /// Lays fields over the whole bootstrap.
     pub fn bootstrap(mut self, fields: Value) -> Self {
-        self.more = fields;
+        merge(&mut self.more, fields);
         self
+    }
+
+    /// Adds a file to the proxy's folder.
+    pub fn file(mut self, name: &str, text: impl ToString) -> Self {
+        self.files.push((name.to_owned(), text.to_string()));
+        self
+    }
+
+    /// The listeners, to be delivered instead of configured.
+    pub fn take_listeners(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.listeners)
     }
 
     /// Adds a static cluster.
@@ -147,9 +160,7 @@ impl Config {
             "admin": {"address": address(SocketAddr::from(([127, 0, 0, 1], 0)))},
             "static_resources": {"listeners": self.listeners, "clusters": self.clusters},
         });
-        if !self.more.is_null() {
-            merge(&mut file, self.more.clone());
-        }
+        merge(&mut file, self.more.clone());
         file
     }
 
@@ -160,7 +171,7 @@ impl Config {
 
     /// Starts a proxy with it and more arguments.
     pub fn start_with(&self, arguments: &[&str]) -> Proxy {
-        Proxy::start(&self.json().to_string(), arguments)
+        Proxy::start_in(&self.files, &self.json().to_string(), arguments)
     }
 }
 

@@ -100,10 +100,15 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts a proxy with a bootstrap in JSON and waits until it is live.
-    pub fn start(bootstrap: &str, arguments: &[&str]) -> Self {
+    /// Starts a proxy with a bootstrap in JSON and files in its folder, and waits until it is live.
+    pub fn start_in(files: &[(String, String)], bootstrap: &str, arguments: &[&str]) -> Self {
         let folder = Folder::new();
         let path = folder.0.display().to_string();
+        for (name, text) in files {
+            let file = folder.0.join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text.replace("${folder}", &path)).unwrap();
+        }
         let bootstrap = bootstrap.replace("${folder}", &path);
         fs::write(folder.0.join("bootstrap.json"), bootstrap).unwrap();
         let log = File::create(folder.0.join("proxy.log")).unwrap();
@@ -171,6 +176,14 @@ impl Proxy {
     /// The text of a file in its folder; empty if there is none.
     pub fn file(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Replaces a file in its folder by a rename, as control planes do.
+    pub fn replace(&self, name: &str, text: impl ToString) {
+        let folder = self.folder.0.display().to_string();
+        let text = text.to_string().replace("${folder}", &folder);
+        fs::write(self.path("replacement"), text).unwrap();
+        fs::rename(self.path("replacement"), self.path(name)).unwrap();
     }
 
     /// A path in its folder.

@@ -87,8 +87,9 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
 /// A crate above the data plane, and what it may depend on besides all of the data plane.
 const CONTROL_PLANE: &[(&str, &[&str])] = &[
     ("extension", &["proto"]),
-    ("config", &["extension", "proto"]),
-    ("server", &["admin", "config", "extension", "proto"]),
+    ("xds", &["extension", "proto"]),
+    ("config", &["extension", "proto", "xds"]),
+    ("server", &["admin", "config", "extension", "proto", "xds"]),
     (
         "nuncio",
         &["admin", "config", "extension", "proto", "server", "ext-*"],

@@ -55,7 +55,7 @@ fn source(version: &str) -> ClusterSource {
             type_url: "c".into(),
             value: version.as_bytes().to_vec(),
         },
-        version_info: version.into(),
+        version_info: Some(version.into()),
         last_updated: SystemTime::UNIX_EPOCH,
     }
 }
@@ -85,13 +85,21 @@ fn clusters_come_change_and_go() {
         let store = Store::default();
         let manager = ClusterManager::new(&worker, handles.clone(), &store.root());
         let everyone: Vec<_> = handles.iter().chain([worker.handle()]).cloned().collect();
-        manager.set(config("c", hosts(&["/1"])), source("1"));
-        manager.set(config("c", hosts(&["/other"])), source("1"));
+        manager.set(config("c", hosts(&["/1"])), source("1"), Default::default());
+        manager.set(
+            config("c", hosts(&["/other"])),
+            source("1"),
+            Default::default(),
+        );
         for worker in &everyone {
             assert_eq!(seen(worker, "c").await, Some(vec!["/1".to_owned()]));
         }
         // A change is not seen before it has warmed.
-        manager.set(config("c", Arc::new(Later)), source("2"));
+        manager.set(
+            config("c", Arc::new(Later)),
+            source("2"),
+            Default::default(),
+        );
         assert_eq!(
             store.gauge_value("cluster_manager.warming_clusters"),
             Some(1)
@@ -132,13 +140,17 @@ fn clusters_come_change_and_go() {
 fn a_replacement_that_is_replaced_never_becomes_active() {
     run_main(|worker| async move {
         let manager = ClusterManager::new(&worker, Vec::new(), &Store::default().root());
-        manager.set(config("c", Arc::new(Later)), source("1"));
+        manager.set(
+            config("c", Arc::new(Later)),
+            source("1"),
+            Default::default(),
+        );
         let first = manager.warming().remove(0);
-        manager.set(config("c", hosts(&["/2"])), source("2"));
+        manager.set(config("c", hosts(&["/2"])), source("2"), Default::default());
         first.members().ready();
         let active = manager.active();
         assert_eq!(active.len(), 1);
-        assert_eq!(active[0].source().version_info, "2");
+        assert_eq!(active[0].source().version_info.as_deref(), Some("2"));
         assert!(manager.warming().is_empty());
     })
     .unwrap();

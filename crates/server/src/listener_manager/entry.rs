@@ -24,6 +24,8 @@ pub enum Origin {
 pub enum ListenerState {
     /// It takes connections.
     Active,
+    /// It waits for what it needs.
+    Warming,
     /// It was removed or replaced; connections are ending.
     Draining,
 }

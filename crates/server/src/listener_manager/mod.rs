@@ -6,6 +6,7 @@ mod active;
 mod entry;
 mod running;
 mod stats;
+mod warming;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ pub use entry::{ListenerState, ListenerStatus, Origin};
 use active::ActiveListeners;
 use entry::{Entry, Source};
 use nuncio_config::listener::ConvertedChain;
-use nuncio_extension::{ParseCx, Parsed};
+use nuncio_extension::{InitTargets, ParseCx, Parsed};
 use nuncio_listener::{FilterChainSpec, Listener, ListenerContext, ListenerSpec, TrafficDirection};
 use nuncio_net::DrainScope;
 use nuncio_proto::any;
@@ -28,6 +29,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use warming::Warming;
 
 /// The listener manager; lives on the main thread.
 pub struct ListenerManager {
@@ -37,7 +39,10 @@ pub struct ListenerManager {
     _group: Group<ListenerManagerStats>,
     stats: ListenerManagerStats,
     active: RefCell<ActiveListeners>,
+    warming: RefCell<Vec<Warming>>,
     draining: RefCell<Vec<Entry>>,
+    /// What workers wait for before they start.
+    init: RefCell<InitTargets>,
     /// Whether workers run what is added.
     started: Cell<bool>,
     /// Which listeners were stopped for good.
@@ -64,7 +69,9 @@ impl ListenerManager {
             stats,
             _group: group,
             active: RefCell::default(),
+            warming: RefCell::default(),
             draining: RefCell::default(),
+            init: RefCell::default(),
             started: Cell::new(false),
             stopped: Cell::new(None),
         })
@@ -91,6 +98,9 @@ impl ListenerManager {
             let uuid = self.worker.with_random(|random| random.uuid());
             config.name = String::from_utf8_lossy(&uuid).into_owned();
         }
+        if self.is_warming_as(&config) {
+            return Ok(false);
+        }
         let position = self.position(&config.name);
         let (change, known) = match position {
             Some(at) => self.compare(at, &config),
@@ -100,12 +110,10 @@ impl ListenerManager {
             return Ok(false);
         }
         let converted = nuncio_config::listener::listener(cx, config, &known)?;
+        let targets = cx.take_init_targets();
         self.refuse_taken(cx, &converted.spec)?;
-        match (position, change) {
-            (Some(at), Change::InPlace) => self.update_in_place(at, source, converted.spec),
-            (Some(at), _) => self.replace(cx, at, source, converted.spec)?,
-            (None, _) => self.add(cx, source, converted.spec)?,
-        }
+        let pending = self.prepare(cx, position, &change, source, converted.spec)?;
+        self.warm(pending, targets);
         self.show_counts();
         Ok(true)
     }
@@ -113,15 +121,19 @@ impl ListenerManager {
     /// Removes a listener that did not come from the static config: it drains. Whether there was
     /// one.
     pub fn remove(self: &Rc<Self>, name: &str) -> bool {
-        let Some(at) = self.position(name) else {
-            return false;
-        };
-        if self.active.borrow()[at].source.origin == Origin::Static {
+        let was_warming = self.stop_warming(name);
+        let at = self.position(name).filter(|at| {
+            let active = self.active.borrow();
+            active[*at].source.origin != Origin::Static
+        });
+        if at.is_none() && !was_warming {
             return false;
         }
-        let entry = self.active.borrow_mut().remove(at);
         self.stats.listener_removed().inc();
-        self.drain(entry);
+        if let Some(at) = at {
+            let entry = self.active.borrow_mut().remove(at);
+            self.drain(entry);
+        }
         self.show_counts();
         true
     }
@@ -176,6 +188,7 @@ impl ListenerManager {
             entries.iter().map(|entry| entry.status(state)).collect()
         };
         let mut all = of(&active, ListenerState::Active);
+        all.extend(self.warming_listeners());
         all.extend(of(&draining, ListenerState::Draining));
         all
     }
@@ -219,17 +232,24 @@ impl ListenerManager {
 
     /// Whether listeners like this one were stopped.
     fn is_stopped(&self, config: &proto::Listener) -> bool {
-        let inbound = config.traffic_direction()
-            == nuncio_proto::envoy::config::core::v3::TrafficDirection::Inbound;
+        use nuncio_proto::envoy::config::core::v3::TrafficDirection as Direction;
+        self.is_stopped_for(match config.traffic_direction() {
+            Direction::Inbound => TrafficDirection::Inbound,
+            Direction::Outbound => TrafficDirection::Outbound,
+            Direction::Unspecified => TrafficDirection::Unspecified,
+        })
+    }
+
+    fn is_stopped_for(&self, direction: TrafficDirection) -> bool {
         match self.stopped.get() {
             None => false,
             Some(DrainScope::All) => true,
-            Some(DrainScope::InboundOnly) => inbound,
+            Some(DrainScope::InboundOnly) => direction == TrafficDirection::Inbound,
         }
     }
 
     fn refuse_taken(&self, cx: &mut ParseCx, spec: &ListenerSpec) -> Parsed<()> {
-        if !self.active.borrow().have_address_of(spec) {
+        if !self.active.borrow().have_address_of(spec) && !self.is_warming_at(spec) {
             return Ok(());
         }
         let addresses = spec.addresses.iter();
@@ -246,44 +266,6 @@ impl ListenerManager {
         ))
     }
 
-    fn add(self: &Rc<Self>, cx: &mut ParseCx, source: Source, spec: ListenerSpec) -> Parsed<()> {
-        let listener = Listener::new(spec, &self.context, true);
-        let mut entry = Entry::new(source, listener, None);
-        self.run_if_started(cx, &mut entry)?;
-        self.stats.listener_added().inc();
-        self.active.borrow_mut().push(entry);
-        Ok(())
-    }
-
-    /// Puts a listener in the place of another, which drains. Where both listen at the same
-    /// addresses they share the sockets, so that no connection is lost between them.
-    fn replace(
-        self: &Rc<Self>,
-        cx: &mut ParseCx,
-        at: usize,
-        source: Source,
-        spec: ListenerSpec,
-    ) -> Parsed<()> {
-        let listener = Listener::new(spec, &self.context, true);
-        let sockets = self.active.borrow()[at].sockets_for(listener.spec());
-        let mut entry = Entry::new(source, listener, sockets);
-        self.run_if_started(cx, &mut entry)?;
-        self.stats.listener_modified().inc();
-        let old = self.active.borrow_mut().replace(at, entry);
-        if self.started.get() {
-            self.drain(old);
-        }
-        Ok(())
-    }
-
-    fn run_if_started(self: &Rc<Self>, cx: &mut ParseCx, entry: &mut Entry) -> Parsed<()> {
-        if self.started.get() {
-            self.bind_entry(entry).map_err(|error| cx.error(error))?;
-            self.run_soon(entry);
-        }
-        Ok(())
-    }
-
     /// Gives a listener other filter chains; what is on chains that it keeps does not notice.
     fn update_in_place(self: &Rc<Self>, at: usize, source: Source, spec: ListenerSpec) {
         let mut active = self.active.borrow_mut();
@@ -298,8 +280,10 @@ impl ListenerManager {
         updated.update_in_place();
         let entry = Entry::new(source, Arc::clone(&updated), old.sockets());
         active.replace(at, entry);
-        self.stats.listener_modified().inc();
         self.stats.listener_in_place_updated().inc();
+        // As Envoy counts it: every worker has taken it over.
+        let workers = self.context.workers.len() as u64;
+        self.stats.listener_create_success().add(workers);
         self.drain_chains(updated, left);
     }
 
@@ -345,6 +329,7 @@ impl ListenerManager {
         let draining = self.draining.borrow().len() as u64;
         self.stats.total_listeners_active().set(active);
         self.stats.total_listeners_draining().set(draining);
-        self.stats.total_listeners_warming().set(0);
+        let warming = self.warming.borrow().len() as u64;
+        self.stats.total_listeners_warming().set(warming);
     }
 }

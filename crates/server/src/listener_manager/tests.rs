@@ -278,7 +278,7 @@ fn an_update_of_chains_keeps_connections_on_the_others() {
             ("listener_added", 1),
             ("listener_modified", 2),
             ("listener_in_place_updated", 2),
-            ("listener_create_success", 2),
+            ("listener_create_success", 6),
         ] {
             assert_eq!(fixture.counter(name), expected, "{name}");
         }

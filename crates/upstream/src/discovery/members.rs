@@ -12,6 +12,7 @@ use crate::host_set::{HostSet, Hosts, Provisioning};
 use crate::priority::{HostsChange, PrioritySet};
 use crate::stats::ClusterUpdateStats;
 use nuncio_worker::Worker;
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -42,6 +43,7 @@ pub struct Members {
     number: u64,
     checker: OnceCell<Rc<HealthChecker>>,
     state: RefCell<State>,
+    kept: RefCell<Option<Rc<dyn Any>>>,
 }
 
 struct State {
@@ -78,12 +80,18 @@ impl Members {
                 stabilized: Stabilized::default(),
                 current: Arc::new(none),
             }),
+            kept: RefCell::default(),
         });
         if let Some(check) = &info.spec.health_check {
             let checker = HealthChecker::new(&members, check);
             members.checker.get_or_init(|| checker);
         }
         members
+    }
+
+    /// Keeps what finds the hosts for as long as there are members; it holds them weakly.
+    pub fn keep(&self, discovery: Rc<dyn Any>) {
+        *self.kept.borrow_mut() = Some(discovery);
     }
 
     /// The main worker.

@@ -1,4 +1,4 @@
-//! HTTP/1 connections of a pool: one request at a time on each.
+//! The HTTP/1 pool: one request at a time per connection.
 //!
 //! An idle connection is owned by its pool and watched by its keeper, the task that connected it;
 //! a leased one is owned and polled by its stream alone, while the keeper sleeps. Changing hands
@@ -7,22 +7,43 @@
 
 use super::PoolFailure;
 use super::client_stream::ClientStream;
-use super::connect::Connected;
-use super::counted::CountedConnection;
-use super::http::{Granted, HttpPool};
+use super::connect::{Use, connect};
+use super::counted::{CountedConnection, MayConnect};
 use super::http1_connection::Http1Connection;
-use crate::resource::Resource;
+use super::waiting::{Waiter, Waiting};
+use crate::host::Host;
+use crate::local_cluster::ClusterCore;
+use crate::resource::{Priority, Resource};
 use nuncio_worker::Timer;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+/// How many connections a single request may cause.
+const CONNECTS_AT_ONCE: usize = 3;
+
+/// A host's HTTP/1 connections on one worker, for one routing priority.
+pub(crate) struct Http1Pool {
+    core: Rc<ClusterCore>,
+    host: Arc<Host>,
+    priority: Priority,
+    waiting: Waiting<Leased>,
+    /// The last one was used last, and is used first.
+    idle: RefCell<Vec<Rc<Slot>>>,
+    /// How many of `idle` have ended.
+    ended_idle: Cell<usize>,
+    connecting: Cell<usize>,
+    live: Rc<Cell<u32>>,
+    draining: Cell<bool>,
+}
+
 /// Where a connection lies while nobody leases it.
-pub(super) struct Slot {
-    pub idle: Cell<Option<Box<Http1Connection>>>,
+struct Slot {
+    idle: Cell<Option<Box<Http1Connection>>>,
     /// Wakes the keeper.
     keeper: Waker,
     /// When the connection is too old for another request.
@@ -33,14 +54,28 @@ pub(super) struct Slot {
 }
 
 /// A connection that changes hands.
-pub(super) struct Leased {
-    pub connection: Box<Http1Connection>,
+struct Leased {
+    connection: Box<Http1Connection>,
     slot: Rc<Slot>,
 }
 
-impl HttpPool {
+impl Http1Pool {
+    pub fn new(core: &Rc<ClusterCore>, host: &Arc<Host>, priority: Priority) -> Rc<Self> {
+        Rc::new(Self {
+            core: Rc::clone(core),
+            host: Arc::clone(host),
+            priority,
+            waiting: Waiting::new(core, host, priority),
+            idle: RefCell::default(),
+            ended_idle: Cell::new(0),
+            connecting: Cell::new(0),
+            live: Rc::default(),
+            draining: Cell::new(false),
+        })
+    }
+
     /// The idle connection that was used last.
-    pub(super) fn take_idle(&self) -> Option<Leased> {
+    fn take_idle(&self) -> Option<Leased> {
         let mut idle = self.idle.borrow_mut();
         while let Some(slot) = idle.pop() {
             match slot.idle.take() {
@@ -52,11 +87,11 @@ impl HttpPool {
     }
 
     /// Gives a connection to whoever waits, or keeps it.
-    pub(super) fn offer(self: &Rc<Self>, leased: Leased) {
-        let Some(Granted::Http1(mut leased)) = self.waiting.serve(Granted::Http1(leased)) else {
+    fn offer(self: &Rc<Self>, leased: Leased) {
+        let Some(mut leased) = self.waiting.serve(leased) else {
             return;
         };
-        if self.is_draining() {
+        if self.draining.get() {
             return self.end(leased);
         }
         let slot = Rc::clone(&leased.slot);
@@ -70,7 +105,7 @@ impl HttpPool {
     }
 
     /// Closes a connection, and sees to it that nobody waits for it.
-    pub(super) fn end(self: &Rc<Self>, leased: Leased) {
+    fn end(self: &Rc<Self>, leased: Leased) {
         let Leased { connection, slot } = leased;
         drop(connection);
         slot.ended.set(true);
@@ -89,8 +124,38 @@ impl HttpPool {
         }
     }
 
-    /// The life of a connection's task from when it is connected: it keeps the connection.
-    pub(super) async fn keep(self: Rc<Self>, connected: Connected, counted: CountedConnection) {
+    /// Makes as many connections as streams wait, within the limits.
+    fn connect_as_needed(self: &Rc<Self>) {
+        for _ in 0..CONNECTS_AT_ONCE {
+            if self.waiting.len() <= self.connecting.get() {
+                return;
+            }
+            let (core, host) = (&self.core, &self.host);
+            let (may, counted) = CountedConnection::try_new(core, host, self.priority, &self.live);
+            let Some(counted) = counted else {
+                return;
+            };
+            core.stats.upstream_cx_http1_total().inc();
+            self.connecting.set(self.connecting.get() + 1);
+            core.worker.spawn(Rc::clone(self).connect(counted));
+            if may == MayConnect::OnlyThis {
+                return;
+            }
+        }
+    }
+
+    /// The life of a connection's task: connects, then keeps.
+    async fn connect(self: Rc<Self>, mut counted: CountedConnection) {
+        let result = connect(&mut counted, Use::Http1).await;
+        self.connecting.set(self.connecting.get() - 1);
+        let connected = match result {
+            Ok(connected) => connected,
+            Err(failure) => {
+                drop(counted);
+                self.waiting.fail_all(&failure);
+                return self.connect_as_needed();
+            }
+        };
         let connected_at = self.core.worker.now();
         let longest = self.core.spec().http.max_connection_duration;
         let keeper = std::future::poll_fn(|task| Poll::Ready(task.waker().clone())).await;
@@ -114,11 +179,16 @@ impl HttpPool {
         .await;
     }
 
+    /// Closes what is idle; what is leased or still connecting is closed when it would become so.
+    pub fn drain(self: &Rc<Self>) {
+        self.draining.set(true);
+        while let Some(leased) = self.take_idle() {
+            self.end(leased);
+        }
+    }
+
     /// Counts a request on the connection, unless the circuit breaker is open.
-    pub(super) fn attach_http1(
-        self: &Rc<Self>,
-        mut leased: Leased,
-    ) -> Result<ClientStream, PoolFailure> {
+    fn attach(self: &Rc<Self>, mut leased: Leased) -> Result<ClientStream, PoolFailure> {
         let stats = &self.core.stats;
         if !self.core.try_take(self.priority, Resource::Requests) {
             stats.upstream_rq_active_overflow().inc();
@@ -139,7 +209,7 @@ impl HttpPool {
 
 /// Watches one connection while it is idle, and ends with it.
 struct Keeper {
-    pool: Rc<HttpPool>,
+    pool: Rc<Http1Pool>,
     slot: Rc<Slot>,
     timer: Timer,
 }
@@ -203,7 +273,7 @@ impl Drop for Keeper {
 pub(super) struct Http1Lease {
     /// There until dropped.
     leased: Option<Leased>,
-    pool: Rc<HttpPool>,
+    pool: Rc<Http1Pool>,
 }
 
 const HELD: &str = "a lease holds its connection until it is dropped";
@@ -230,6 +300,68 @@ impl Drop for Http1Lease {
             } else {
                 pool.end(leased);
             }
+        }
+    }
+}
+
+/// A stream that was asked for. Poll it until it is ready, once; dropping it cancels.
+pub struct StreamRequest {
+    pool: Rc<Http1Pool>,
+    waiter: Option<Rc<Waiter<Leased>>>,
+}
+
+impl StreamRequest {
+    pub(crate) fn new(pool: Rc<Http1Pool>) -> Self {
+        Self { pool, waiter: None }
+    }
+
+    /// Ready with a stream as soon as there is a connection for it: at once where one is idle.
+    ///
+    /// # Errors
+    /// A circuit breaker is open, or no connection could be made.
+    pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<ClientStream, PoolFailure>> {
+        loop {
+            let leased = match &self.waiter {
+                Some(waiter) => match waiter.poll(task) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(answer) => {
+                        self.waiter = None;
+                        match answer {
+                            Ok(leased) => leased,
+                            Err(failure) => return Poll::Ready(Err(failure)),
+                        }
+                    }
+                },
+                None => match self.pool.take_idle() {
+                    Some(leased) => leased,
+                    None => match self.pool.waiting.join() {
+                        Ok(waiter) => {
+                            self.waiter = Some(waiter);
+                            self.pool.connect_as_needed();
+                            continue;
+                        }
+                        Err(failure) => return Poll::Ready(Err(failure)),
+                    },
+                },
+            };
+            let mut leased = leased;
+            // A peer may have closed since anybody looked.
+            if leased.connection.poll_idle(task).is_ready() {
+                self.pool.end(leased);
+                continue;
+            }
+            return Poll::Ready(self.pool.attach(leased));
+        }
+    }
+}
+
+impl Drop for StreamRequest {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take()
+            && !self.pool.waiting.cancel(&waiter)
+            && let Some(Ok(leased)) = waiter.untaken()
+        {
+            self.pool.offer(leased);
         }
     }
 }

@@ -1,0 +1,229 @@
+//! RDS: route tables from a control plane or a file (`HttpConnectionManager.rds`).
+//!
+//! Connection managers that ask for one table from one place share its provider, which lives on
+//! main for as long as any of them has its routes.
+
+use crate::config_source::config_source;
+use crate::eds::refusal;
+use crate::route::{check_clusters, route_table};
+use nuncio_base::time::{millis, since_epoch, wall};
+use nuncio_extension::{ParseCx, Parsed, ServerEnv};
+use nuncio_http::route_source::{RouteSource, UpdatedTable};
+use nuncio_proto::Message;
+use nuncio_proto::envoy::config::route::v3::RouteConfiguration;
+use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
+use nuncio_proto::google::protobuf::Any as ProtoAny;
+use nuncio_route::{RouteTable, RouteTableConfig};
+use nuncio_stats::{Scope, SharedCounter, SharedGauge};
+use nuncio_worker::Published;
+use nuncio_xds::{
+    ConfigSource, InitialFetch, Lease, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
+    Subscriptions, Update, UpdateFailure,
+};
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The routes that a connection manager has over RDS.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn rds(cx: &mut ParseCx, proto: &proto::Rds, stat_prefix: &str) -> Parsed<RouteSource> {
+    let source = proto.config_source.as_ref();
+    let source = cx.required("config_source", source, config_source)?;
+    let scope = cx.env().store.scope(&format!("http.{stat_prefix}.rds"));
+    let scope = scope.scope(&proto.route_config_name);
+    let provider = provider(cx, source, &proto.route_config_name, &scope)?;
+    Ok(RouteSource::Updated(UpdatedTable {
+        table: provider.published.clone(),
+        provider: keep(cx.env(), &provider),
+    }))
+}
+
+/// Has main keep a provider for as long as what is given back lives.
+fn keep(env: &ServerEnv, provider: &Rc<RouteProvider>) -> Option<Arc<dyn Any + Send + Sync>> {
+    let main = env.main()?;
+    Some(Lease::new(main, provider.clone()))
+}
+
+/// A table that was delivered, for `config_dump`.
+#[derive(Clone, Debug)]
+pub struct DeliveredRoutes {
+    /// The `RouteConfiguration` as it came.
+    pub config: ProtoAny,
+    /// Its version.
+    pub version: String,
+    /// When it came.
+    pub last_updated: SystemTime,
+}
+
+/// What provides tables, by name and place.
+#[derive(Default)]
+struct Providers(RefCell<BTreeMap<String, Vec<(ConfigSource, Weak<RouteProvider>)>>>);
+
+/// The tables that were delivered, by name.
+pub fn delivered(env: &ServerEnv) -> Vec<(String, DeliveredRoutes)> {
+    let providers = env.shared(Providers::default);
+    let mut all = Vec::new();
+    for (name, providers) in &*providers.0.borrow() {
+        let live = providers.iter().filter_map(|(_, known)| known.upgrade());
+        let delivered = live.filter_map(|provider| provider.delivered.borrow().clone());
+        all.extend(delivered.map(|table| (name.clone(), table)));
+    }
+    all
+}
+
+fn provider(
+    cx: &mut ParseCx,
+    source: ConfigSource,
+    name: &str,
+    scope: &Scope,
+) -> Parsed<Rc<RouteProvider>> {
+    let providers = cx.env().shared(Providers::default);
+    let known = find(&providers, name, &source);
+    let provider = match known {
+        Some(provider) => provider,
+        None => {
+            let made = RouteProvider::new(cx.env(), name, &source, scope);
+            let made = made.map_err(|error| cx.error(error))?;
+            let mut providers = providers.0.borrow_mut();
+            providers.retain(|_, of_name| {
+                of_name.retain(|(_, known)| known.strong_count() > 0);
+                !of_name.is_empty()
+            });
+            let of_name = providers.entry(name.to_owned()).or_default();
+            of_name.push((source, Rc::downgrade(&made)));
+            made
+        }
+    };
+    cx.add_init_target(provider.fetch.target());
+    Ok(provider)
+}
+
+fn find(providers: &Providers, name: &str, source: &ConfigSource) -> Option<Rc<RouteProvider>> {
+    let providers = providers.0.borrow();
+    let mut of_name = providers.get(name)?.iter();
+    of_name.find_map(|(known, provider)| provider.upgrade().filter(|_| known == source))
+}
+
+struct RouteStats {
+    config_reload: SharedCounter,
+    config_reload_time_ms: SharedGauge,
+    update_empty: SharedCounter,
+}
+
+struct RouteProvider {
+    name: Box<str>,
+    env: Weak<ServerEnv>,
+    published: Published<RouteTable>,
+    stats: RouteStats,
+    fetch: InitialFetch,
+    delivered: RefCell<Option<DeliveredRoutes>>,
+}
+
+impl RouteProvider {
+    fn new(
+        env: &Rc<ServerEnv>,
+        name: &str,
+        source: &ConfigSource,
+        scope: &Scope,
+    ) -> Result<Rc<Self>, String> {
+        let empty = RouteTable::new(RouteTableConfig {
+            name: name.into(),
+            ..RouteTableConfig::default()
+        });
+        let empty = empty.map_err(|error| error.message().to_owned())?;
+        let provider = Rc::new(Self {
+            name: name.into(),
+            env: Rc::downgrade(env),
+            published: Published::new(Arc::new(empty), env.workers.clone()),
+            stats: RouteStats {
+                config_reload: scope.counter("config_reload"),
+                config_reload_time_ms: scope.gauge("config_reload_time_ms"),
+                update_empty: scope.counter("update_empty"),
+            },
+            fetch: InitialFetch::new(format!("RdsRouteConfigSubscription RDS init {name}")),
+            delivered: RefCell::default(),
+        });
+        provider.stats.config_reload_time_ms.set(0);
+        let callbacks: Rc<dyn SubscriptionCallbacks> = provider.clone();
+        let request = SubscriptionRequest {
+            source,
+            kind: ResourceType::Route,
+            scope,
+        };
+        let subscriptions = Subscriptions::of(env);
+        let subscription = subscriptions.subscribe(&request, Rc::downgrade(&callbacks))?;
+        provider.fetch.hold(subscription);
+        Ok(provider)
+    }
+
+    fn is_same(&self, config: &ProtoAny) -> bool {
+        let delivered = self.delivered.borrow();
+        delivered
+            .as_ref()
+            .is_some_and(|known| known.config == *config)
+    }
+}
+
+impl SubscriptionCallbacks for RouteProvider {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+        let Some(env) = self.env.upgrade() else {
+            return Ok(());
+        };
+        let [resource] = update.resources else {
+            let count = update.resources.len();
+            if count > 0 {
+                return Err(format!("Unexpected RDS resource length: {count}"));
+            }
+            self.stats.update_empty.inc();
+            self.fetch.ready();
+            return Ok(());
+        };
+        let name = &*self.name;
+        if resource.name != name {
+            return Err(format!(
+                "Unexpected RDS configuration (expecting {name}): {}",
+                resource.name
+            ));
+        }
+        if !self.is_same(&resource.body) {
+            let table = delivered_table(&env, &resource.body.value)?;
+            self.published.publish(Arc::new(table));
+            self.stats.config_reload.inc();
+            let now = wall();
+            let since = millis(since_epoch(now));
+            self.stats.config_reload_time_ms.set(since);
+            *self.delivered.borrow_mut() = Some(DeliveredRoutes {
+                config: resource.body.clone(),
+                version: update.version.to_owned(),
+                last_updated: now,
+            });
+        }
+        self.fetch.ready();
+        Ok(())
+    }
+
+    fn on_failure(&self, _: &UpdateFailure) {
+        self.fetch.ready();
+    }
+}
+
+/// Converts a table that was delivered.
+fn delivered_table(env: &Rc<ServerEnv>, bytes: &[u8]) -> Result<RouteTable, String> {
+    let proto = RouteConfiguration::decode(bytes).map_err(|error| error.to_string())?;
+    let mut cx = ParseCx::new(Rc::clone(env));
+    let checks = proto.validate_clusters.is_some_and(|value| value.value);
+    let table = route_table(&mut cx, proto);
+    if let (true, Ok(table)) = (checks, &table) {
+        // What is missing is recorded.
+        let _ = check_clusters(&mut cx, table);
+    }
+    match table {
+        Ok(table) if cx.is_clean() => Ok(table),
+        _ => Err(refusal::<RouteConfiguration>(cx)),
+    }
+}

@@ -1,0 +1,219 @@
+//! The sections of `/config_dump`: what is configured, static and dynamic, active and warming.
+
+use crate::cluster_manager::Cluster;
+use crate::listener_manager::{ListenerState, ListenerStatus, Origin};
+use crate::server::Server;
+use nuncio_admin::ConfigSection;
+use nuncio_config::secret::SecretManager;
+use nuncio_proto::Message;
+use nuncio_proto::envoy::admin::v3 as proto;
+use nuncio_proto::envoy::config::bootstrap::v3::Bootstrap;
+use nuncio_proto::google::protobuf::{Any, Timestamp};
+use proto::clusters_config_dump::{DynamicCluster, StaticCluster};
+use proto::listeners_config_dump::{DynamicListener, DynamicListenerState, StaticListener};
+use proto::routes_config_dump::{DynamicRouteConfig, StaticRouteConfig};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+type Wanted<'a> = &'a dyn Fn(&str) -> bool;
+
+/// All sections, of what has a wanted name.
+pub fn sections(server: &Server, wanted: Wanted<'_>, include_eds: bool) -> Vec<ConfigSection> {
+    let mut sections = vec![
+        section(&proto::BootstrapConfigDump {
+            bootstrap: Some(bootstrap(server)),
+            last_updated: Some(timestamp(server.loaded_at)),
+        }),
+        clusters(server, wanted),
+    ];
+    if include_eds {
+        sections.push(section(&proto::EndpointsConfigDump::default()));
+    }
+    sections.push(listeners(server, wanted));
+    sections.push(scoped_routes(server, wanted));
+    sections.push(routes(server, wanted));
+    sections.push(secrets(server, wanted));
+    sections
+}
+
+/// The bootstrap as it was loaded.
+pub fn bootstrap(server: &Server) -> Bootstrap {
+    // It was decoded once before, at the start.
+    Bootstrap::decode(server.bootstrap.as_slice()).unwrap_or_default()
+}
+
+fn clusters(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
+    let mut dump = proto::ClustersConfigDump::default();
+    if let Some(cds) = &server.dynamic.cds {
+        dump.version_info = cds.version();
+    }
+    let is_wanted = |cluster: &Rc<Cluster>| wanted(&cluster.info().spec.name);
+    for cluster in server.clusters.active().into_iter().filter(is_wanted) {
+        match dynamic_cluster(&cluster) {
+            Some(dynamic) => dump.dynamic_active_clusters.push(dynamic),
+            None => dump.static_clusters.push(StaticCluster {
+                cluster: Some(cluster.source().config.clone()),
+                last_updated: Some(timestamp(cluster.source().last_updated)),
+            }),
+        }
+    }
+    let warming = server.clusters.warming().into_iter().filter(is_wanted);
+    let warming = warming.filter_map(|cluster| dynamic_cluster(&cluster));
+    dump.dynamic_warming_clusters.extend(warming);
+    section(&dump)
+}
+
+fn dynamic_cluster(cluster: &Cluster) -> Option<DynamicCluster> {
+    let source = cluster.source();
+    Some(DynamicCluster {
+        version_info: source.version_info.clone()?,
+        cluster: Some(source.config.clone()),
+        last_updated: Some(timestamp(source.last_updated)),
+        ..DynamicCluster::default()
+    })
+}
+
+fn listeners(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
+    let mut dump = proto::ListenersConfigDump::default();
+    let mut dynamic: BTreeMap<String, DynamicListener> = BTreeMap::new();
+    let all = server.listeners.listeners().into_iter();
+    for listener in all.filter(|listener| wanted(&listener.name)) {
+        match &listener.origin {
+            Origin::Static if listener.state == ListenerState::Draining => {}
+            Origin::Static => dump.static_listeners.push(StaticListener {
+                listener: Some(listener.config),
+                last_updated: Some(timestamp(listener.last_updated)),
+            }),
+            Origin::Dynamic { version } => {
+                let version = version.clone();
+                let entry = dynamic.entry(listener.name.clone()).or_default();
+                put_state(entry, version, listener);
+            }
+        }
+    }
+    if let Some(lds) = &server.dynamic.lds {
+        dump.version_info = lds.version();
+        for refused in lds.refused() {
+            if !wanted(&refused.name) {
+                continue;
+            }
+            let entry = dynamic.entry(refused.name).or_default();
+            entry.error_state = Some(proto::UpdateFailureState {
+                failed_configuration: Some(refused.config),
+                details: refused.reason,
+                ..Default::default()
+            });
+        }
+    }
+    let named = dynamic
+        .into_iter()
+        .map(|(name, entry)| DynamicListener { name, ..entry });
+    dump.dynamic_listeners = named.collect();
+    section(&dump)
+}
+
+fn put_state(entry: &mut DynamicListener, version_info: String, listener: ListenerStatus) {
+    let state = match listener.state {
+        ListenerState::Active => &mut entry.active_state,
+        ListenerState::Warming => &mut entry.warming_state,
+        ListenerState::Draining => &mut entry.draining_state,
+    };
+    *state = Some(DynamicListenerState {
+        version_info,
+        listener: Some(listener.config),
+        last_updated: Some(timestamp(listener.last_updated)),
+    });
+}
+
+fn secrets(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
+    let all = SecretManager::of(&server.env).static_secrets().into_iter();
+    let static_secrets = all
+        .filter(|secret| wanted(&secret.name))
+        .map(|secret| proto::secrets_config_dump::StaticSecret {
+            name: secret.name.clone(),
+            last_updated: None,
+            secret: Some(nuncio_proto::any::pack(&secret)),
+        })
+        .collect();
+    section(&proto::SecretsConfigDump {
+        static_secrets,
+        ..Default::default()
+    })
+}
+
+fn scoped_routes(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
+    use proto::scoped_routes_config_dump::InlineScopedRouteConfigs;
+    let all = server.env.scoped_routes().into_iter();
+    let inline_scoped_route_configs = all
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, scoped_route_configs)| InlineScopedRouteConfigs {
+            name,
+            scoped_route_configs,
+            last_updated: Some(timestamp(server.loaded_at)),
+        })
+        .collect();
+    section(&proto::ScopedRoutesConfigDump {
+        inline_scoped_route_configs,
+        ..Default::default()
+    })
+}
+
+fn routes(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
+    let fixed = server.env.route_configs().into_iter();
+    let fixed = fixed.filter(|(name, _)| wanted(name));
+    let fixed = fixed.map(|(_, config): (_, Any)| StaticRouteConfig {
+        route_config: Some(config),
+        last_updated: Some(timestamp(server.loaded_at)),
+    });
+    let delivered = nuncio_config::rds::delivered(&server.env).into_iter();
+    let delivered = delivered.filter(|(name, _)| wanted(name));
+    let delivered = delivered.map(|(_, routes)| DynamicRouteConfig {
+        version_info: routes.version,
+        route_config: Some(routes.config),
+        last_updated: Some(timestamp(routes.last_updated)),
+        ..Default::default()
+    });
+    section(&proto::RoutesConfigDump {
+        static_route_configs: fixed.collect(),
+        dynamic_route_configs: delivered.collect(),
+    })
+}
+
+trait AdminMessage: Message {
+    const NAME: &'static str;
+}
+
+macro_rules! admin_messages {
+    ($($name:ident),* $(,)?) => {$(
+        impl AdminMessage for proto::$name {
+            const NAME: &'static str = concat!("envoy.admin.v3.", stringify!($name));
+        }
+    )*};
+}
+
+admin_messages!(
+    BootstrapConfigDump,
+    ClustersConfigDump,
+    EndpointsConfigDump,
+    ListenersConfigDump,
+    RoutesConfigDump,
+    ScopedRoutesConfigDump,
+    SecretsConfigDump,
+);
+
+fn section<M: AdminMessage>(message: &M) -> ConfigSection {
+    ConfigSection {
+        message: M::NAME,
+        bytes: message.encode_to_vec(),
+    }
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let since = nuncio_base::time::since_epoch(time);
+    Timestamp {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        // Milliseconds are what Envoy shows.
+        nanos: i32::try_from(since.subsec_millis()).unwrap_or_default() * 1_000_000,
+    }
+}

@@ -1,0 +1,71 @@
+//! What `dynamic_resources` asks for: the subscriptions for clusters and listeners.
+
+use crate::cds::ClusterDiscovery;
+use crate::cluster_manager::ClusterManager;
+use crate::lds::ListenerDiscovery;
+use crate::listener_manager::ListenerManager;
+use nuncio_config::dynamic_resources::DynamicSources;
+use nuncio_extension::{InitTargets, ServerEnv};
+use std::rc::Rc;
+
+/// The subscriptions, where they are configured.
+#[derive(Default)]
+pub struct DynamicResources {
+    /// Clusters.
+    pub cds: Option<Rc<ClusterDiscovery>>,
+    /// Listeners.
+    pub lds: Option<Rc<ListenerDiscovery>>,
+}
+
+impl DynamicResources {
+    /// Makes the subscriptions; nothing begins.
+    ///
+    /// # Errors
+    /// A file that can't be watched.
+    pub fn new(
+        env: &Rc<ServerEnv>,
+        sources: &DynamicSources,
+        clusters: &Rc<ClusterManager>,
+        listeners: &Rc<ListenerManager>,
+    ) -> Result<Self, String> {
+        let cds = sources.cds.as_ref();
+        let lds = sources.lds.as_ref();
+        let resources = Self {
+            cds: cds
+                .map(|source| ClusterDiscovery::new(env, clusters, source))
+                .transpose()?,
+            lds: lds
+                .map(|source| ListenerDiscovery::new(env, listeners, source))
+                .transpose()?,
+        };
+        if let Some(lds) = &resources.lds {
+            let mut targets = InitTargets::default();
+            targets.add(lds.target());
+            listeners.add_init_targets(&targets);
+        }
+        Ok(resources)
+    }
+
+    /// Resolves once the clusters that the control plane has are there and warm, or it does not
+    /// answer.
+    pub async fn clusters_ready(&self, clusters: &ClusterManager) {
+        if let Some(cds) = &self.cds {
+            cds.target().initialize();
+            cds.target().wait().await;
+        }
+        clusters.warmed().await;
+    }
+
+    /// Resolves once listeners are there, and what they need.
+    pub async fn listeners_ready(&self, listeners: &ListenerManager) {
+        loop {
+            // What is waited for may add to it.
+            let targets = listeners.init_targets();
+            targets.initialize();
+            targets.wait().await;
+            if listeners.init_targets().are_ready() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Subscriptions: resources from files and control planes, accepted or refused (Envoy's "xDS
+//! configuration API overview" and "Dynamic from filesystem").
+//!
+//! Who wants a resource subscribes with [`Subscriptions::subscribe`] and gets whole, checked
+//! updates through [`SubscriptionCallbacks`], one at a time, on main. What a callback refuses is
+//! counted and logged, and nothing changes. What a resource means is for `config` and `server` to
+//! know.
+
+pub mod config_source;
+mod file_watcher;
+mod initial_fetch;
+mod lease;
+mod path_subscription;
+mod resource;
+mod response;
+mod stats;
+mod subscriptions;
+
+pub use config_source::{ConfigSource, PathSource};
+pub use file_watcher::{FileWatch, FileWatcher};
+pub use initial_fetch::InitialFetch;
+pub use lease::Lease;
+pub use resource::{Resource, ResourceType};
+pub use response::text_of;
+pub use stats::SubscriptionStats;
+pub use subscriptions::{
+    Subscription, SubscriptionCallbacks, SubscriptionRequest, Subscriptions, Update, UpdateFailure,
+};
