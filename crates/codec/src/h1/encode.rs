@@ -219,14 +219,19 @@ fn count_controls(bytes: &[u8]) -> usize {
 }
 
 impl HeadWriter<'_> {
-    /// Adds bytes as they are.
-    pub fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.at + bytes.len();
+    /// Where the next bytes go, which the caller fills.
+    fn room(&mut self, len: usize) -> &mut [u8] {
+        let (start, end) = (self.at, self.at + len);
         if end > self.to.len() {
             self.to.resize(end + 128, 0);
         }
-        self.to[self.at..end].copy_from_slice(bytes);
         self.at = end;
+        &mut self.to[start..end]
+    }
+
+    /// Adds bytes as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).copy_from_slice(bytes);
     }
 
     /// Adds bytes that somebody else made.
@@ -271,13 +276,23 @@ impl HeadWriter<'_> {
     }
 
     fn known_field(&mut self, known: Known, value: &[u8]) {
-        if let Names::Lower = self.names {
-            self.bytes(known.field_start().as_bytes());
+        let Names::Lower = self.names else {
+            return self.field(known.as_str().as_bytes(), value);
+        };
+        let start = known.field_start().as_bytes();
+        if self.replaces {
+            self.bytes(start);
             self.text(value);
-            self.end_line();
-        } else {
-            self.field(known.as_str().as_bytes(), value);
+            return self.end_line();
         }
+        let (head, rest) = self
+            .room(start.len() + value.len() + 2)
+            .split_at_mut(start.len());
+        let (body, end) = rest.split_at_mut(value.len());
+        head.copy_from_slice(start);
+        body.copy_from_slice(value);
+        end.copy_from_slice(b"\r\n");
+        self.lines += 1;
     }
 
     fn name(&mut self, lower: &[u8]) {
