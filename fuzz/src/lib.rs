@@ -34,6 +34,10 @@ pub const TARGETS: &[Target] = &[
         run: nuncio_codec::h1::fuzz::check_server,
     },
     Target {
+        name: "h2_client",
+        run: nuncio_codec::h2::fuzz::check_client,
+    },
+    Target {
         name: "h2_hpack",
         run: nuncio_codec::h2::fuzz::check_hpack,
     },

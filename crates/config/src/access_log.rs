@@ -1,15 +1,21 @@
 //! `envoy.config.accesslog.v3`: access logs and their filters. The loggers are extensions.
 
+// Envoy still reads its deprecated fields; so does this.
+#![allow(deprecated)]
+
 use crate::common::fraction;
+use crate::duration;
 use crate::matching::{header_matcher, value_matcher};
 use crate::unknown_extension::unknown_extension;
 use nuncio_extension::{ParseCx, Parsed};
+use nuncio_http::conn_manager::LogSettings;
 use nuncio_observe::access_log::{Comparison, ComparisonOp, SampledFraction};
 use nuncio_observe::{AccessLogSpec, AccessLogType, LogFilter};
 use nuncio_proto::envoy::config::accesslog::v3 as proto;
 use nuncio_proto::envoy::config::accesslog::v3::access_log::ConfigType;
 use nuncio_proto::envoy::config::accesslog::v3::access_log_filter::FilterSpecifier;
 use nuncio_proto::envoy::extensions::access_loggers::file::v3::FileAccessLog;
+use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as manager_proto;
 use nuncio_proto::envoy::r#type::matcher::v3::metadata_matcher::path_segment::Segment;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stream_info::ResponseFlag;
@@ -52,6 +58,45 @@ pub fn access_log_path(
     cx.field(field, |cx| access_log(cx, log)).map(Some)
 }
 
+/// The access logs of a connection manager, and when they are written.
+///
+/// # Errors
+/// Those of [`access_logs`]; options given in two places.
+pub fn of_manager(
+    cx: &mut ParseCx,
+    proto: &manager_proto::HttpConnectionManager,
+) -> Parsed<LogSettings> {
+    let logs = access_logs(cx, "access_log", proto.access_log.clone())?;
+    let old_interval = proto.access_log_flush_interval;
+    let Some(options) = proto.access_log_options else {
+        return Ok(LogSettings {
+            logs,
+            on_new_request: proto.flush_access_log_on_new_request,
+            on_tunnel: false,
+            interval: duration::optional(cx, "access_log_flush_interval", old_interval)?,
+        });
+    };
+    let on_new_request = "flush_access_log_on_new_request";
+    for (field, is_set) in [
+        (on_new_request, proto.flush_access_log_on_new_request),
+        ("access_log_flush_interval", old_interval.is_some()),
+    ] {
+        if is_set {
+            let message = format!("Only one of {field} or access_log_options can be specified.");
+            return Err(cx.error_at(field, message));
+        }
+    }
+    cx.field("access_log_options", |cx| {
+        let interval = options.access_log_flush_interval;
+        Ok(LogSettings {
+            logs,
+            on_new_request: options.flush_access_log_on_new_request,
+            on_tunnel: options.flush_log_on_tunnel_successfully_established,
+            interval: duration::optional(cx, "access_log_flush_interval", interval)?,
+        })
+    })
+}
+
 fn access_log(cx: &mut ParseCx, proto: proto::AccessLog) -> Parsed<AccessLogSpec> {
     let proto::AccessLog {
         name,
@@ -74,7 +119,10 @@ fn access_log(cx: &mut ParseCx, proto: proto::AccessLog) -> Parsed<AccessLogSpec
 }
 
 /// A filter. How deep filters are nested was bounded when they were loaded.
-fn log_filter(cx: &mut ParseCx, proto: proto::AccessLogFilter) -> Parsed<LogFilter> {
+///
+/// # Errors
+/// Filters that are not built in.
+pub fn log_filter(cx: &mut ParseCx, proto: proto::AccessLogFilter) -> Parsed<LogFilter> {
     let Some(filter) = proto.filter_specifier else {
         return Err(cx.error("field: 'filter_specifier', reason: is required"));
     };

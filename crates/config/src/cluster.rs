@@ -12,7 +12,7 @@ use nuncio_net::SocketOptions;
 use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::ClusterSpec;
-use nuncio_upstream::cluster::CommonLb;
+use nuncio_upstream::cluster::{CommonLb, UpstreamProtocol};
 use nuncio_upstream::discovery::ClusterConfig;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,12 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     refused.and(pool.map(|_| ()))?;
     let name: Arc<str> = proto.name.as_str().into();
     let alternative = proto.alt_stat_name.as_str();
+    let (http, sockets) = (http?, sockets?);
+    if http.protocol == UpstreamProtocol::Auto && sockets.default.is_none() {
+        return Err(cx.error(format!(
+            "ALPN configured for cluster {name} which has a non-ALPN transport socket"
+        )));
+    }
     Ok(ClusterConfig {
         discovery: discovery?,
         spec: ClusterSpec {
@@ -56,9 +62,9 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
                 .per_connection_buffer_limit_bytes
                 .map_or(1024 * 1024, |value| value.value),
             thresholds: thresholds?,
-            http: http?,
+            http,
             socket_options: socket_options?,
-            transport_sockets: sockets?,
+            transport_sockets: sockets,
             metadata: proto
                 .metadata
                 .map(|metadata| common::metadata(Some(metadata))),
@@ -72,8 +78,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
 
 /// Refuses what is not built. Left alone is what has no effect here, as it would have none in
 /// Envoy: `cleanup_interval` but for original destinations, `ignore_health_on_host_removal` and
-/// `close_connections_on_host_health_failure` without health checks, `protocol_selection` as long
-/// as a downstream speaks HTTP/1 alone, subsets without selectors.
+/// `close_connections_on_host_health_failure` without health checks, subsets without selectors.
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
     let subsets = proto.lb_subset_config.as_ref();
     let checks = [

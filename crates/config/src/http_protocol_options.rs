@@ -1,16 +1,19 @@
 //! How a cluster speaks HTTP: `envoy.extensions.upstreams.http.v3.HttpProtocolOptions`, or the
 //! older fields of the cluster itself.
 
-use crate::{duration, h1};
+use crate::{duration, h1, h2};
 use nuncio_codec::h1::H1Settings;
+use nuncio_codec::h2::H2Settings;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::envoy::config::cluster::v3::cluster::ClusterProtocolSelection;
-use nuncio_proto::envoy::config::core::v3::{Http1ProtocolOptions, HttpProtocolOptions as Common};
+use nuncio_proto::envoy::config::core::v3::{
+    Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as Common,
+};
 use nuncio_proto::envoy::extensions::upstreams::http::v3 as proto;
-use nuncio_upstream::cluster::HttpOptions;
-use proto::http_protocol_options::UpstreamProtocolOptions;
+use nuncio_upstream::cluster::{HttpOptions, UpstreamProtocol};
 use proto::http_protocol_options::explicit_http_config::ProtocolConfig;
+use proto::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,31 +55,49 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
             cx.key(&key, |cx| of_typed(cx, options, requests))
         }),
         None => {
-            check_http2(cx, cluster)?;
-            let (common, http1) = (
-                cluster.common_http_protocol_options,
-                cluster.http_protocol_options.clone(),
-            );
-            options(cx, common, http1, requests)
+            let versions = of_older_fields(cx, cluster)?;
+            options(cx, cluster.common_http_protocol_options, versions, requests)
         }
     }
 }
 
-/// The older fields: HTTP/2 where its options are there, unless the downstream's protocol counts,
-/// and that is HTTP/1.
-fn check_http2(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<()> {
+/// What is said of each version, and which is spoken.
+#[derive(Default)]
+struct Versions {
+    protocol: UpstreamProtocol,
+    http1: Option<Http1ProtocolOptions>,
+    http2: Option<H2Settings>,
+}
+
+/// The older fields: HTTP/2 where its options are there, unless the downstream's protocol counts.
+fn of_older_fields(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<Versions> {
     let configured =
         cluster.protocol_selection() == ClusterProtocolSelection::UseConfiguredProtocol;
-    if !configured || cluster.http2_protocol_options.is_none() {
-        return Ok(());
-    }
-    if cluster.http_protocol_options.is_some() {
+    let has_http2 = cluster.http2_protocol_options.is_some();
+    if configured && has_http2 && cluster.http_protocol_options.is_some() {
         return Err(cx.error(
             "cluster: Both HTTP1 and HTTP2 options may only be configured with non-default \
              'protocol_selection' values",
         ));
     }
-    Err(cx.not_built("http2_protocol_options"))
+    Ok(Versions {
+        protocol: match configured {
+            false => UpstreamProtocol::Downstream { http2: has_http2 },
+            true if has_http2 => UpstreamProtocol::Http2,
+            true => UpstreamProtocol::Http1,
+        },
+        http1: cluster.http_protocol_options.clone(),
+        http2: http2(cx, cluster.http2_protocol_options.as_ref())?,
+    })
+}
+
+fn http2(cx: &mut ParseCx, options: Option<&Http2ProtocolOptions>) -> Parsed<Option<H2Settings>> {
+    let convert = |options| {
+        cx.field("http2_protocol_options", |cx| {
+            h2::settings(cx, options, None)
+        })
+    };
+    options.map(convert).transpose()
 }
 
 fn of_typed(
@@ -100,47 +121,68 @@ fn of_typed(
     )?;
     cx.refuse("hash_policy", !typed.hash_policy.is_empty())?;
     cx.refuse("retry_policy", typed.retry_policy.is_some())?;
-    let http1 = match typed.upstream_protocol_options {
+    let versions = match typed.upstream_protocol_options {
         Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)) => {
-            match explicit.protocol_config {
-                Some(ProtocolConfig::HttpProtocolOptions(options)) => Some(options),
-                Some(ProtocolConfig::Http2ProtocolOptions(_)) => {
-                    return cx.field("explicit_http_config", |cx| {
-                        Err(cx.not_built("http2_protocol_options"))
-                    });
-                }
-                Some(ProtocolConfig::Http3ProtocolOptions(_)) => {
-                    return cx.field("explicit_http_config", |cx| {
-                        Err(cx.not_built("http3_protocol_options"))
-                    });
-                }
-                None => None,
-            }
+            cx.field("explicit_http_config", |cx| explicit_versions(cx, explicit))?
         }
-        // A downstream speaks HTTP/1 only, so its protocol is HTTP/1.
         Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(config)) => {
             cx.field("use_downstream_protocol_config", |cx| {
-                cx.refuse(
-                    "http3_protocol_options",
-                    config.http3_protocol_options.is_some(),
-                )
-            })?;
-            config.http_protocol_options
+                let has_http3 = config.http3_protocol_options.is_some();
+                cx.refuse("http3_protocol_options", has_http3)?;
+                Ok(Versions {
+                    protocol: UpstreamProtocol::Downstream {
+                        http2: config.http2_protocol_options.is_some(),
+                    },
+                    http1: config.http_protocol_options,
+                    http2: http2(cx, config.http2_protocol_options.as_ref())?,
+                })
+            })?
         }
-        Some(UpstreamProtocolOptions::AutoConfig(_)) => return Err(cx.not_built("auto_config")),
-        None => None,
+        Some(UpstreamProtocolOptions::AutoConfig(config)) => cx.field("auto_config", |cx| {
+            let has_http3 = config.http3_protocol_options.is_some();
+            cx.refuse("http3_protocol_options", has_http3)?;
+            cx.refuse(
+                "alternate_protocols_cache_options",
+                config.alternate_protocols_cache_options.is_some(),
+            )?;
+            Ok(Versions {
+                protocol: UpstreamProtocol::Auto,
+                http1: config.http_protocol_options,
+                http2: http2(cx, config.http2_protocol_options.as_ref())?,
+            })
+        })?,
+        None => Versions::default(),
     };
-    options(cx, typed.common_http_protocol_options, http1, requests)
+    options(cx, typed.common_http_protocol_options, versions, requests)
+}
+
+fn explicit_versions(cx: &mut ParseCx, explicit: ExplicitHttpConfig) -> Parsed<Versions> {
+    match explicit.protocol_config {
+        Some(ProtocolConfig::HttpProtocolOptions(options)) => Ok(Versions {
+            http1: Some(options),
+            ..Versions::default()
+        }),
+        Some(ProtocolConfig::Http2ProtocolOptions(options)) => Ok(Versions {
+            protocol: UpstreamProtocol::Http2,
+            http1: None,
+            http2: http2(cx, Some(&options))?,
+        }),
+        Some(ProtocolConfig::Http3ProtocolOptions(_)) => {
+            Err(cx.not_built("http3_protocol_options"))
+        }
+        None => Ok(Versions::default()),
+    }
 }
 
 fn options(
     cx: &mut ParseCx,
     common: Option<Common>,
-    http1: Option<Http1ProtocolOptions>,
+    versions: Versions,
     requests: Option<u32>,
 ) -> Parsed<HttpOptions> {
     let common = common.unwrap_or_default();
-    let mut settings = h1::settings(cx, http1)?;
+    let mut settings = h1::settings(cx, versions.http1)?;
+    let mut http2 = versions.http2.unwrap_or_default();
     let client = H1Settings::client();
     settings.max_headers_kb = common
         .max_response_headers_kb
@@ -150,6 +192,8 @@ fn options(
         .max_headers_count
         .as_ref()
         .map_or(client.max_headers_count, |v| v.value);
+    http2.max_headers_kb = settings.max_headers_kb;
+    http2.max_headers_count = settings.max_headers_count;
     cx.field("common_http_protocol_options", |cx| {
         cx.refuse(
             "max_connection_duration_jitter",
@@ -175,6 +219,8 @@ fn options(
                 None,
             )?,
             max_requests_per_connection: of_common.or(requests).and_then(NonZeroU32::new),
+            protocol: versions.protocol,
+            http2: Arc::new(http2),
             http1: Arc::new(settings),
         })
     })

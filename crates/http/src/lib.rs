@@ -3,6 +3,7 @@
 
 pub mod bulk;
 pub mod chain;
+pub mod cluster_directory;
 pub mod config;
 pub mod conn_manager;
 pub mod cx;
@@ -11,6 +12,7 @@ pub mod filter;
 pub mod format_cx;
 pub mod grpc_timeout;
 pub mod local_reply;
+pub mod local_reply_config;
 pub mod route_cache;
 pub mod route_headers;
 pub mod route_source;

@@ -83,45 +83,58 @@ impl LocalReply {
         if state.route.action().is_some() {
             finalize_response(state, &mut head, &mut Scratch::default());
         }
-        state.response.headers = head;
-        let headers = &mut state.response.headers;
         for (name, value) in &self.headers {
-            headers.append(name, value);
+            head.append(name, value);
         }
+        let own_type = head.get(names::CONTENT_TYPE).map(<[u8]>::to_vec);
+        state.response.headers = head;
+        let config = state.config.local_reply.clone();
+        let (mut status, mut body, mut content_type) = (self.status, self.body, None);
+        if let Some(config) = &config {
+            let original = body.clone();
+            let reply = config.rewrite(state, status, body);
+            (status, body) = (reply.status, reply.body);
+            // A body that has changed has another type, unless a mapper has said which.
+            let given = state.response.headers.get(names::CONTENT_TYPE);
+            let is_given = given.map(<[u8]>::to_vec) != own_type;
+            if body != original && !is_given {
+                content_type = Some(reply.content_type.unwrap_or("text/plain"));
+            }
+        }
+        let headers = &mut state.response.headers;
         if is_grpc {
             headers.set(names::STATUS, b"200");
             headers.set(names::CONTENT_TYPE, b"application/grpc");
-            let grpc = self
-                .grpc_status
-                .unwrap_or_else(|| grpc_status_of(self.status));
+            let grpc = self.grpc_status.unwrap_or_else(|| grpc_status_of(status));
             if !headers.contains(names::GRPC_STATUS) {
                 headers.append(names::GRPC_STATUS, digits.format(grpc).as_bytes());
             }
-            if !self.body.is_empty() && !is_head {
-                headers.append(
-                    names::GRPC_MESSAGE,
-                    &percent_encode(self.body.trim_ascii_end()),
-                );
+            if !body.is_empty() && !is_head {
+                // JSON ends with a line feed, which a header can't.
+                let text = match content_type {
+                    Some("application/json") => body.strip_suffix(b"\n").unwrap_or(&body),
+                    _ => &body,
+                };
+                headers.append(names::GRPC_MESSAGE, &percent_encode(text));
             }
             headers.remove(names::CONTENT_LENGTH);
             return Buffer::new();
         }
-        if self.body.is_empty() {
+        if body.is_empty() {
             headers.remove(names::CONTENT_LENGTH);
             headers.remove(names::CONTENT_TYPE);
             return Buffer::new();
         }
-        headers.set(
-            names::CONTENT_LENGTH,
-            digits.format(self.body.len()).as_bytes(),
-        );
-        if !headers.contains(names::CONTENT_TYPE) {
+        headers.set(names::CONTENT_LENGTH, digits.format(body.len()).as_bytes());
+        if let Some(content_type) = content_type {
+            headers.set(names::CONTENT_TYPE, content_type.as_bytes());
+        } else if !headers.contains(names::CONTENT_TYPE) {
             headers.set(names::CONTENT_TYPE, b"text/plain");
         }
         if is_head {
             return Buffer::new();
         }
-        self.body.into()
+        body.into()
     }
 }
 

@@ -58,6 +58,7 @@ impl Future for Handshake {
             match layer.poll_handshake(task) {
                 Poll::Ready(Ok(())) => info.tls = layer.tls().cloned(),
                 Poll::Ready(Err(_)) => {
+                    info.tls = layer.tls().cloned();
                     info.transport_failure_reason = layer.failure().cloned();
                     this.give_up();
                     return Poll::Ready(());

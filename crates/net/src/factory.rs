@@ -41,9 +41,12 @@ pub trait TransportSocketFactory: Send + Sync {
 pub struct UpstreamConnection<'a> {
     /// The host's configured or resolved name; empty if there is none.
     pub host_name: &'a str,
-    /// The protocol offered where the configuration names none.
-    pub alpn_fallback: Option<&'static [u8]>,
+    /// The protocols offered where the configuration names none.
+    pub alpn_fallback: AlpnFallback,
 }
+
+/// Protocols in ALPN's names, the best first.
+pub type AlpnFallback = &'static [&'static [u8]];
 
 /// A configured transport socket of connections to hosts.
 pub trait UpstreamSocketFactory: Send + Sync {

@@ -16,9 +16,11 @@ pub mod transport;
 pub use connection::{Connection, ConnectionSettings};
 pub use drain::{DrainDecision, DrainScope, DrainSettings, DrainStrategy};
 pub use drain::{ListenerDrain, ServerDrain};
+pub use factory::{
+    AlpnFallback, LocalUpstreamSocketFactory, UpstreamConnection, UpstreamSocketFactory,
+};
 pub use factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 pub use factory::{LocalTransportSocketFactory, TransportSocketFactory};
-pub use factory::{LocalUpstreamSocketFactory, UpstreamConnection, UpstreamSocketFactory};
 pub use filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
 pub use socket::{DetachedSocket, Socket, next_connection_id};
 pub use socket_options::{Keepalive, SocketOption, SocketOptions};

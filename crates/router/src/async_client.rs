@@ -166,7 +166,7 @@ async fn exchange(
     };
     let host = host.ok_or(AsyncFailure::NoHost)?;
     let host = chosen.get_or_init(|| host);
-    let mut pending = cluster.http_stream(host, Priority::Default);
+    let mut pending = cluster.http_stream(host, Priority::Default, None);
     let stream = poll_fn(|task| pending.poll(task)).await;
     let mut stream = stream.map_err(|failure| {
         AsyncFailure::Reset(failure.reason, Some(failure.transport_failure_reason))

@@ -97,6 +97,7 @@ pub(crate) fn ask_pool(
     if is_tcp {
         UpstreamRequest::Tcp(cluster.tcp_connection(host, priority))
     } else {
-        UpstreamRequest::Http(cluster.http_stream(host, priority))
+        let downstream = state.info.protocol;
+        UpstreamRequest::Http(cluster.http_stream(host, priority, downstream))
     }
 }

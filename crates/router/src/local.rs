@@ -2,17 +2,20 @@
 
 use crate::counts::RouteCounts;
 use crate::router::Router;
+use nuncio_http::cluster_directory::ClusterDirectory;
 use nuncio_http::conn_manager::RouterStats;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::filter::Hooks;
 use nuncio_route::mutation::Scratch;
 use nuncio_stats::Group;
-use nuncio_upstream::ClusterManager;
+use nuncio_stream_info::StreamInfo;
+use nuncio_upstream::{ClusterManager, LocalCluster};
 use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
 use std::cell::OnceCell;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The router's configuration (`envoy.extensions.filters.http.router.v3.Router`).
 pub struct RouterSpec {
@@ -32,9 +35,17 @@ pub struct RouterSpec {
 
 impl HttpFilterSpec for RouterSpec {
     fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalFilter> {
+        let clusters = ClusterManager::of(worker);
+        let known = Rc::clone(&clusters);
+        let directory: Rc<ClusterDirectory> = worker.services().get_or_default();
+        directory.fill(move |name, info| {
+            if let Some(cluster) = known.get(name) {
+                describe_cluster(&cluster, info);
+            }
+        });
         Rc::new(Local(Rc::new(RouterLocal {
             stats: self.stats.local(),
-            clusters: ClusterManager::of(worker),
+            clusters,
             dynamic_stats: self.dynamic_stats,
             suppress_envoy_headers: self.suppress_envoy_headers,
             suppress_grpc_codes: self.suppress_grpc_request_failure_code_stats,
@@ -45,6 +56,14 @@ impl HttpFilterSpec for RouterSpec {
             own_ip: OnceCell::new(),
         })))
     }
+}
+
+/// Writes to a stream's facts which cluster it goes to.
+pub(crate) fn describe_cluster(cluster: &LocalCluster, info: &mut StreamInfo) {
+    let upstream = info.upstream_mut();
+    upstream.cluster = Arc::clone(&cluster.spec().observability_name);
+    upstream.cluster_raw = Arc::clone(cluster.name());
+    info.cluster_metadata = cluster.spec().metadata.clone();
 }
 
 /// The router on one worker.

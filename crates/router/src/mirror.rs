@@ -216,7 +216,7 @@ impl Router {
             ..Feed::default()
         }));
         let now = worker.now();
-        let request = cluster.http_stream(&host, Priority::Default);
+        let request = cluster.http_stream(&host, Priority::Default, cx.info().protocol);
         let limit = cx.buffer_limit();
         let mut copy = Copy {
             attempt: Attempt::new(UpstreamRequest::Http(request), host, now),

@@ -3,6 +3,7 @@
 use crate::attempt::Attempt;
 use crate::headers;
 use crate::host_request::{HostRequest, ask_pool, priority_of};
+use crate::local::describe_cluster;
 use crate::reply;
 use crate::retry::RetryState;
 use crate::router::Router;
@@ -118,10 +119,7 @@ impl Router {
             return self.answer(cx, reply);
         }
         let (request, info) = cx.request_and_info();
-        let upstream = info.upstream_mut();
-        upstream.cluster = Arc::clone(&cluster.spec().observability_name);
-        upstream.cluster_raw = Arc::clone(cluster.name());
-        info.cluster_metadata = cluster.spec().metadata.clone();
+        describe_cluster(&cluster, info);
         self.is_internal = request.get(names::X_ENVOY_INTERNAL) == Some(b"true");
         self.is_grpc = is_grpc(request.get(names::CONTENT_TYPE));
         self.begin_counts(cx, &cluster);

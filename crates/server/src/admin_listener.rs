@@ -17,7 +17,7 @@ use nuncio_config::{access_log, address, matching, socket_option};
 use nuncio_extension::{ParseCx, Parsed, ServerEnv};
 use nuncio_http::conn_manager::{
     CodecType, EscapedSlashes, ForwardClientCert, HcmLocal, HcmSpec, HttpConnectionManager,
-    RequestIds, ServerHeader, StripPort, Timeouts, XffSettings,
+    LogSettings, ManagerStats, RequestIds, ServerHeader, StripPort, Timeouts, XffSettings,
 };
 use nuncio_http::factory::{
     ChainSpec, FilterEntry, HttpFilterFactory, HttpFilterSpec, Local, LocalFilter,
@@ -192,7 +192,12 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
             filters: vec![entry],
         },
         routes: RouteSource::Table(Published::new(Arc::new(table), Vec::new())),
-        access_logs,
+        logs: LogSettings {
+            logs: access_logs,
+            ..Default::default()
+        },
+        early_mutations: Default::default(),
+        local_reply: None,
         server_name: "envoy".to_owned(),
         server_header: ServerHeader::Overwrite,
         via: String::new(),
@@ -225,24 +230,31 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
         scheme_override: None,
         proxy_100_continue: false,
         upgrades: Vec::new(),
-        timeouts: Timeouts {
-            idle: None,
-            stream_idle: None,
-            request: None,
-            request_headers: None,
-            max_connection_duration: None,
-            max_stream_duration: None,
-            drain: Duration::from_millis(100),
-            delayed_close: Duration::from_secs(1),
-        },
+        timeouts: timeouts(),
         max_requests_per_connection: 0,
         buffer_limit: BODY_BYTES,
-        stats: scope.group(),
-        tracing_stats: None,
-        h1_stats: server.env.store.scope("http1").group(),
-        h2_stats: server.env.store.scope("http2"),
-        listener_stats: listener_scope.group(),
+        stats: ManagerStats {
+            http: scope.group(),
+            tracing: None,
+            http1: server.env.store.scope("http1").group(),
+            http2: server.env.store.scope("http2"),
+            listener: listener_scope.group(),
+        },
     }))
+}
+
+/// The admin waits for its clients.
+const fn timeouts() -> Timeouts {
+    Timeouts {
+        idle: None,
+        stream_idle: None,
+        request: None,
+        request_headers: None,
+        max_connection_duration: None,
+        max_stream_duration: None,
+        drain: Duration::from_millis(100),
+        delayed_close: Duration::from_secs(1),
+    }
 }
 
 /// The admin's connection manager as a network filter.

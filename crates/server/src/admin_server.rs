@@ -10,9 +10,9 @@ use nuncio_admin::{
 };
 use nuncio_base::options::Options;
 use nuncio_base::runtime_flags::RuntimeView;
+use nuncio_config::certificates::CertificatesInUse;
 use nuncio_net::drain::DrainScope;
 use nuncio_proto::Message;
-use nuncio_proto::envoy::admin::v3 as proto;
 use nuncio_stats::Store;
 use nuncio_upstream::{Host, Priority};
 use std::rc::Rc;
@@ -120,7 +120,9 @@ impl AdminServer for ServerView {
     }
 
     fn certificates(&self) -> Vec<u8> {
-        proto::Certificates::default().encode_to_vec()
+        let certificates = CertificatesInUse::of(&self.0.env);
+        let now = nuncio_base::time::wall();
+        certificates.to_proto(now).encode_to_vec()
     }
 
     fn unready_targets(&self, _mask: Option<&str>) -> Vec<UnreadyTargets> {

@@ -18,6 +18,7 @@ use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::options::{Mode, Options};
 use nuncio_config::bootstrap::Bootstrap;
+use nuncio_config::certificates::CertificatesInUse;
 use nuncio_extension::{Registry, ServerEnv};
 use nuncio_listener::{GlobalConnections, ListenSockets, Listener, ListenerContext};
 use nuncio_net::drain::{DrainSettings, DrainStrategy, ServerDrain};
@@ -350,6 +351,8 @@ impl Server {
         let admin = admin.as_ref().filter(|_| together);
         let of_admin = admin.map_or(0, |(it, _)| it.open_connections());
         let connections = self.connections.open().saturating_sub(of_admin);
-        self.stats.update(self.worker.now(), connections);
+        let certificates = CertificatesInUse::of(&self.env);
+        let days = certificates.days_until_first_expiring(nuncio_base::time::wall());
+        self.stats.update(self.worker.now(), connections, days);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 pub struct ServerStats {
     uptime: SharedGauge,
     total_connections: SharedGauge,
+    days_until_first_cert_expiring: SharedGauge,
     memory_allocated: SharedGauge,
     memory_heap_size: SharedGauge,
     memory_physical_size: SharedGauge,
@@ -24,7 +25,6 @@ impl ServerStats {
         let gauges = [
             ("compilation_settings.fips_mode", 0),
             ("concurrency", u64::from(concurrency)),
-            ("days_until_first_cert_expiring", u64::from(u32::MAX)),
             ("hot_restart_epoch", 0),
             ("hot_restart_generation", 1),
             ("parent_connections", 0),
@@ -52,6 +52,7 @@ impl ServerStats {
         Self {
             uptime: scope.gauge("uptime"),
             total_connections: scope.gauge("total_connections"),
+            days_until_first_cert_expiring: scope.gauge("days_until_first_cert_expiring"),
             memory_allocated: scope.gauge("memory_allocated"),
             memory_heap_size: scope.gauge("memory_heap_size"),
             memory_physical_size: scope.gauge("memory_physical_size"),
@@ -61,8 +62,11 @@ impl ServerStats {
         }
     }
 
-    /// Sets what changes, before stats are shown.
-    pub fn update(&self, now: Instant, connections: u64) {
+    /// Sets what changes, before stats are shown; `certificates` are the days until the first one
+    /// expires, if there are any.
+    pub fn update(&self, now: Instant, connections: u64, certificates: Option<u64>) {
+        let days = certificates.unwrap_or(u64::from(u32::MAX));
+        self.days_until_first_cert_expiring.set(days);
         self.uptime
             .set(now.saturating_duration_since(self.started).as_secs());
         self.total_connections.set(connections);

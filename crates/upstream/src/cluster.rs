@@ -8,12 +8,30 @@ use crate::stats::{ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats};
 use crate::transport::TransportSockets;
 use nuncio_base::metadata::Metadata;
 use nuncio_codec::h1::H1Settings;
+use nuncio_codec::h2::H2Settings;
 use nuncio_net::SocketOptions;
 use nuncio_stats::{Group, Scope, SharedCounter};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+/// Which HTTP a cluster speaks to its hosts (`upstream_protocol_options`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.
+    #[default]
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// What the client speaks.
+    Downstream {
+        /// Where there is no client: whether HTTP/2.
+        http2: bool,
+    },
+    /// What TLS agrees on.
+    Auto,
+}
 
 /// How a cluster speaks HTTP to its hosts (`HttpProtocolOptions`).
 #[derive(Clone)]
@@ -26,6 +44,10 @@ pub struct HttpOptions {
     pub max_stream_duration: Option<Duration>,
     /// After how many requests a connection is closed.
     pub max_requests_per_connection: Option<NonZeroU32>,
+    /// Which HTTP is spoken.
+    pub protocol: UpstreamProtocol,
+    /// What the HTTP/2 codec is set to.
+    pub http2: Arc<H2Settings>,
     /// What the HTTP/1 codec is set to; limits on heads are there.
     pub http1: Arc<H1Settings>,
 }
@@ -37,6 +59,8 @@ impl Default for HttpOptions {
             max_connection_duration: None,
             max_stream_duration: None,
             max_requests_per_connection: None,
+            protocol: UpstreamProtocol::default(),
+            http2: Arc::default(),
             http1: Arc::default(),
         }
     }

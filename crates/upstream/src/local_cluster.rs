@@ -4,14 +4,16 @@ use crate::cluster::{ClusterInfo, ClusterSpec};
 use crate::host::Host;
 use crate::lb::{Choice, LbCx, LbRequest, LoadBalancer};
 use crate::pool::Pools;
-use crate::pool::http1::StreamRequest;
+use crate::pool::http::{HttpUse, StreamRequest};
 use crate::pool::tcp::TcpRequest;
 use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats};
 use crate::transport::LocalSockets;
 use nuncio_codec::h1::H1Stats;
+use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_stats::LocalResponseCodes;
+use nuncio_stream_info::Protocol;
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -23,6 +25,7 @@ pub(crate) struct ClusterCore {
     pub info: Arc<ClusterInfo>,
     pub stats: ClusterTrafficStats,
     http1_stats: OnceCell<H1Stats>,
+    http2: OnceCell<Rc<H2Local>>,
     pub sockets: LocalSockets,
     resources: [LocalResources; 2],
 }
@@ -37,6 +40,18 @@ impl ClusterCore {
         let scope = &self.info.scope;
         let make = || scope.scope("http1").group::<H1Stats>().local();
         self.http1_stats.get_or_init(make)
+    }
+
+    /// What the HTTP/2 codecs of this worker share; their stats are there from the first
+    /// connection on.
+    pub fn http2_local(&self) -> &Rc<H2Local> {
+        let make = || {
+            Rc::new(H2Local {
+                settings: Arc::clone(&self.spec().http.http2),
+                stats: self.info.scope.scope("http2").group::<H2Stats>().local(),
+            })
+        };
+        self.http2.get_or_init(make)
     }
 
     pub fn try_take(&self, priority: Priority, resource: Resource) -> bool {
@@ -73,6 +88,7 @@ impl LocalCluster {
             worker: Rc::clone(worker),
             stats: info.traffic_stats.local(),
             http1_stats: OnceCell::new(),
+            http2: OnceCell::new(),
             sockets: info.spec.transport_sockets.localize(worker),
             resources: Priority::ALL.map(|priority| LocalResources::new(info.resources(priority))),
             info,
@@ -129,10 +145,17 @@ impl LocalCluster {
         choice
     }
 
-    /// Asks for a stream to `host`; poll it. Dropping it cancels.
-    pub fn http_stream(&self, host: &Arc<Host>, priority: Priority) -> StreamRequest {
+    /// Asks for a stream to `host`; poll it. Dropping it cancels. `downstream`: what the client
+    /// speaks whose request it carries, if there is one.
+    pub fn http_stream(
+        &self,
+        host: &Arc<Host>,
+        priority: Priority,
+        downstream: Option<Protocol>,
+    ) -> StreamRequest {
+        let speaks = HttpUse::of(self.spec().http.protocol, downstream);
         let mut pools = self.pools.borrow_mut();
-        StreamRequest::new(pools.http1(&self.core, host, priority))
+        StreamRequest::new(pools.http(&self.core, host, priority, speaks))
     }
 
     /// Asks for a connection of one's own to `host`; poll it. Dropping it cancels.

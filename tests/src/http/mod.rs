@@ -9,6 +9,7 @@ mod framing;
 mod http2;
 mod internal_redirects;
 mod limits;
+mod local_replies;
 mod proxy_protocol;
 mod rbac;
 mod route_matcher;

@@ -1,5 +1,6 @@
 //! TLS towards clients and hosts, against rustls as the client and a second proxy as the host.
 
+mod admin;
 mod authority;
 mod client;
 mod server;

@@ -91,6 +91,8 @@ pub struct H2Connection {
     pub(super) partial: Option<Partial>,
     pub(super) block: Vec<u8>,
     pub(super) cookies: Vec<u8>,
+    /// The bytes of the last header block and its frame.
+    pub(super) last_head: usize,
     /// Our SETTINGS were acknowledged.
     pub(super) settings_acked: bool,
     pub(super) is_failed: bool,
@@ -105,6 +107,12 @@ impl H2Connection {
         let mut connection = Self::new(local, Role::Server);
         connection.preface = PREFACE;
         connection
+    }
+
+    /// The client's side of a new connection.
+    pub fn client(local: &Rc<H2Local>) -> Self {
+        local.stats.nghttp2_upstream_connections().inc();
+        Self::new(local, Role::Client)
     }
 
     fn new(local: &Rc<H2Local>, role: Role) -> Self {
@@ -133,6 +141,7 @@ impl H2Connection {
             partial: None,
             block: Vec::new(),
             cookies: Vec::new(),
+            last_head: 0,
             settings_acked: false,
             is_failed: false,
             last_taken: u32::MAX,
@@ -144,6 +153,9 @@ impl H2Connection {
 
     fn send_settings(&mut self) {
         let settings = Arc::clone(&self.local.settings);
+        if self.role == Role::Client {
+            self.output.block.put_slice(PREFACE);
+        }
         let mut payload = Vec::with_capacity(30);
         let mut put = |name: u16, value: u32| {
             payload.put_u16(name);

@@ -121,6 +121,78 @@ fn run(settings: &Arc<H2Settings>, pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
     (told, out.to_bytes().to_vec())
 }
 
+/// Runs a client over `data`: its first two bytes choose settings and a cut, the rest is received
+/// behind the server's SETTINGS, with four requests under way.
+pub fn check_client(data: &[u8]) {
+    let Some(([choice, cut], bytes)) = data.split_first_chunk() else {
+        return;
+    };
+    let settings = H2Settings {
+        stream_error_on_invalid_message: choice & 2 == 2,
+        initial_stream_window: if choice & 4 == 4 { 65_535 } else { 1 << 24 },
+        hpack_table_size: if choice & 8 == 8 { 0 } else { 4096 },
+        max_headers_kb: 1,
+        max_headers_count: 8,
+        ..H2Settings::default()
+    };
+    let settings = Arc::new(settings);
+    let input: Vec<u8> = [&SETTINGS, bytes].concat();
+    let cut = input.len() - usize::from(*cut).min(bytes.len());
+    let whole = run_client(&settings, &[&input]);
+    let (before, behind) = input.split_at(cut);
+    assert_eq!(run_client(&settings, &[before, behind]), whole);
+    let single: Vec<_> = input.chunks(1).collect();
+    assert_eq!(run_client(&settings, &single), whole);
+}
+
+/// What a client makes of pieces of input: the events, data joined, and everything written.
+fn run_client(settings: &Arc<H2Settings>, pieces: &[&[u8]]) -> (Vec<String>, Vec<u8>) {
+    let local = Rc::new(H2Local {
+        settings: Arc::clone(settings),
+        stats: STATS.with(Clone::clone),
+    });
+    let mut pool = HeaderPool::default();
+    let mut client = H2Connection::client(&local);
+    for (method, upgrade) in [
+        ("GET", ""),
+        ("HEAD", ""),
+        ("POST", ""),
+        ("GET", "websocket"),
+    ] {
+        let mut request = HeaderMap::from_iter([
+            (":method", method),
+            (":scheme", "http"),
+            (":authority", "a"),
+            (":path", "/"),
+        ]);
+        if !upgrade.is_empty() {
+            request.append(names::CONNECTION, b"upgrade");
+            request.append(names::UPGRADE, upgrade.as_bytes());
+        }
+        let end = End::when(method != "POST" && upgrade.is_empty());
+        let opened = client.open(&request, end);
+        if let (Some(id), End::No) = (opened, end) {
+            client.send_data(id, Buffer::from(vec![b'a'; 70_000]), End::No);
+        }
+    }
+    let mut input = Bytes::new();
+    let mut told = Vec::new();
+    for piece in pieces {
+        input = [&input, *piece].concat().into();
+        loop {
+            match client.next(&mut input, &mut pool) {
+                Ok(Some(event)) => tell(&mut told, &event),
+                Ok(None) => break,
+                Err(error) => told.push(format!("{error:?}")),
+            }
+        }
+        client.rest();
+    }
+    let mut out = Buffer::new();
+    client.take_output(&mut out, usize::MAX);
+    (told, out.to_bytes().to_vec())
+}
+
 fn answer(server: &mut H2Connection, event: &H2Event) {
     let H2Event::Frame(id, Frame::Headers(head, _)) = event else {
         return;

@@ -8,6 +8,7 @@
 //! Upgrades look as they do in HTTP/1: an extended CONNECT (RFC 8441) comes out as a GET with
 //! `upgrade`, and the 101 that answers it is sent as a 200; a client does the reverse.
 
+mod client;
 mod connection;
 mod error;
 mod flood;
@@ -17,6 +18,7 @@ mod frame;
 pub mod fuzz;
 mod head;
 mod hpack;
+mod keep_alive;
 mod output;
 mod receive;
 mod receive_data;
@@ -31,7 +33,8 @@ mod upgrade;
 pub use connection::{H2Connection, H2Event, H2Local};
 pub use error::{ErrorCode, H2Error};
 pub use frame::PREFACE;
-pub use settings::{H2Settings, KeepAlive};
+pub use keep_alive::{KeepAlive, KeepAliveDue, KeepAliveTimer};
+pub use settings::H2Settings;
 pub use stats::H2Stats;
 
 #[cfg(test)]

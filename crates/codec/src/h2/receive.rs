@@ -207,8 +207,10 @@ impl H2Connection {
         let code = ErrorCode(u32::from_be_bytes(code));
         let (reason, details) = match code {
             ErrorCode::REFUSED_STREAM => {
-                stats.stream_refused_errors().inc();
                 (ResetReason::RemoteRefusedStreamReset, "http2.remote_refuse")
+            }
+            ErrorCode::PROTOCOL if self.role == Role::Client => {
+                (ResetReason::ProtocolError, REMOTE_RESET)
             }
             ErrorCode::CONNECT => (ResetReason::ConnectError, REMOTE_RESET),
             _ => (ResetReason::RemoteReset, REMOTE_RESET),

@@ -2,7 +2,7 @@
 
 use super::connection::{H2Connection, H2Event, Role};
 use super::error::{ErrorCode, H2Error};
-use super::frame::{FrameHeader, MAX_FRAME, flag};
+use super::frame::{FrameHeader, HEADER_LEN, MAX_FRAME, flag};
 use super::head::{Fault, Head, HeadKind, Unwanted};
 use super::receive::{Partial, Step, Stepped, depends_on, protocol_error};
 use super::stream::Asked;
@@ -94,6 +94,7 @@ impl H2Connection {
 
     fn on_block(&mut self, partial: Partial, block: &[u8], pool: &mut HeaderPool) -> Stepped {
         let id = partial.stream;
+        self.last_head = HEADER_LEN + block.len();
         let is_new = self.role == Role::Server && id > self.newest;
         let purpose = if is_new {
             self.purpose_of_new(id)
@@ -153,6 +154,7 @@ impl H2Connection {
         let limit = self.local.settings.max_concurrent_streams as usize;
         if self.streams.len() >= limit {
             self.newest = id;
+            self.local.stats.stream_refused_errors().inc();
             return Purpose::Reset(ErrorCode::REFUSED_STREAM);
         }
         Purpose::Head(HeadKind::Request)
@@ -229,7 +231,12 @@ impl H2Connection {
     fn on_fault(&mut self, id: u32, fault: Fault) -> Stepped {
         fault.count(&self.local.stats);
         let (code, reason) = if !fault.is_malformed() {
-            (ErrorCode::INTERNAL, ResetReason::LocalReset)
+            // Envoy calls it so where the peer is a server.
+            let reason = match self.role {
+                Role::Server => ResetReason::LocalReset,
+                Role::Client => ResetReason::RemoteReset,
+            };
+            (ErrorCode::INTERNAL, reason)
         } else if self.local.settings.stream_error_on_invalid_message {
             (ErrorCode::PROTOCOL, ResetReason::ProtocolError)
         } else {

@@ -14,14 +14,16 @@ impl H2Connection {
             return;
         };
         let switches = stream.asked != Asked::Other && headers.get(names::STATUS) == Some(b"101");
-        self.put_head(id, headers, end, |known, _| match known {
-            names::STATUS if switches => Some(b"200"),
-            _ => None,
-        });
+        let at = self.begin_head();
+        if switches {
+            self.put_field(names::STATUS, b":status", b"200");
+        }
+        self.put_fields(headers, |known, _| !(switches && known == names::STATUS));
+        self.end_head(at, id, end);
         self.end_sending(id, end);
     }
 
-    fn end_sending(&mut self, id: u32, end: End) {
+    pub(super) fn end_sending(&mut self, id: u32, end: End) {
         if end.is_end()
             && let Some(stream) = self.streams.get_mut(id)
         {
@@ -30,31 +32,39 @@ impl H2Connection {
         }
     }
 
-    /// Encodes a head or trailers; `instead` says what stands for a field's value.
-    fn put_head<'a>(
-        &mut self,
-        id: u32,
-        headers: &'a HeaderMap,
-        end: End,
-        instead: impl Fn(Known, &'a [u8]) -> Option<&'a [u8]>,
-    ) {
+    /// Begins a header block behind room for its frame's header; where that is.
+    pub(super) fn begin_head(&mut self) -> usize {
         let Self {
             output, encoder, ..
         } = self;
         let at = output.block.len();
         output.block.put_bytes(0, HEADER_LEN);
         encoder.begin(&mut output.block);
+        at
+    }
+
+    /// Encodes the fields that another hop may see, and that `keep` keeps.
+    pub(super) fn put_fields(&mut self, headers: &HeaderMap, keep: impl Fn(Known, &[u8]) -> bool) {
+        let Self {
+            output, encoder, ..
+        } = self;
         for (known, name, value) in headers.iter_known() {
-            let mut value = value;
-            if let Some(known) = known {
-                if is_of_one_hop(known, value) {
-                    continue;
-                }
-                value = instead(known, value).unwrap_or(value);
+            let is_kept = |known| !is_of_one_hop(known, value) && keep(known, value);
+            if known.is_none_or(is_kept) {
+                encoder.field(known, name, value, &mut output.block);
             }
-            encoder.field(known, name, value, &mut output.block);
         }
-        output.end_head(at, id, end.is_end(), self.peer.max_frame.min(MAX_FRAME));
+    }
+
+    pub(super) fn put_field(&mut self, known: Known, name: &[u8], value: &[u8]) {
+        let (encoder, block) = (&mut self.encoder, &mut self.output.block);
+        encoder.field(Some(known), name, value, block);
+    }
+
+    /// Ends the block that [`begin_head`](Self::begin_head) began.
+    pub(super) fn end_head(&mut self, at: usize, id: u32, end: End) {
+        let max_frame = self.peer.max_frame.min(MAX_FRAME);
+        self.output.end_head(at, id, end.is_end(), max_frame);
     }
 
     /// Sends data, as soon as the windows allow.
@@ -137,7 +147,9 @@ impl H2Connection {
             return;
         }
         if let Some(SendEnd::Trailers(trailers)) = stream.end.take() {
-            self.put_head(id, &trailers, End::Stream, |_, _| None);
+            let at = self.begin_head();
+            self.put_fields(&trailers, |_, _| true);
+            self.end_head(at, id, End::Stream);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is configured about HTTP/2: Envoy's `Http2ProtocolOptions` and what goes with it.
 
+use super::keep_alive::KeepAlive;
 use crate::h1::UnderscoresAction;
-use std::time::Duration;
 
 /// Settings of a connection's codec, shared by all connections of a listener or cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,17 +37,6 @@ pub struct H2Settings {
     pub underscores: UnderscoresAction,
     /// `connection_keepalive`.
     pub keep_alive: Option<KeepAlive>,
-}
-
-/// When PINGs are sent, and how long their answers may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeepAlive {
-    /// How often one is sent; `None`: never of itself.
-    pub interval: Option<Duration>,
-    /// How long an answer may take.
-    pub timeout: Duration,
-    /// By how much an interval is lengthened at random at most, in percent.
-    pub jitter_percent: u32,
 }
 
 impl Default for H2Settings {

@@ -211,12 +211,64 @@ fn policies_are_refused_as_by_envoy() {
 }
 
 #[test]
+fn which_http_is_spoken() {
+    let typed = |options: &str| {
+        let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        format!(
+            "typed_extension_protocol_options: {{{name}: {{'@type': type.googleapis.com/{name}, \
+             {options}}}}}, {LB}"
+        )
+    };
+    let both = "http_protocol_options: {}, http2_protocol_options: {max_concurrent_streams: 7}";
+    for (fields, protocol) in [
+        (LB.to_owned(), UpstreamProtocol::Http1),
+        (
+            format!("http2_protocol_options: {{}}, {LB}"),
+            UpstreamProtocol::Http2,
+        ),
+        (
+            format!("protocol_selection: USE_DOWNSTREAM_PROTOCOL, {both}, {LB}"),
+            UpstreamProtocol::Downstream { http2: true },
+        ),
+        (
+            typed("explicit_http_config: {http2_protocol_options: {}}"),
+            UpstreamProtocol::Http2,
+        ),
+        (
+            typed("use_downstream_protocol_config: {http_protocol_options: {}}"),
+            UpstreamProtocol::Downstream { http2: false },
+        ),
+    ] {
+        let spec = parse(&with_endpoints(&fields, &[IP])).unwrap().spec;
+        assert_eq!(spec.http.protocol, protocol, "{fields}");
+    }
+    let options = typed(&format!("use_downstream_protocol_config: {{{both}}}"));
+    let spec = parse(&with_endpoints(&options, &[IP])).unwrap().spec;
+    assert_eq!(spec.http.http2.max_concurrent_streams, 7);
+    for (options, part) in [
+        (
+            "auto_config: {}",
+            "ALPN configured for cluster c which has a non-ALPN transport socket",
+        ),
+        (
+            "auto_config: {http3_protocol_options: {}}",
+            "http3_protocol_options is not supported by this build",
+        ),
+        (
+            "explicit_http_config: {http2_protocol_options: {allow_metadata: true}}",
+            "allow_metadata is not supported by this build",
+        ),
+    ] {
+        refused(&with_endpoints(&typed(options), &[IP]), part);
+    }
+}
+
+#[test]
 fn what_is_not_built_is_refused_by_name() {
     for (field, value) in [
         ("filters", "[{name: x}]"),
         ("lrs_server", "{ads: {}}"),
         ("outlier_detection", "{}"),
-        ("http2_protocol_options", "{}"),
         ("preconnect_policy", "{}"),
         ("track_cluster_stats", "{}"),
         ("connection_pool_per_downstream_connection", "true"),

@@ -128,6 +128,7 @@ fn stream(worker: &Rc<Worker>, chain: &Rc<LocalChain>, limit: usize) -> Box<Filt
     let config = Rc::new(StreamConfig {
         buffer_limit: limit,
         stats: None,
+        local_reply: None,
     });
     let mut stream = FilterStream::new(chain, &config, info);
     stream.state.request.headers = HeaderMap::from_iter([(":method", "GET"), (":path", "/")]);

@@ -312,10 +312,14 @@ impl Http1Session {
         task: &mut Context<'_>,
     ) -> bool {
         self.decode(conn, cx);
+        let mut moved = false;
         if let Some(stream) = &mut self.stream {
             move_body(stream, &mut self.codec, conn, cx, task);
+            let was_paused = stream.request_paused();
+            moved = stream.poll(task);
+            // What waits is decoded, or read, now: nothing else may come to wake the task.
+            moved |= was_paused && !stream.request_paused();
         }
-        let mut moved = self.stream.as_mut().is_some_and(|stream| stream.poll(task));
         self.encode(conn, cx);
         moved |= self.finish_stream(conn, cx);
         moved

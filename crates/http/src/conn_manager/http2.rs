@@ -2,12 +2,11 @@
 
 use crate::conn_manager::connection::Connection;
 use crate::conn_manager::http2_streams::Entry;
-use crate::conn_manager::keep_alive::KeepAliveTimer;
 use crate::conn_manager::premature::PrematureResets;
 use crate::conn_manager::stream::ActiveStream;
 use crate::conn_manager::stream_waker::StreamWaker;
 use nuncio_base::{HeaderMap, names};
-use nuncio_codec::h2::{ErrorCode, H2Connection, H2Error, H2Event};
+use nuncio_codec::h2::{ErrorCode, H2Connection, H2Error, H2Event, KeepAliveDue, KeepAliveTimer};
 use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_net::{Close, ConnCx};
 use nuncio_stream_info::{Protocol, ResponseFlag};
@@ -29,8 +28,9 @@ pub(super) struct Http2Session {
 impl Http2Session {
     pub fn new(conn: &Connection) -> Self {
         let local = conn.local.http2();
+        let (keep_alive, worker) = (local.settings.keep_alive, &conn.local.worker);
         Self {
-            keep_alive: KeepAliveTimer::new(local.settings.keep_alive, &conn.local.worker),
+            keep_alive: KeepAliveTimer::new(keep_alive, worker.now(), worker.random()),
             codec: H2Connection::server(local),
             streams: Vec::new(),
             flushing: Vec::new(),
@@ -121,7 +121,10 @@ impl Http2Session {
                 reason,
                 details,
             } => self.on_reset(conn, cx, stream, reason, details),
-            H2Event::Pong => self.keep_alive.answered(&conn.local.worker),
+            H2Event::Pong => {
+                let worker = &conn.local.worker;
+                self.keep_alive.answered(worker.now(), worker.random());
+            }
             // It concerns streams that this side would open.
             H2Event::GoAway { .. } => {}
         }
@@ -272,12 +275,12 @@ impl Http2Session {
             }
             waits && until > now
         });
-        match self.keep_alive.on_time(&conn.local.worker) {
-            Some(true) => {
+        match self.keep_alive.on_time(now) {
+            Some(KeepAliveDue::Timeout) => {
                 stats.keepalive_timeout().inc();
                 return cx.close(Close::NoFlush);
             }
-            Some(false) => self.codec.ping(0),
+            Some(KeepAliveDue::Ping) => self.codec.ping(0),
             None => {}
         }
         let idle = conn.local.spec.timeouts.idle;

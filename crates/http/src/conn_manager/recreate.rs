@@ -36,9 +36,8 @@ impl ActiveStream {
         if let Err(reply) = request::prepare_again(&local, state) {
             return self.reply_before_filters(reply);
         }
-        self.limit_duration();
         let has_body = !body.is_empty();
-        self.filters().request_headers(End::when(!has_body));
+        self.enter_filters(End::when(!has_body));
         if has_body && !self.filters().state.request_aborted {
             self.request_data(body, End::Stream);
         }

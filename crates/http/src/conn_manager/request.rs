@@ -5,6 +5,7 @@ use crate::chain::StreamState;
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::spec::HcmSpec;
 use crate::conn_manager::{client_cert, forwarded, path};
+use crate::format_cx::with_headers;
 use crate::local_reply::LocalReply;
 use nuncio_base::ip_text::IpText;
 use nuncio_base::{HeaderMap, names};
@@ -19,9 +20,9 @@ pub(super) fn prepare(local: &HcmLocal, state: &mut StreamState) -> Result<bool,
     let headers = &mut state.request.headers;
     path::strip_host(&local.spec, &state.info.connection, headers);
     path::normalize(local, headers)?;
+    mutate_early(local, state);
     let internal = mutate(local, state)?;
     state.find_route();
-    check_upgrade(local, state)?;
     Ok(internal)
 }
 
@@ -36,7 +37,7 @@ pub(super) fn prepare_again(local: &HcmLocal, state: &mut StreamState) -> Result
     path::strip_host(&local.spec, &state.info.connection, headers);
     path::normalize(local, headers)?;
     state.find_route();
-    check_upgrade(local, state)
+    Ok(())
 }
 
 fn check(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
@@ -56,6 +57,18 @@ fn check(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
             local.stats.downstream_rq_non_relative_path().inc();
             Err(LocalReply::new(404, "", "absolute_path_rejected"))
         }
+    }
+}
+
+/// What config wants changed before anything else is.
+fn mutate_early(local: &HcmLocal, state: &mut StreamState) {
+    for steps in &local.spec.early_mutations {
+        let (headers, info) = (&mut state.request.headers, &state.info);
+        steps.apply(headers, &mut Vec::new(), |formatter, headers, out| {
+            with_headers(&local.worker, info, Some(headers), None, |cx| {
+                formatter.append(cx, out);
+            });
+        });
     }
 }
 
@@ -203,7 +216,10 @@ fn set_request_id(local: &HcmLocal, headers: &mut HeaderMap, edge: bool) {
 }
 
 /// An upgrade must be allowed by name.
-fn check_upgrade(local: &HcmLocal, state: &mut StreamState) -> Result<(), LocalReply> {
+///
+/// # Errors
+/// The reply to send where it is not.
+pub(super) fn check_upgrade(local: &HcmLocal, state: &StreamState) -> Result<(), LocalReply> {
     let headers = &state.request.headers;
     let kind = if headers.get(names::METHOD) == Some(b"CONNECT") {
         &b"connect"[..]

@@ -4,11 +4,13 @@ use crate::conn_manager::original_ip::OriginalIpDetection;
 use crate::conn_manager::proxy_status::ProxyStatus;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
 use crate::factory::ChainSpec;
+use crate::local_reply_config::LocalReplyConfig;
 use crate::route_source::RouteSource;
 use nuncio_codec::h1::{H1Settings, H1Stats};
 use nuncio_codec::h2::H2Settings;
 use nuncio_matching::CidrList;
 use nuncio_observe::AccessLogSpec;
+use nuncio_route::MutationSteps;
 use nuncio_stats::{Group, Scope};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -163,6 +165,33 @@ pub struct Timeouts {
     pub delayed_close: Duration,
 }
 
+/// The access logs, and when they are written besides the end of each stream.
+#[derive(Default)]
+pub struct LogSettings {
+    /// The logs.
+    pub logs: Vec<AccessLogSpec>,
+    /// Also when a request has come.
+    pub on_new_request: bool,
+    /// Also when a tunnel is there: a CONNECT or an upgrade that was granted.
+    pub on_tunnel: bool,
+    /// Also this often while a stream lasts.
+    pub interval: Option<Duration>,
+}
+
+/// The stats of a connection manager.
+pub struct ManagerStats {
+    /// `http.<stat_prefix>.*`.
+    pub http: Group<HcmStats>,
+    /// `http.<stat_prefix>.tracing.*`.
+    pub tracing: Option<Group<TracingStats>>,
+    /// `http1.*`, the same for all connection managers.
+    pub http1: Group<H1Stats>,
+    /// `http2.*`, the same for all connection managers; it is there once it is needed.
+    pub http2: Scope,
+    /// `listener.<address>.http.<stat_prefix>.*`.
+    pub listener: Group<ListenerHttpStats>,
+}
+
 /// A connection manager's configuration, the same for all workers.
 pub struct HcmSpec {
     /// The prefix of its stats, without `http.`.
@@ -177,8 +206,12 @@ pub struct HcmSpec {
     pub chain: ChainSpec,
     /// Where its route tables come from.
     pub routes: RouteSource,
-    /// Logs written at the end of each stream.
-    pub access_logs: Vec<AccessLogSpec>,
+    /// The access logs.
+    pub logs: LogSettings,
+    /// Changes to request headers before anything else looks at them.
+    pub early_mutations: Vec<MutationSteps>,
+    /// What local replies become; `None`: they stay.
+    pub local_reply: Option<Arc<LocalReplyConfig>>,
     /// The value of the `server` header.
     pub server_name: String,
     /// What becomes of the `server` header.
@@ -231,14 +264,6 @@ pub struct HcmSpec {
     pub max_requests_per_connection: u64,
     /// How much a stream may buffer, in bytes; from the listener.
     pub buffer_limit: usize,
-    /// `http.<stat_prefix>.*`.
-    pub stats: Group<HcmStats>,
-    /// `http.<stat_prefix>.tracing.*`.
-    pub tracing_stats: Option<Group<TracingStats>>,
-    /// `http1.*`, the same for all connection managers.
-    pub h1_stats: Group<H1Stats>,
-    /// `http2.*`, the same for all connection managers; it is there once it is needed.
-    pub h2_stats: Scope,
-    /// `listener.<address>.http.<stat_prefix>.*`.
-    pub listener_stats: Group<ListenerHttpStats>,
+    /// What it counts.
+    pub stats: ManagerStats,
 }

@@ -33,6 +33,8 @@ pub(super) struct ActiveStream {
     pub(super) wake_at: Option<Instant>,
     /// Whether its body is moved by the kernel.
     pub bulk: Direction,
+    /// When the next line is logged while the stream lasts.
+    pub(super) log_at: Option<Instant>,
 }
 
 impl ActiveStream {
@@ -60,6 +62,7 @@ impl ActiveStream {
             moved_at: now,
             wake_at: None,
             bulk: Direction::default(),
+            log_at: local.spec.logs.interval.map(|interval| now + interval),
         })
     }
 
@@ -133,16 +136,29 @@ impl ActiveStream {
         match request::prepare(&local, state) {
             Ok(internal) => {
                 self.is_internal = internal;
-                self.limit_duration();
-                self.count_upgrade();
-                self.filters().request_headers(end);
+                self.enter_filters(end);
             }
             Err(reply) => self.reply_before_filters(reply),
         }
     }
 
+    /// Gives the request's head, which has its route now, to the filters.
+    pub(super) fn enter_filters(&mut self, end: End) {
+        let local = Rc::clone(&self.local);
+        let checked = request::check_upgrade(&local, &self.filters().state);
+        if checked.is_ok() {
+            self.limit_duration();
+            self.count_upgrade();
+        }
+        self.log_request();
+        match checked {
+            Ok(()) => self.filters().request_headers(end),
+            Err(reply) => self.reply_before_filters(reply),
+        }
+    }
+
     /// Finds out how long the stream may last.
-    pub(super) fn limit_duration(&mut self) {
+    fn limit_duration(&mut self) {
         let of_manager = self.local.spec.timeouts.max_stream_duration;
         let state = &mut self.filters().state;
         let action = state.route.action();
@@ -276,6 +292,7 @@ impl ActiveStream {
         state.info.response_code = status;
         state.info.header_bytes[1] = state.response.headers.byte_size() as u64;
         self.response_started = true;
+        self.log_tunnel();
     }
 
     /// Whether nobody can be sure any more where the next request on this connection begins, where

@@ -3,8 +3,8 @@
 use crate::chain::FilterStream;
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::stream::ActiveStream;
-use crate::format_cx::with_format_cx;
 use nuncio_base::time::millis;
+use nuncio_observe::AccessLogType;
 
 impl ActiveStream {
     /// Ends the stream: filters are told, stats charged, logs written, memory given back.
@@ -40,10 +40,6 @@ impl ActiveStream {
         }
         stats.downstream_rq_time().record(duration);
         filters.complete();
-        if !local.access_logs.is_empty() {
-            with_format_cx(&filters.state, |cx| {
-                local.access_logs.iter().for_each(|log| log.log(cx));
-            });
-        }
+        local.log(&mut filters.state, AccessLogType::DownstreamEnd);
     }
 }

@@ -15,6 +15,7 @@ impl ActiveStream {
             self.request_deadline(),
             self.duration_deadline(),
             self.wake_at,
+            self.log_at,
         ]
         .into_iter()
         .flatten()
@@ -60,6 +61,7 @@ impl ActiveStream {
 
     /// A time limit has passed, or a filter's turn has come.
     pub fn on_deadline(&mut self, now: Instant) {
+        self.log_periodically(now);
         let stats = self.local.stats.clone();
         if self.duration_deadline().is_some_and(|at| at <= now) {
             stats.downstream_rq_max_duration_reached().inc();

@@ -8,7 +8,7 @@ use crate::transport::LocalSockets;
 use bytes::Bytes;
 use nuncio_base::Buffer;
 use nuncio_codec::h1::H1Stats;
-use nuncio_net::{Socket, Transport, UpstreamConnection};
+use nuncio_net::{AlpnFallback, Socket, Transport, UpstreamConnection};
 use nuncio_worker::Worker;
 use std::cell::OnceCell;
 use std::future::poll_fn;
@@ -37,7 +37,7 @@ impl Connector {
 
     /// Connects for HTTP.
     pub async fn connect_http(&self, host: &Host) -> Result<HttpConnection, Failure> {
-        let connection = self.connect(host, Some(b"http/1.1")).await?;
+        let connection = self.connect(host, &[b"http/1.1"]).await?;
         let scope = &self.info.scope;
         // The codec's stats are there, as in Envoy, from the first connection on.
         self.http1_stats
@@ -46,11 +46,7 @@ impl Connector {
     }
 
     /// Connects to where `host` is checked. The caller limits the time.
-    pub async fn connect(
-        &self,
-        host: &Host,
-        alpn: Option<&'static [u8]>,
-    ) -> Result<Connection, Failure> {
+    pub async fn connect(&self, host: &Host, alpn: AlpnFallback) -> Result<Connection, Failure> {
         let spec = &self.info.spec;
         let socket = Socket::connect(&host.check_address(), &spec.socket_options).await;
         let socket = socket.map_err(|_| Failure::Network)?;

@@ -93,7 +93,7 @@ impl Session {
             Probe::Tcp(probe) => {
                 let connection = match kept {
                     Some(Kept::Tcp(connection)) => connection,
-                    _ => checker.connector().connect(&self.host, None).await?,
+                    _ => checker.connector().connect(&self.host, &[]).await?,
                 };
                 check_tcp(probe, connection).await
             }

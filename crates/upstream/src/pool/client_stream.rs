@@ -1,6 +1,7 @@
 //! A stream to a host, whatever HTTP version its connection speaks.
 
 use super::http1::Http1Lease;
+use super::http2_stream::Http2Lease;
 use nuncio_base::address::Address;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame};
@@ -40,6 +41,7 @@ pub struct ClientStream(Kind);
 
 enum Kind {
     Http1(Http1Lease),
+    Http2(Box<Http2Lease>),
 }
 
 impl ClientStream {
@@ -47,23 +49,33 @@ impl ClientStream {
         Self(Kind::Http1(lease))
     }
 
+    pub(super) fn http2(lease: Http2Lease) -> Self {
+        Self(Kind::Http2(Box::new(lease)))
+    }
+
     /// Sends the request's head; `headers` have `:method`, and `:path` or (CONNECT) `:authority`.
     pub fn send_headers(&mut self, headers: &HeaderMap, end: End) {
-        let Kind::Http1(lease) = &mut self.0;
-        lease.connection_mut().send_headers(headers, end);
+        match &mut self.0 {
+            Kind::Http1(lease) => lease.connection_mut().send_headers(headers, end),
+            Kind::Http2(lease) => lease.send_headers(headers, end),
+        }
     }
 
     /// Sends a piece of the body, emptying `data`. It is taken whatever the buffer limit; see
     /// [`write_blocked`](Self::write_blocked).
     pub fn send_data(&mut self, data: &mut Buffer, end: End) {
-        let Kind::Http1(lease) = &mut self.0;
-        lease.connection_mut().send_data(data, end);
+        match &mut self.0 {
+            Kind::Http1(lease) => lease.connection_mut().send_data(data, end),
+            Kind::Http2(lease) => lease.send_data(data, end),
+        }
     }
 
     /// Sends trailers, which end the request.
     pub fn send_trailers(&mut self, trailers: &HeaderMap) {
-        let Kind::Http1(lease) = &mut self.0;
-        lease.connection_mut().send_trailers(trailers);
+        match &mut self.0 {
+            Kind::Http1(lease) => lease.connection_mut().send_trailers(trailers),
+            Kind::Http2(lease) => lease.send_trailers(trailers),
+        }
     }
 
     /// Writes what waits, then gives the next frame of the response. Pending while there is none,
@@ -71,53 +83,69 @@ impl ClientStream {
     ///
     /// Not polling it is how a slow downstream holds the upstream back.
     pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Frame> {
-        let Kind::Http1(lease) = &mut self.0;
-        lease.connection_mut().poll(task)
+        match &mut self.0 {
+            Kind::Http1(lease) => lease.connection_mut().poll(task),
+            Kind::Http2(lease) => lease.poll(task),
+        }
     }
 
     /// Writes what waits, as far as it goes, and reads nothing: for while the response is held
     /// back.
     pub fn flush(&mut self, task: &mut Context<'_>) {
-        let Kind::Http1(lease) = &mut self.0;
-        lease.connection_mut().flush(task);
+        match &mut self.0 {
+            Kind::Http1(lease) => lease.connection_mut().flush(task),
+            Kind::Http2(lease) => lease.flush(task),
+        }
     }
 
     /// How many bytes of the response's body its socket still has to bring, where it is plain, that
     /// is known and none waits here.
     pub fn bulk_source(&self) -> Option<(u64, &Socket)> {
-        let Kind::Http1(lease) = &self.0;
-        lease.connection().bulk_source()
+        match &self.0 {
+            Kind::Http1(lease) => lease.connection().bulk_source(),
+            Kind::Http2(_) => None,
+        }
     }
 
     /// So many of them, fewer than that, were taken from the socket.
     pub fn bulk_taken(&mut self, bytes: u64) {
-        let Kind::Http1(lease) = &mut self.0;
-        lease.connection_mut().bulk_taken(bytes);
+        match &mut self.0 {
+            Kind::Http1(lease) => lease.connection_mut().bulk_taken(bytes),
+            Kind::Http2(_) => nuncio_base::bug!("bulk of a connection that has none"),
+        }
     }
 
     /// Whether so much waits to be written that no more should be sent; from the cluster's buffer
     /// limit on until half of it is left.
     pub fn write_blocked(&self) -> bool {
-        let Kind::Http1(lease) = &self.0;
-        lease.connection().write_blocked()
+        match &self.0 {
+            Kind::Http1(lease) => lease.connection().write_blocked(),
+            Kind::Http2(lease) => lease.write_blocked(),
+        }
     }
 
     /// How many bytes wait to be written.
     pub fn unwritten(&self) -> usize {
-        let Kind::Http1(lease) = &self.0;
-        lease.connection().unwritten()
+        match &self.0 {
+            Kind::Http1(lease) => lease.connection().unwritten(),
+            Kind::Http2(lease) => lease.unwritten(),
+        }
     }
 
     /// What is known of the connection.
     pub fn info(&self) -> &ClientStreamInfo {
-        let Kind::Http1(lease) = &self.0;
-        &lease.connection().info
+        match &self.0 {
+            Kind::Http1(lease) => &lease.connection().info,
+            Kind::Http2(lease) => lease.info(),
+        }
     }
 
     /// The bytes of this stream on the wire so far.
     pub fn bytes(&self) -> BytesMeter {
-        let Kind::Http1(lease) = &self.0;
-        lease.connection().bytes()
+        match &self.0 {
+            Kind::Http1(lease) => lease.connection().bytes(),
+            Kind::Http2(lease) => lease.bytes(),
+        }
     }
 
     /// Ends the stream; the same as dropping it.

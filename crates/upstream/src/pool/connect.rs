@@ -2,10 +2,11 @@
 
 use super::PoolFailure;
 use super::counted::{Cause, CountedConnection};
+use super::http::HttpUse;
 use super::secure::secure;
 use nuncio_base::address::Address;
 use nuncio_codec::ResetReason;
-use nuncio_net::{Socket, SocketOptions, Transport};
+use nuncio_net::{AlpnFallback, Socket, SocketOptions, Transport};
 use nuncio_worker::{Timer, Worker};
 use std::future::Future;
 use std::io;
@@ -28,16 +29,18 @@ pub(crate) struct Connected {
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Use {
-    Http1,
+    Http(HttpUse),
     Tcp,
 }
 
 impl Use {
-    /// The protocol offered where the configuration names none.
-    pub fn alpn(self) -> Option<&'static [u8]> {
+    /// The protocols offered where the configuration names none.
+    pub fn alpn(self) -> AlpnFallback {
         match self {
-            Self::Http1 => Some(b"http/1.1"),
-            Self::Tcp => None,
+            Self::Http(HttpUse::Http1) => &[b"http/1.1"],
+            Self::Http(HttpUse::Http2) => &[b"h2"],
+            Self::Http(HttpUse::Auto) => &[b"h2", b"http/1.1"],
+            Self::Tcp => &[],
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP/1 pool: one request at a time per connection.
+//! HTTP/1 connections of a pool: one request at a time on each.
 //!
 //! An idle connection is owned by its pool and watched by its keeper, the task that connected it;
 //! a leased one is owned and polled by its stream alone, while the keeper sleeps. Changing hands
@@ -7,43 +7,22 @@
 
 use super::PoolFailure;
 use super::client_stream::ClientStream;
-use super::connect::{Use, connect};
-use super::counted::{CountedConnection, MayConnect};
+use super::connect::Connected;
+use super::counted::CountedConnection;
+use super::http::{Granted, HttpPool};
 use super::http1_connection::Http1Connection;
-use super::waiting::{Waiter, Waiting};
-use crate::host::Host;
-use crate::local_cluster::ClusterCore;
-use crate::resource::{Priority, Resource};
+use crate::resource::Resource;
 use nuncio_worker::Timer;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-/// How many connections a single request may cause.
-const CONNECTS_AT_ONCE: usize = 3;
-
-/// A host's HTTP/1 connections on one worker, for one routing priority.
-pub(crate) struct Http1Pool {
-    core: Rc<ClusterCore>,
-    host: Arc<Host>,
-    priority: Priority,
-    waiting: Waiting<Leased>,
-    /// The last one was used last, and is used first.
-    idle: RefCell<Vec<Rc<Slot>>>,
-    /// How many of `idle` have ended.
-    ended_idle: Cell<usize>,
-    connecting: Cell<usize>,
-    live: Rc<Cell<u32>>,
-    draining: Cell<bool>,
-}
-
 /// Where a connection lies while nobody leases it.
-struct Slot {
-    idle: Cell<Option<Box<Http1Connection>>>,
+pub(super) struct Slot {
+    pub idle: Cell<Option<Box<Http1Connection>>>,
     /// Wakes the keeper.
     keeper: Waker,
     /// When the connection is too old for another request.
@@ -54,28 +33,14 @@ struct Slot {
 }
 
 /// A connection that changes hands.
-struct Leased {
-    connection: Box<Http1Connection>,
+pub(super) struct Leased {
+    pub connection: Box<Http1Connection>,
     slot: Rc<Slot>,
 }
 
-impl Http1Pool {
-    pub fn new(core: &Rc<ClusterCore>, host: &Arc<Host>, priority: Priority) -> Rc<Self> {
-        Rc::new(Self {
-            core: Rc::clone(core),
-            host: Arc::clone(host),
-            priority,
-            waiting: Waiting::new(core, host, priority),
-            idle: RefCell::default(),
-            ended_idle: Cell::new(0),
-            connecting: Cell::new(0),
-            live: Rc::default(),
-            draining: Cell::new(false),
-        })
-    }
-
+impl HttpPool {
     /// The idle connection that was used last.
-    fn take_idle(&self) -> Option<Leased> {
+    pub(super) fn take_idle(&self) -> Option<Leased> {
         let mut idle = self.idle.borrow_mut();
         while let Some(slot) = idle.pop() {
             match slot.idle.take() {
@@ -87,11 +52,11 @@ impl Http1Pool {
     }
 
     /// Gives a connection to whoever waits, or keeps it.
-    fn offer(self: &Rc<Self>, leased: Leased) {
-        let Some(mut leased) = self.waiting.serve(leased) else {
+    pub(super) fn offer(self: &Rc<Self>, leased: Leased) {
+        let Some(Granted::Http1(mut leased)) = self.waiting.serve(Granted::Http1(leased)) else {
             return;
         };
-        if self.draining.get() {
+        if self.is_draining() {
             return self.end(leased);
         }
         let slot = Rc::clone(&leased.slot);
@@ -105,7 +70,7 @@ impl Http1Pool {
     }
 
     /// Closes a connection, and sees to it that nobody waits for it.
-    fn end(self: &Rc<Self>, leased: Leased) {
+    pub(super) fn end(self: &Rc<Self>, leased: Leased) {
         let Leased { connection, slot } = leased;
         drop(connection);
         slot.ended.set(true);
@@ -124,38 +89,8 @@ impl Http1Pool {
         }
     }
 
-    /// Makes as many connections as streams wait, within the limits.
-    fn connect_as_needed(self: &Rc<Self>) {
-        for _ in 0..CONNECTS_AT_ONCE {
-            if self.waiting.len() <= self.connecting.get() {
-                return;
-            }
-            let (core, host) = (&self.core, &self.host);
-            let (may, counted) = CountedConnection::try_new(core, host, self.priority, &self.live);
-            let Some(counted) = counted else {
-                return;
-            };
-            core.stats.upstream_cx_http1_total().inc();
-            self.connecting.set(self.connecting.get() + 1);
-            core.worker.spawn(Rc::clone(self).connect(counted));
-            if may == MayConnect::OnlyThis {
-                return;
-            }
-        }
-    }
-
-    /// The life of a connection's task: connects, then keeps.
-    async fn connect(self: Rc<Self>, mut counted: CountedConnection) {
-        let result = connect(&mut counted, Use::Http1).await;
-        self.connecting.set(self.connecting.get() - 1);
-        let connected = match result {
-            Ok(connected) => connected,
-            Err(failure) => {
-                drop(counted);
-                self.waiting.fail_all(&failure);
-                return self.connect_as_needed();
-            }
-        };
+    /// The life of a connection's task from when it is connected: it keeps the connection.
+    pub(super) async fn keep(self: Rc<Self>, connected: Connected, counted: CountedConnection) {
         let connected_at = self.core.worker.now();
         let longest = self.core.spec().http.max_connection_duration;
         let keeper = std::future::poll_fn(|task| Poll::Ready(task.waker().clone())).await;
@@ -179,16 +114,11 @@ impl Http1Pool {
         .await;
     }
 
-    /// Closes what is idle; what is leased or still connecting is closed when it would become so.
-    pub fn drain(self: &Rc<Self>) {
-        self.draining.set(true);
-        while let Some(leased) = self.take_idle() {
-            self.end(leased);
-        }
-    }
-
     /// Counts a request on the connection, unless the circuit breaker is open.
-    fn attach(self: &Rc<Self>, mut leased: Leased) -> Result<ClientStream, PoolFailure> {
+    pub(super) fn attach_http1(
+        self: &Rc<Self>,
+        mut leased: Leased,
+    ) -> Result<ClientStream, PoolFailure> {
         let stats = &self.core.stats;
         if !self.core.try_take(self.priority, Resource::Requests) {
             stats.upstream_rq_active_overflow().inc();
@@ -209,7 +139,7 @@ impl Http1Pool {
 
 /// Watches one connection while it is idle, and ends with it.
 struct Keeper {
-    pool: Rc<Http1Pool>,
+    pool: Rc<HttpPool>,
     slot: Rc<Slot>,
     timer: Timer,
 }
@@ -273,7 +203,7 @@ impl Drop for Keeper {
 pub(super) struct Http1Lease {
     /// There until dropped.
     leased: Option<Leased>,
-    pool: Rc<Http1Pool>,
+    pool: Rc<HttpPool>,
 }
 
 const HELD: &str = "a lease holds its connection until it is dropped";
@@ -300,68 +230,6 @@ impl Drop for Http1Lease {
             } else {
                 pool.end(leased);
             }
-        }
-    }
-}
-
-/// A stream that was asked for. Poll it until it is ready, once; dropping it cancels.
-pub struct StreamRequest {
-    pool: Rc<Http1Pool>,
-    waiter: Option<Rc<Waiter<Leased>>>,
-}
-
-impl StreamRequest {
-    pub(crate) fn new(pool: Rc<Http1Pool>) -> Self {
-        Self { pool, waiter: None }
-    }
-
-    /// Ready with a stream as soon as there is a connection for it: at once where one is idle.
-    ///
-    /// # Errors
-    /// A circuit breaker is open, or no connection could be made.
-    pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<ClientStream, PoolFailure>> {
-        loop {
-            let leased = match &self.waiter {
-                Some(waiter) => match waiter.poll(task) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(answer) => {
-                        self.waiter = None;
-                        match answer {
-                            Ok(leased) => leased,
-                            Err(failure) => return Poll::Ready(Err(failure)),
-                        }
-                    }
-                },
-                None => match self.pool.take_idle() {
-                    Some(leased) => leased,
-                    None => match self.pool.waiting.join() {
-                        Ok(waiter) => {
-                            self.waiter = Some(waiter);
-                            self.pool.connect_as_needed();
-                            continue;
-                        }
-                        Err(failure) => return Poll::Ready(Err(failure)),
-                    },
-                },
-            };
-            let mut leased = leased;
-            // A peer may have closed since anybody looked.
-            if leased.connection.poll_idle(task).is_ready() {
-                self.pool.end(leased);
-                continue;
-            }
-            return Poll::Ready(self.pool.attach(leased));
-        }
-    }
-}
-
-impl Drop for StreamRequest {
-    fn drop(&mut self) {
-        if let Some(waiter) = self.waiter.take()
-            && !self.pool.waiting.cancel(&waiter)
-            && let Some(Ok(leased)) = waiter.untaken()
-        {
-            self.pool.offer(leased);
         }
     }
 }

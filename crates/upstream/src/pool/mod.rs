@@ -3,23 +3,28 @@
 mod client_stream;
 mod connect;
 mod counted;
-pub(crate) mod http1;
+pub(crate) mod http;
+mod http1;
 mod http1_connection;
 mod http1_head;
+mod http2;
+mod http2_connection;
+mod http2_driver;
+mod http2_stream;
 mod secure;
 pub(crate) mod tcp;
 mod tcp_stream;
 mod waiting;
 
 pub use client_stream::{ClientStream, ClientStreamInfo};
-pub use http1::StreamRequest;
+pub use http::StreamRequest;
 pub use tcp::{TcpConnection, TcpRequest};
 pub use tcp_stream::TcpStream;
 
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;
 use crate::resource::Priority;
-use http1::Http1Pool;
+use http::{HttpPool, HttpUse};
 use nuncio_codec::ResetReason;
 use std::collections::HashMap;
 use std::fmt;
@@ -63,21 +68,23 @@ impl fmt::Display for PoolFailure {
 /// The pools of one cluster on one worker.
 #[derive(Default)]
 pub(crate) struct Pools {
-    http1: ByHost<Rc<Http1Pool>>,
+    /// By what they speak.
+    http: [ByHost<Rc<HttpPool>>; HttpUse::ALL.len()],
     tcp: ByHost<Rc<TcpPool>>,
 }
 
 type ByHost<T> = HashMap<(u64, Priority), T, BuildHasherDefault<IdHasher>>;
 
 impl Pools {
-    pub fn http1(
+    pub fn http(
         &mut self,
         core: &Rc<ClusterCore>,
         host: &Arc<Host>,
         priority: Priority,
-    ) -> Rc<Http1Pool> {
-        let pool = self.http1.entry((host.id(), priority));
-        Rc::clone(pool.or_insert_with(|| Http1Pool::new(core, host, priority)))
+        speaks: HttpUse,
+    ) -> Rc<HttpPool> {
+        let pool = self.http[speaks as usize].entry((host.id(), priority));
+        Rc::clone(pool.or_insert_with(|| HttpPool::new(core, host, priority, speaks)))
     }
 
     pub fn tcp(
@@ -93,15 +100,17 @@ impl Pools {
     /// Lets go of a host's pools: what is idle is closed, what is in use when it is given back.
     pub fn drain(&mut self, host: u64) {
         for priority in Priority::ALL {
-            if let Some(pool) = self.http1.remove(&(host, priority)) {
-                pool.drain();
+            for pools in &mut self.http {
+                if let Some(pool) = pools.remove(&(host, priority)) {
+                    pool.drain();
+                }
             }
             self.tcp.remove(&(host, priority));
         }
     }
 
     pub fn drain_all(&mut self) {
-        for (_, pool) in self.http1.drain() {
+        for (_, pool) in self.http.iter_mut().flat_map(HashMap::drain) {
             pool.drain();
         }
         self.tcp.clear();

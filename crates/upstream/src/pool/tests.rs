@@ -1,5 +1,7 @@
 //! Pools against real sockets on loopback, on a main worker.
 
+mod http2;
+
 use crate::cluster::{ClusterInfo, ClusterSpec};
 use crate::host::{Host, HostSpec};
 use crate::host_set::HostSet;
@@ -85,7 +87,9 @@ impl Fixture {
     }
 
     async fn stream(&self) -> Result<ClientStream, PoolFailure> {
-        let mut request = self.cluster.http_stream(&self.host, Priority::Default);
+        let mut request = self
+            .cluster
+            .http_stream(&self.host, Priority::Default, None);
         poll_fn(|task| request.poll(task)).await
     }
 
@@ -594,7 +598,7 @@ fn a_cancelled_request_leaves_its_connection_to_others() {
         serve,
         |_| {},
         |f| async move {
-            let mut request = f.cluster.http_stream(&f.host, Priority::High);
+            let mut request = f.cluster.http_stream(&f.host, Priority::High, None);
             poll_fn(|task| {
                 assert!(request.poll(task).is_pending());
                 std::task::Poll::Ready(())
@@ -607,7 +611,7 @@ fn a_cancelled_request_leaves_its_connection_to_others() {
                 ("upstream_cx_active", 1),
                 ("upstream_rq_pending_active", 0),
             ]);
-            let mut request = f.cluster.http_stream(&f.host, Priority::High);
+            let mut request = f.cluster.http_stream(&f.host, Priority::High, None);
             assert!(poll_fn(|task| request.poll(task)).await.is_ok());
             f.check(&[("upstream_cx_total", 1)]);
         },

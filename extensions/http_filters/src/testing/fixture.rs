@@ -317,6 +317,7 @@ impl Script {
         let config = Rc::new(StreamConfig {
             buffer_limit: 1 << 20,
             stats: None,
+            local_reply: None,
         });
         let mut stream = FilterStream::new(&chain, &config, info);
         stream.state.route.begin(Held::from(table), 0);

@@ -4,13 +4,17 @@
 #![allow(deprecated)]
 
 use super::client_cert::config::forward_client_cert;
-use nuncio_config::{access_log, client_address, duration, h1, h2, http_filters, route_source};
+use nuncio_config::local_reply::local_reply_config;
+use nuncio_config::{
+    access_log, client_address, duration, early_header_mutation, h1, h2, http_filters, route_source,
+};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
 use nuncio_http::conn_manager::{
     CodecType, EscapedSlashes, ForwardProto, HcmLocal, HcmSpec, HttpConnectionManager as Manager,
-    ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent, XffSettings,
+    ManagerStats, ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent,
+    XffSettings,
 };
 use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
@@ -56,9 +60,6 @@ impl NetworkFilterExtension for HttpConnectionManager {
         cx: &mut ParseCx,
     ) -> Parsed<Spec> {
         let refused = refuse_not_built(cx, &proto);
-        let scope = cx.env().store.scope(&format!("http.{}", proto.stat_prefix));
-        let listener_scope = cx.env().store.scope(&listener.listener_stat_prefix);
-        let listener_scope = listener_scope.scope(&format!("http.{}", proto.stat_prefix));
         let filter_cx = HttpFilterCx {
             stat_prefix: format!("http.{}.", proto.stat_prefix),
             upstream: false,
@@ -76,7 +77,10 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let original_ip = client_address::original_ip(cx, &proto);
         let user_agent = user_agent(cx, &proto);
         let proxy_status = proxy_status(cx, &proto);
-        let access_logs = access_log::access_logs(cx, "access_log", proto.access_log.clone());
+        let logs = access_log::of_manager(cx, &proto);
+        let early_mutations = early_header_mutation::mutations(cx, &proto);
+        let local_reply = proto.local_reply_config.clone();
+        let local_reply = cx.optional("local_reply_config", local_reply, local_reply_config);
         refused?;
         let common = proto.common_http_protocol_options.unwrap_or_default();
         Ok(Spec(Arc::new(HcmSpec {
@@ -85,7 +89,9 @@ impl NetworkFilterExtension for HttpConnectionManager {
             h2: Arc::new(h2?),
             chain: chain?,
             routes: routes?,
-            access_logs: access_logs?,
+            logs: logs?,
+            early_mutations: early_mutations?,
+            local_reply: local_reply?.map(Arc::new),
             server_name: or_default(&proto.server_name, "envoy"),
             server_header: server_header(&proto),
             via: proto.via.clone(),
@@ -114,13 +120,22 @@ impl NetworkFilterExtension for HttpConnectionManager {
                 .max_requests_per_connection
                 .map_or(0, |value| u64::from(value.value)),
             buffer_limit: listener.buffer_limit,
-            stats: scope.group(),
-            tracing_stats: Some(scope.scope("tracing").group()),
-            h1_stats: cx.env().store.scope("http1").group(),
-            h2_stats: cx.env().store.scope("http2"),
-            listener_stats: listener_scope.group(),
+            stats: stats(cx, &proto, &listener.listener_stat_prefix),
             stat_prefix: proto.stat_prefix,
         })))
+    }
+}
+
+fn stats(cx: &ParseCx, proto: &proto::HttpConnectionManager, listener: &str) -> ManagerStats {
+    let store = &cx.env().store;
+    let name = format!("http.{}", proto.stat_prefix);
+    let scope = store.scope(&name);
+    ManagerStats {
+        http: scope.group(),
+        tracing: Some(scope.scope("tracing").group()),
+        http1: store.scope("http1").group(),
+        http2: store.scope("http2"),
+        listener: store.scope(listener).scope(&name).group(),
     }
 }
 
@@ -142,19 +157,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
         ),
         ("drain_timeout_jitter", proto.drain_timeout_jitter.is_some()),
         (
-            "access_log_flush_interval",
-            proto.access_log_flush_interval.is_some(),
-        ),
-        (
-            "flush_access_log_on_new_request",
-            proto.flush_access_log_on_new_request,
-        ),
-        ("access_log_options", proto.access_log_options.is_some()),
-        (
-            "early_header_mutation_extensions",
-            !proto.early_header_mutation_extensions.is_empty(),
-        ),
-        (
             "forward_client_cert_matcher",
             proto.forward_client_cert_matcher.is_some(),
         ),
@@ -162,7 +164,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
             "represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
             proto.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
         ),
-        ("local_reply_config", proto.local_reply_config.is_some()),
         (
             "path_normalization_options",
             proto.path_normalization_options.is_some(),

@@ -1,5 +1,6 @@
 //! TLS errors in the words of BoringSSL, which Envoy's logs and details print.
 
+use super::server::first_flight::FirstFlightError;
 use super::validation::VerifyError;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
@@ -7,18 +8,21 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerInco
 const LIBRARY: u32 = 16 << 24;
 
 /// BoringSSL's numbers of what fails most.
-const REASONS: [(u32, &str); 14] = [
+const REASONS: [(u32, &str); 17] = [
     (123, "BAD_SIGNATURE"),
     (125, "CERTIFICATE_VERIFY_FAILED"),
     (137, "DECODE_ERROR"),
     (139, "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
+    (146, "ENCRYPTED_LENGTH_TOO_LONG"),
     (156, "HTTP_REQUEST"),
+    (155, "HTTPS_PROXY_REQUEST"),
     (158, "INVALID_ALPN_PROTOCOL"),
     (184, "NO_SHARED_CIPHER"),
     (192, "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     (223, "UNEXPECTED_MESSAGE"),
     (225, "UNEXPECTED_RECORD"),
     (240, "UNSUPPORTED_PROTOCOL"),
+    (243, "WRONG_CURVE"),
     (247, "WRONG_VERSION_NUMBER"),
     (253, "NO_COMMON_SIGNATURE_ALGORITHMS"),
     (266, "NO_SHARED_GROUP"),
@@ -51,6 +55,14 @@ pub fn transport_failure(error: &Error) -> String {
     )
 }
 
+/// The alert record for a peer whose first bytes begin no TLS connection, if it is told.
+pub fn first_flight_alert(error: &Error) -> Option<[u8; 7]> {
+    match error {
+        Error::Other(other) => other.0.downcast_ref::<FirstFlightError>()?.alert(),
+        _ => None,
+    }
+}
+
 fn text(reason: u32, name: &str, detail: Option<&str>) -> String {
     let (code, colon) = (LIBRARY + reason, if detail.is_some() { ":" } else { "" });
     let detail = detail.unwrap_or_default();
@@ -74,6 +86,10 @@ fn reason(error: &Error) -> &'static str {
         ) => "WRONG_VERSION_NUMBER",
         Error::InvalidMessage(_) => "DECODE_ERROR",
         Error::NoApplicationProtocol => "INVALID_ALPN_PROTOCOL",
+        Error::Other(other) => {
+            let first = other.0.downcast_ref::<FirstFlightError>();
+            first.map_or("INTERNAL_ERROR", |error| error.reason())
+        }
         _ => "INTERNAL_ERROR",
     }
 }
@@ -81,9 +97,10 @@ fn reason(error: &Error) -> &'static str {
 fn incompatible(why: &PeerIncompatible) -> &'static str {
     match why {
         PeerIncompatible::NoCipherSuitesInCommon => "NO_SHARED_CIPHER",
-        PeerIncompatible::NoKxGroupsInCommon
-        | PeerIncompatible::NamedGroupsExtensionRequired
-        | PeerIncompatible::NoEcPointFormatsInCommon => "NO_SHARED_GROUP",
+        PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NoEcPointFormatsInCommon => {
+            "NO_SHARED_GROUP"
+        }
+        PeerIncompatible::NamedGroupsExtensionRequired => "WRONG_CURVE",
         PeerIncompatible::NoSignatureSchemesInCommon
         | PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon => {
             "NO_COMMON_SIGNATURE_ALGORITHMS"

@@ -9,6 +9,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 
+/// What stands for a secret in stats. Envoy adds a hash to the name of those without a name, which
+/// is that of the empty text.
+pub fn stat_name(name: &str, unnamed: &str) -> String {
+    match name {
+        "" => format!("{unnamed}_e3b0c442"),
+        name => name.to_owned(),
+    }
+}
+
 /// A certificate of our own with its key.
 pub struct Identity {
     /// For handshakes.
@@ -19,35 +28,48 @@ pub struct Identity {
     pub names: Vec<String>,
     /// What stands for it in stats.
     pub stat_name: String,
+    /// Where the chain came from.
+    pub path: String,
+}
+
+/// A PEM text, and where it came from.
+pub struct PemSource {
+    /// The text.
+    pub pem: Vec<u8>,
+    /// The file's path, if it is from a file.
+    pub path: String,
 }
 
 impl Identity {
-    /// A chain and its key, both PEM; `path` is where the chain came from, if from a file.
+    /// A chain and its key; `name` is the secret's, empty where it is none.
     ///
     /// # Errors
     /// In Envoy's words where it has them.
-    pub fn new(chain: &[u8], key: &[u8], path: &str) -> Result<Self, String> {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+    pub fn new(chain: &PemSource, key: &PemSource, name: &str) -> Result<Self, String> {
+        let (path, key_path) = (&chain.path, &key.path);
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain.pem).collect();
         let certificates = certificates.ok().filter(|chain| !chain.is_empty());
         let Some(certificates) = certificates else {
             return Err(format!("Failed to load certificate chain from {path}"));
         };
-        let no_key = || format!("Failed to load private key from {path}");
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| no_key())?;
+        let no_key = || format!("Failed to load private key from {key_path}");
+        let key = PrivateKeyDer::from_pem_slice(&key.pem).map_err(|_| no_key())?;
         let info = certificate::read(&certificates[0])
             .ok_or_else(|| format!("Failed to load certificate chain from {path}"))?;
         let names = certificate::server_names(&certificates[0]);
         let provider = aws_lc_rs::default_provider();
         let key =
             CertifiedKey::from_der(certificates, key, &provider).map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => {
-                    format!("Failed to load private key from {path}, Cause: KEY_VALUES_MISMATCH")
-                }
+                rustls::Error::InconsistentKeys(_) => format!(
+                    "Failed to load private key from {key_path}, Cause: error:0b000074:X.509 \
+                     certificate routines:OPENSSL_internal:KEY_VALUES_MISMATCH"
+                ),
                 _ => no_key(),
             })?;
         Ok(Self {
             key: Arc::new(key),
-            stat_name: "unnamed_cert_e3b0c442".to_owned(),
+            stat_name: stat_name(name, "unnamed_cert"),
+            path: path.clone(),
             info: Arc::new(info),
             names,
         })

@@ -77,19 +77,25 @@ pub fn group_name(group: NamedGroup) -> &'static str {
     }
 }
 
-/// A signature scheme's name.
-pub fn scheme_name(scheme: SignatureScheme) -> &'static str {
-    match scheme {
-        SignatureScheme::ECDSA_NISTP256_SHA256 => "ecdsa_secp256r1_sha256",
-        SignatureScheme::ECDSA_NISTP384_SHA384 => "ecdsa_secp384r1_sha384",
-        SignatureScheme::ECDSA_NISTP521_SHA512 => "ecdsa_secp521r1_sha512",
-        SignatureScheme::ED25519 => "ed25519",
-        SignatureScheme::RSA_PKCS1_SHA256 => "rsa_pkcs1_sha256",
-        SignatureScheme::RSA_PKCS1_SHA384 => "rsa_pkcs1_sha384",
-        SignatureScheme::RSA_PKCS1_SHA512 => "rsa_pkcs1_sha512",
-        SignatureScheme::RSA_PSS_SHA256 => "rsa_pss_rsae_sha256",
-        SignatureScheme::RSA_PSS_SHA384 => "rsa_pss_rsae_sha384",
-        SignatureScheme::RSA_PSS_SHA512 => "rsa_pss_rsae_sha512",
-        _ => "unknown",
-    }
-}
+/// Signature schemes and their names.
+pub const SCHEMES: [(SignatureScheme, &str); 10] = [
+    (
+        SignatureScheme::ECDSA_NISTP256_SHA256,
+        "ecdsa_secp256r1_sha256",
+    ),
+    (
+        SignatureScheme::ECDSA_NISTP384_SHA384,
+        "ecdsa_secp384r1_sha384",
+    ),
+    (
+        SignatureScheme::ECDSA_NISTP521_SHA512,
+        "ecdsa_secp521r1_sha512",
+    ),
+    (SignatureScheme::ED25519, "ed25519"),
+    (SignatureScheme::RSA_PKCS1_SHA256, "rsa_pkcs1_sha256"),
+    (SignatureScheme::RSA_PKCS1_SHA384, "rsa_pkcs1_sha384"),
+    (SignatureScheme::RSA_PKCS1_SHA512, "rsa_pkcs1_sha512"),
+    (SignatureScheme::RSA_PSS_SHA256, "rsa_pss_rsae_sha256"),
+    (SignatureScheme::RSA_PSS_SHA384, "rsa_pss_rsae_sha384"),
+    (SignatureScheme::RSA_PSS_SHA512, "rsa_pss_rsae_sha512"),
+];

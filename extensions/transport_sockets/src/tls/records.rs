@@ -208,6 +208,11 @@ impl<S: Session> Records<S> {
         });
     }
 
+    /// Whether the peer has said that it sends no more.
+    pub fn is_peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
     /// Whether [`close_notify`](Self::close_notify) was called.
     pub fn is_notified(&self) -> bool {
         self.notified

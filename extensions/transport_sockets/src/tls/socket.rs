@@ -1,6 +1,6 @@
 //! A socket with TLS over it.
 
-use super::error::transport_failure;
+use super::error::{first_flight_alert, transport_failure};
 use super::records::{Progress, Records};
 use super::scratch::Scratch;
 use super::session::Session;
@@ -24,8 +24,8 @@ pub trait Handshaker<S> {
     fn begin(&self, first: &[u8]) -> Result<Option<S>, Error>;
     /// The handshake is over.
     fn finished(&self, session: &S) -> TlsInfo;
-    /// The handshake failed.
-    fn failed(&self, error: &Error);
+    /// The handshake failed; what is known of the peer, if logs tell it.
+    fn failed(&self, session: Option<&S>, error: &Error) -> Option<TlsInfo>;
 }
 
 /// A socket with TLS over it.
@@ -78,14 +78,26 @@ impl<S: Session> TlsSocket<S> {
                         return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
                     }
                 }
-                Err(error) => return Poll::Ready(Err(self.fail(&error))),
+                Err(error) => {
+                    let failure = self.fail(&error);
+                    if let Some(alert) = first_flight_alert(&error) {
+                        let task = &mut Context::from_waker(Waker::noop());
+                        // The connection ends anyhow.
+                        let _ = self.socket.poll_write(task, &mut alert.to_vec().into());
+                    }
+                    return Poll::Ready(Err(failure));
+                }
             }
         }
         Poll::Ready(Ok(()))
     }
 
     fn fail(&mut self, error: &Error) -> io::Error {
-        self.handshaker.failed(error);
+        let session = match &self.state {
+            State::Running(records) => Some(records.session()),
+            _ => None,
+        };
+        self.info = self.handshaker.failed(session, error).map(Arc::new);
         self.failure = Some(transport_failure(error).into());
         io::ErrorKind::InvalidData.into()
     }
@@ -150,10 +162,18 @@ impl<S: Session> TlsSocket<S> {
         }
     }
 
+    /// Notes that the handshake is over, if it is.
     fn finish(&mut self) {
-        if let State::Running(records) = &self.state {
+        if let State::Running(records) = &self.state
+            && !records.session().common().is_handshaking()
+        {
             self.info = Some(Arc::new(self.handshaker.finished(records.session())));
         }
+    }
+
+    /// Whether the peer has said that it sends no more.
+    fn is_peer_closed(&self) -> bool {
+        matches!(&self.state, State::Running(records) if records.is_peer_closed())
     }
 }
 
@@ -162,16 +182,16 @@ impl<S: Session> TransportSocket for TlsSocket<S> {
         ready!(self.poll_begin(task))?;
         let mut progress = self.go_on()?;
         loop {
-            match progress {
-                Progress::Open if self.info.is_none() => self.finish(),
-                Progress::PeerClosed => {
-                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-                }
-                Progress::Open | Progress::Handshaking => {}
+            if progress != Progress::Handshaking && self.info.is_none() {
+                self.finish();
             }
             ready!(self.poll_flush(task))?;
-            if progress == Progress::Open {
+            if self.info.is_some() {
+                // Whoever leaves at once has still shaken hands.
                 return Poll::Ready(Ok(()));
+            }
+            if progress == Progress::PeerClosed {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             let mut early = std::mem::take(&mut self.early);
             let received = self.poll_receive(task, &mut early);
@@ -195,6 +215,9 @@ impl<S: Session> TransportSocket for TlsSocket<S> {
         }
         let before = block.len();
         loop {
+            if self.is_peer_closed() {
+                return Poll::Ready(Ok(0));
+            }
             let received = ready!(self.poll_receive(task, block))?;
             // What the peer is owed beside data: an answer to its key update. It goes with the
             // next write where it can't go now.

@@ -1,11 +1,14 @@
 //! The stats of a TLS context (`ssl.*`, Envoy's "TLS statistics").
 
-use nuncio_stats::{Group, Scope, SharedCounter, stat_group};
-use rustls::{CertificateError, CommonState, Error, HandshakeKind};
+use nuncio_base::time::since_epoch;
+use nuncio_stats::{Group, Scope, SharedCounter, SharedGauge, stat_group};
+use rustls::{CertificateError, CommonState, Error, HandshakeKind, SignatureScheme};
 use std::cell::RefCell;
+use std::sync::OnceLock;
 
-use super::names::{cipher_name, group_name, version_name};
-use super::validation::{Check, VerifyError};
+use super::identity::Identity;
+use super::names::{SCHEMES, cipher_name, group_name, version_name};
+use super::validation::{Check, Validation, VerifyError};
 
 stat_group! {
     /// `ssl.*`
@@ -42,6 +45,9 @@ stat_group! {
 pub struct ContextStats {
     scope: Scope,
     ssl: Group<SslStats>,
+    /// What peers signed with, each made when it is counted first.
+    schemes: [OnceLock<SharedCounter>; SCHEMES.len()],
+    expirations: Vec<SharedGauge>,
     _factory: Group<SocketFactoryStats>,
 }
 
@@ -52,20 +58,39 @@ impl ContextStats {
         let factory = format!("{factory}_ssl_socket_factory");
         Self {
             ssl: ssl.group(),
+            schemes: Default::default(),
+            expirations: Vec::new(),
             _factory: scope.scope(&factory).group(),
             scope: ssl,
         }
     }
 
-    /// When a certificate expires.
-    pub fn expiration(&self, name: &str, seconds: u64) {
-        let name = format!("certificate.{name}.expiration_unix_time_seconds");
-        self.scope.gauge(&name).set(seconds);
+    /// Tells when a context's certificates expire, in seconds of Unix time.
+    pub fn set_expirations(&mut self, identities: &[Identity], validation: &Validation) {
+        let own = identities.iter();
+        let own = own.map(|own| {
+            (
+                own.stat_name.as_str(),
+                since_epoch(own.info.expires).as_secs(),
+            )
+        });
+        let gauges = own.chain(validation.expiration()).map(|(name, seconds)| {
+            let name = format!("certificate.{name}.expiration_unix_time_seconds");
+            let gauge = self.scope.gauge(&name);
+            gauge.set(seconds);
+            gauge
+        });
+        self.expirations = gauges.collect();
     }
 
     /// Counts what a peer signed with.
-    pub fn count_scheme(&self, scheme: &'static str) {
-        self.scope.counter(&format!("sigalgs.{scheme}")).inc();
+    pub fn count_scheme(&self, scheme: SignatureScheme) {
+        let Some(at) = SCHEMES.iter().position(|(known, _)| *known == scheme) else {
+            return;
+        };
+        let (_, name) = SCHEMES[at];
+        let counter = || self.scope.counter(&format!("sigalgs.{name}"));
+        self.schemes[at].get_or_init(counter).inc();
     }
 
     /// One worker's.
@@ -131,17 +156,19 @@ impl LocalStats {
         match error {
             Error::NoCertificatesPresented => self.ssl.fail_verify_no_cert().inc(),
             Error::InvalidCertificate(CertificateError::Other(other)) => {
-                match other
-                    .0
-                    .downcast_ref::<VerifyError>()
-                    .map(VerifyError::check)
-                {
-                    Some(Check::Pins) => self.ssl.fail_verify_cert_hash().inc(),
-                    Some(Check::SubjectAltNames) => self.ssl.fail_verify_san().inc(),
-                    Some(Check::Chain) | None => self.ssl.fail_verify_error().inc(),
-                }
+                let known = other.0.downcast_ref::<VerifyError>();
+                self.count_refused(known.map_or(Check::Chain, VerifyError::check));
             }
             _ => self.ssl.connection_error().inc(),
+        }
+    }
+
+    /// Counts a certificate that failed a check, even if its owner was let in all the same.
+    pub fn count_refused(&self, check: Check) {
+        match check {
+            Check::Pins => self.ssl.fail_verify_cert_hash().inc(),
+            Check::SubjectAltNames => self.ssl.fail_verify_san().inc(),
+            Check::Chain => self.ssl.fail_verify_error().inc(),
         }
     }
 

@@ -74,6 +74,11 @@ impl Encoder {
             let place = self.table.find_name(known, name)?;
             Some(place + statics + 1)
         });
+        let indexing = match (indexing, named) {
+            // Once, for the sake of its name, which is longer than any number.
+            (Indexing::Not, None) if self.fits(name, value) => Indexing::Added,
+            (indexing, _) => indexing,
+        };
         let (prefix, pattern) = match indexing {
             Indexing::Added => (6, 0x40),
             Indexing::Not => (4, 0),
@@ -87,6 +92,11 @@ impl Encoder {
         if indexing == Indexing::Added {
             self.table.add(known, name, value, hash);
         }
+    }
+
+    /// Whether a field leaves room for others in the table.
+    fn fits(&self, name: &[u8], value: &[u8]) -> bool {
+        name.len() + value.len() + OVERHEAD <= self.table.max_size() / 2
     }
 
     fn indexing(&self, known: Option<Known>, name: &[u8], value: &[u8]) -> Indexing {
@@ -103,11 +113,10 @@ impl Encoder {
                 | names::LAST_MODIFIED
                 | names::LOCATION
                 | names::SET_COOKIE
-                | names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS
                 | names::X_ENVOY_UPSTREAM_SERVICE_TIME
                 | names::X_REQUEST_ID,
             ) => Indexing::Not,
-            _ if name.len() + value.len() + OVERHEAD > self.table.max_size() / 2 => Indexing::Not,
+            _ if !self.fits(name, value) => Indexing::Not,
             _ => Indexing::Added,
         }
     }

@@ -1,5 +1,6 @@
 //! The codec, driven by frames: what is received, what comes of it, what is sent.
 
+mod client;
 mod frames;
 mod messages;
 mod sending;
@@ -118,39 +119,44 @@ impl Server {
         let mut out = Buffer::new();
         self.codec.take_output(&mut out, usize::MAX);
         let bytes = out.to_bytes();
-        let mut rest = &bytes[..];
-        let mut lines = Vec::new();
-        while let Some(header) = FrameHeader::parse(rest) {
-            let payload = &rest[HEADER_LEN..HEADER_LEN + header.len];
-            lines.push(self.line(&header, payload));
-            rest = &rest[HEADER_LEN + header.len..];
-        }
-        assert!(rest.is_empty());
-        lines.join("\n")
+        lines(&bytes, &mut self.decoder)
     }
+}
 
-    fn line(&mut self, header: &FrameHeader, payload: &[u8]) -> String {
-        let id = header.stream;
-        let number = |at: usize| {
-            let bytes = payload[at..at + 4].try_into().unwrap();
-            u32::from_be_bytes(bytes)
-        };
-        let end = if header.flags & 1 == 1 { " end" } else { "" };
-        match header.kind {
-            kind::DATA if payload.len() > 32 => format!("{id} DATA {} bytes{end}", payload.len()),
-            kind::DATA => format!("{id} DATA {}{end}", payload.escape_ascii()),
-            kind::HEADERS => {
-                let mut map = Listed::default();
-                self.decoder.decode(payload, &mut map).unwrap();
-                format!("{id} HEADERS {}{end}", map.0)
-            }
-            kind::RST_STREAM => format!("{id} RST {}", number(0)),
-            kind::GOAWAY => format!("GOAWAY {} {}", number(0), number(4)),
-            kind::WINDOW_UPDATE => format!("{id} WINDOW {}", number(0)),
-            kind::PING => format!("PING {}", header.flags),
-            kind::SETTINGS => format!("SETTINGS {} {}", header.flags, payload.len() / 6),
-            other => format!("{id} kind {other}"),
+/// Frames that were sent, one a line.
+fn lines(bytes: &[u8], decoder: &mut Decoder) -> String {
+    let mut rest = bytes;
+    let mut lines = Vec::new();
+    while let Some(header) = FrameHeader::parse(rest) {
+        let payload = &rest[HEADER_LEN..HEADER_LEN + header.len];
+        lines.push(line(decoder, &header, payload));
+        rest = &rest[HEADER_LEN + header.len..];
+    }
+    assert!(rest.is_empty());
+    lines.join("\n")
+}
+
+fn line(decoder: &mut Decoder, header: &FrameHeader, payload: &[u8]) -> String {
+    let id = header.stream;
+    let number = |at: usize| {
+        let bytes = payload[at..at + 4].try_into().unwrap();
+        u32::from_be_bytes(bytes)
+    };
+    let end = if header.flags & 1 == 1 { " end" } else { "" };
+    match header.kind {
+        kind::DATA if payload.len() > 32 => format!("{id} DATA {} bytes{end}", payload.len()),
+        kind::DATA => format!("{id} DATA {}{end}", payload.escape_ascii()),
+        kind::HEADERS => {
+            let mut map = Listed::default();
+            decoder.decode(payload, &mut map).unwrap();
+            format!("{id} HEADERS {}{end}", map.0)
         }
+        kind::RST_STREAM => format!("{id} RST {}", number(0)),
+        kind::GOAWAY => format!("GOAWAY {} {}", number(0), number(4)),
+        kind::WINDOW_UPDATE => format!("{id} WINDOW {}", number(0)),
+        kind::PING => format!("PING {}", header.flags),
+        kind::SETTINGS => format!("SETTINGS {} {}", header.flags, payload.len() / 6),
+        other => format!("{id} kind {other}"),
     }
 }
 

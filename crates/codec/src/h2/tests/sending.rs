@@ -170,6 +170,7 @@ fn any_bytes() {
             input.extend(part);
         }
         fuzz::check_server(&input);
+        fuzz::check_client(&input);
         let mut blocks = vec![byte()];
         blocks.extend((0..byte()).map(|_| byte()));
         fuzz::check_hpack(&blocks);

@@ -82,6 +82,7 @@ fn client_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ClientSpec> {
             params: params?,
             identities: common.identities,
             alpn: common.alpn,
+            certificates: common.certificates,
             validation: Arc::new(common.validation),
             sni: name,
             auto_host_sni,

@@ -1,20 +1,23 @@
 //! A client context: made on main, localized once per worker.
 
-use crate::tls::facts::tls_info;
+use crate::tls::facts::{failed_check, tls_info};
 use crate::tls::identity::Identity;
 use crate::tls::params::TlsParams;
 use crate::tls::socket::{Handshaker, TlsSocket};
 use crate::tls::stats::{ContextStats, LocalStats};
 use crate::tls::validation::{PeerSide, Validation, Verifier};
 use nuncio_base::address::Address;
+use nuncio_config::certificates::ContextCertificates;
 use nuncio_net::{
-    LocalUpstreamSocketFactory, Socket, Transport, UpstreamConnection, UpstreamSocketFactory,
+    AlpnFallback, LocalUpstreamSocketFactory, Socket, Transport, UpstreamConnection,
+    UpstreamSocketFactory,
 };
 use nuncio_stream_info::TlsInfo;
 use nuncio_worker::Worker;
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, Error};
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +30,8 @@ pub struct ClientSpec {
     pub identities: Arc<[Identity]>,
     /// Application protocols, in order of preference.
     pub alpn: Vec<Vec<u8>>,
+    /// For the admin, for as long as the context is in use.
+    pub certificates: Arc<ContextCertificates>,
     /// What servers' certificates are held against.
     pub validation: Arc<Validation>,
     /// The name that is asked for.
@@ -51,7 +56,8 @@ impl ClientContext {
     ///
     /// # Errors
     /// What rustls has against the parameters.
-    pub fn new(spec: ClientSpec, stats: ContextStats) -> Result<Self, Error> {
+    pub fn new(spec: ClientSpec, mut stats: ContextStats) -> Result<Self, Error> {
+        stats.set_expirations(&spec.identities, &spec.validation);
         let stats = Arc::new(stats);
         let provider = spec.params.provider();
         let verifier = Verifier {
@@ -94,16 +100,9 @@ impl UpstreamSocketFactory for ClientSocketFactory {
         };
         let mut unnamed = named.clone();
         unnamed.enable_sni = false;
-        let with_fallback = |config: &ClientConfig| {
-            let mut config = config.clone();
-            if config.alpn_protocols.is_empty() {
-                config.alpn_protocols = vec![HTTP1.to_vec()];
-            }
-            Arc::new(config)
-        };
         Rc::new(LocalClientSocketFactory {
-            http1: [with_fallback(&unnamed), with_fallback(&named)],
-            other: [Arc::new(unnamed), Arc::new(named)],
+            without: [unnamed, named],
+            by_fallback: RefCell::default(),
             worker: Rc::clone(worker),
             stats: Rc::new(self.0.stats.local()),
             context: Arc::clone(&self.0),
@@ -111,16 +110,38 @@ impl UpstreamSocketFactory for ClientSocketFactory {
     }
 }
 
-/// What is offered by pools of HTTP/1 where the configuration offers nothing.
-const HTTP1: &[u8] = b"http/1.1";
+/// A configuration without SNI, and one with it.
+type Pair<T> = [T; 2];
 
-/// A client context on one worker: a configuration without SNI, and one with it, for each use.
+/// A client context on one worker.
 struct LocalClientSocketFactory {
-    http1: [Arc<ClientConfig>; 2],
-    other: [Arc<ClientConfig>; 2],
+    /// What is offered is what the configuration says.
+    without: Pair<ClientConfig>,
+    /// By what pools offer where the configuration offers nothing, made with the first connection;
+    /// there are as many as kinds of pools.
+    by_fallback: RefCell<Vec<(AlpnFallback, Pair<Arc<ClientConfig>>)>>,
     worker: Rc<Worker>,
     stats: Rc<LocalStats>,
     context: Arc<ClientContext>,
+}
+
+impl LocalClientSocketFactory {
+    fn config(&self, fallback: AlpnFallback, is_named: bool) -> Arc<ClientConfig> {
+        let mut configs = self.by_fallback.borrow_mut();
+        let at = configs.iter().position(|(of, _)| *of == fallback);
+        let at = at.unwrap_or_else(|| {
+            let with_fallback = |config: &ClientConfig| {
+                let mut config = config.clone();
+                if config.alpn_protocols.is_empty() {
+                    config.alpn_protocols = fallback.iter().map(|name| name.to_vec()).collect();
+                }
+                Arc::new(config)
+            };
+            configs.push((fallback, self.without.each_ref().map(with_fallback)));
+            configs.len() - 1
+        });
+        Arc::clone(&configs[at].1[usize::from(is_named)])
+    }
 }
 
 impl LocalUpstreamSocketFactory for LocalClientSocketFactory {
@@ -130,10 +151,6 @@ impl LocalUpstreamSocketFactory for LocalClientSocketFactory {
             Some(connection.host_name).filter(|name| spec.auto_host_sni && !name.is_empty());
         let of_host = of_host.and_then(|name| ServerName::try_from(name.to_owned()).ok());
         let name = of_host.or_else(|| spec.sni.clone());
-        let configs = match connection.alpn_fallback {
-            Some(HTTP1) => &self.http1,
-            _ => &self.other,
-        };
         // rustls keeps sessions by name, and wants one even if it isn't sent.
         let unsent = || {
             let address = socket.peer_address().as_ref().and_then(Address::ip_only);
@@ -141,7 +158,7 @@ impl LocalUpstreamSocketFactory for LocalClientSocketFactory {
             ServerName::IpAddress(ip.into())
         };
         let handshaker = Rc::new(ClientHandshaker {
-            config: Arc::clone(&configs[usize::from(name.is_some())]),
+            config: self.config(connection.alpn_fallback, name.is_some()),
             asked: name.as_ref().map(|name| name.to_str().into()),
             name: name.unwrap_or_else(unsent),
             stats: Rc::clone(&self.stats),
@@ -169,14 +186,23 @@ impl Handshaker<UnbufferedClientConnection> for ClientHandshaker {
     fn finished(&self, session: &UnbufferedClientConnection) -> TlsInfo {
         self.stats.count_handshake(session);
         let spec = &self.context.spec;
+        let failed = failed_check(session, &spec.validation, PeerSide::Server);
+        if let Some(check) = failed {
+            self.stats.count_refused(check);
+        }
         TlsInfo {
             server_name: self.asked.clone(),
             local: spec.identities.first().map(|own| Arc::clone(&own.info)),
-            ..tls_info(session, &spec.validation, PeerSide::Server)
+            ..tls_info(session, &spec.validation, failed)
         }
     }
 
-    fn failed(&self, error: &Error) {
+    fn failed(
+        &self,
+        _session: Option<&UnbufferedClientConnection>,
+        error: &Error,
+    ) -> Option<TlsInfo> {
         self.stats.count_failure(error);
+        None
     }
 }

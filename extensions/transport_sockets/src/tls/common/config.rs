@@ -1,8 +1,10 @@
 //! `CommonTlsContext`, `TlsCertificate`.
 
-use crate::tls::identity::Identity;
+use crate::tls::certificate;
+use crate::tls::identity::{Identity, PemSource};
 use crate::tls::validation::Validation;
 use crate::tls::validation::config::validation;
+use nuncio_config::certificates::{CertificatesInUse, ContextCertificates, LoadedCertificate};
 use nuncio_config::common::data_source;
 use nuncio_config::secret::named_secret;
 use nuncio_extension::{ParseCx, Parsed};
@@ -22,6 +24,8 @@ pub struct Common {
     pub suppress_client_ca_list: bool,
     /// Application protocols.
     pub alpn: Vec<Vec<u8>>,
+    /// For the admin.
+    pub certificates: Arc<ContextCertificates>,
 }
 
 /// Converts all but `tls_params`.
@@ -59,30 +63,50 @@ pub fn common(
     for (field, used) in checks {
         refused = refused.and(cx.refuse(field, used));
     }
-    let own = cx.list("tls_certificates", proto.tls_certificates, identity);
-    let named = cx.list(
+    let own = cx.list("tls_certificates", proto.tls_certificates, |cx, own| {
+        identity(cx, own, "")
+    });
+    let by_name = cx.list(
         "tls_certificate_sds_secret_configs",
         proto.tls_certificate_sds_secret_configs,
         |cx, config| {
             let certificate = named_secret(cx, &config)?;
-            identity(cx, certificate)
+            identity(cx, certificate, &config.name)
         },
     );
-    let context = validation_context(cx, proto.validation_context_type);
-    let context = context?.unwrap_or_default();
-    let suppress_client_ca_list = context.suppress_client_ca_list;
-    let validation = cx.field("validation_context", |cx| {
-        validation(cx, context, algorithms)
-    });
+    let named = validation_context(cx, proto.validation_context_type)?;
+    let suppress_client_ca_list = named.context.suppress_client_ca_list;
+    let validation = cx.field("validation_context", |cx| validation(cx, named, algorithms));
     refused?;
-    let (mut identities, named) = (own?, named?);
-    identities.extend(named);
+    let mut identities = own?;
+    identities.extend(by_name?);
+    let validation = validation?;
+    let certificates = Arc::new(certificates(&identities, &validation));
+    CertificatesInUse::of(cx.env()).add(&certificates);
     Ok(Common {
         identities: identities.into(),
-        validation: validation?,
+        validation,
         suppress_client_ca_list,
         alpn: protocols(cx, &proto.alpn_protocols)?,
+        certificates,
     })
+}
+
+fn certificates(identities: &[Identity], validation: &Validation) -> ContextCertificates {
+    let own = identities.iter().map(|identity| LoadedCertificate {
+        path: identity.path.clone(),
+        info: Arc::clone(&identity.info),
+    });
+    let trusted_ca = validation.trusted_ca.as_ref();
+    ContextCertificates {
+        authority: trusted_ca.and_then(|ca| {
+            Some(LoadedCertificate {
+                path: ca.path.clone(),
+                info: Arc::new(certificate::read(ca.certificates.first()?)?),
+            })
+        }),
+        own: own.collect(),
+    }
 }
 
 /// Where the bytes of a data source come from, as errors tell it.
@@ -93,7 +117,7 @@ pub fn source_name(source: Option<&DataSource>) -> String {
     }
 }
 
-fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate) -> Parsed<Identity> {
+fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate, name: &str) -> Parsed<Identity> {
     let checks = [
         ("pkcs12", proto.pkcs12.is_some()),
         ("watched_directory", proto.watched_directory.is_some()),
@@ -110,32 +134,54 @@ fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate) -> Parsed<Identity> 
     for (field, used) in checks {
         refused = refused.and(cx.refuse(field, used));
     }
-    let path = source_name(proto.certificate_chain.as_ref());
-    let chain = cx.required("certificate_chain", proto.certificate_chain, data_source);
-    let key = cx.required("private_key", proto.private_key, data_source);
+    let chain = cx.required("certificate_chain", proto.certificate_chain, pem_source);
+    let key = cx.required("private_key", proto.private_key, pem_source);
     refused?;
-    Identity::new(&chain?, &key?, &path).map_err(|error| cx.error(error))
+    Identity::new(&chain?, &key?, name).map_err(|error| cx.error(error))
+}
+
+/// The text of a data source.
+pub fn pem_source(cx: &mut ParseCx, source: DataSource) -> Parsed<PemSource> {
+    let path = source_name(Some(&source));
+    let pem = data_source(cx, source)?;
+    Ok(PemSource { pem, path })
 }
 
 type Context = proto::CertificateValidationContext;
 
+/// What peers are held against, and the name of the secret that it is from, if any.
+#[derive(Default)]
+pub struct NamedContext {
+    /// What they are held against.
+    pub context: Context,
+    /// The secret's name.
+    pub name: String,
+}
+
 fn validation_context(
     cx: &mut ParseCx,
     kind: Option<proto::common_tls_context::ValidationContextType>,
-) -> Parsed<Option<Context>> {
+) -> Parsed<NamedContext> {
     use nuncio_proto::Message;
     use proto::common_tls_context::ValidationContextType as Kind;
     match kind {
-        None => Ok(None),
-        Some(Kind::ValidationContext(context)) => Ok(Some(context)),
-        Some(Kind::ValidationContextSdsSecretConfig(config)) => cx
-            .field("validation_context_sds_secret_config", |cx| {
-                named_secret(cx, &config)
+        None => Ok(NamedContext::default()),
+        Some(Kind::ValidationContext(context)) => Ok(NamedContext {
+            context,
+            name: String::new(),
+        }),
+        Some(Kind::ValidationContextSdsSecretConfig(config)) => {
+            cx.field("validation_context_sds_secret_config", |cx| {
+                Ok(NamedContext {
+                    context: named_secret(cx, &config)?,
+                    name: config.name,
+                })
             })
-            .map(Some),
+        }
         Some(Kind::CombinedValidationContext(combined)) => {
             cx.field("combined_validation_context", |cx| {
                 let mut context = combined.default_validation_context.unwrap_or_default();
+                let mut name = String::new();
                 if let Some(config) = combined.validation_context_sds_secret_config {
                     let named: Context = cx
                         .field("validation_context_sds_secret_config", |cx| {
@@ -144,8 +190,9 @@ fn validation_context(
                     // As protobuf merges messages.
                     let merged = context.merge(named.encode_to_vec().as_slice());
                     merged.map_err(|error| cx.error(error.to_string()))?;
+                    name = config.name;
                 }
-                Ok(Some(context))
+                Ok(NamedContext { context, name })
             })
         }
         Some(

@@ -82,6 +82,7 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
             params: params?,
             identities: common.identities,
             alpn: common.alpn,
+            certificates: common.certificates,
             hints: hints.map(|ca| ca.hints()).unwrap_or_default(),
             validation: Arc::new(common.validation),
             require_client_certificate,

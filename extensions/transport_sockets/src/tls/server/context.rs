@@ -7,6 +7,7 @@ use crate::tls::params::TlsParams;
 use crate::tls::socket::TlsSocket;
 use crate::tls::stats::ContextStats;
 use crate::tls::validation::{Validation, Verifier};
+use nuncio_config::certificates::ContextCertificates;
 use nuncio_net::{LocalTransportSocketFactory, Socket, Transport, TransportSocketFactory};
 use nuncio_worker::Worker;
 use rustls::crypto::aws_lc_rs::Ticketer;
@@ -26,6 +27,8 @@ pub struct ServerSpec {
     pub identities: Arc<[Identity]>,
     /// Application protocols, in order of preference.
     pub alpn: Vec<Vec<u8>>,
+    /// For the admin, for as long as the context is in use.
+    pub certificates: Arc<ContextCertificates>,
     /// What clients' certificates are held against.
     pub validation: Arc<Validation>,
     /// The authorities that clients are told of.
@@ -54,7 +57,8 @@ impl ServerContext {
     ///
     /// # Errors
     /// What rustls has against the parameters.
-    pub fn new(mut spec: ServerSpec, stats: ContextStats) -> Result<Self, Error> {
+    pub fn new(mut spec: ServerSpec, mut stats: ContextStats) -> Result<Self, Error> {
+        stats.set_expirations(&spec.identities, &spec.validation);
         let stats = Arc::new(stats);
         let provider = spec.params.provider();
         let verifier = Verifier {

@@ -2,7 +2,8 @@
 
 use super::choice::ChoosesCertificate;
 use super::context::{ServerContext, ServerSpec};
-use crate::tls::facts::tls_info;
+use super::first_flight::FirstFlightError;
+use crate::tls::facts::{failed_check, failure_info, tls_info};
 use crate::tls::session::Session;
 use crate::tls::socket::Handshaker;
 use crate::tls::stats::LocalStats;
@@ -11,7 +12,7 @@ use nuncio_codec::client_hello::{ClientHello, Inspection, inspect};
 use nuncio_stream_info::{CertificateInfo, TlsInfo};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::UnbufferedStatus;
-use rustls::{CommonState, Error, ServerConfig};
+use rustls::{CommonState, Error, OtherError, ServerConfig};
 use std::sync::Arc;
 
 /// How long a ClientHello may be: what rustls takes at most.
@@ -109,8 +110,15 @@ impl Handshaker<ServerSession> for ServerHandshaker {
         let hello = match inspect(first, HELLO_BYTES) {
             Inspection::Incomplete => return Ok(None),
             Inspection::Hello(hello) => hello,
-            // rustls finds out what is wrong with it.
-            Inspection::NotTls | Inspection::TooLarge => ClientHello::default(),
+            Inspection::NotTls => match FirstFlightError::of(first) {
+                None => return Ok(None),
+                // It begins with a ClientHello; rustls finds out what is wrong with it.
+                Some(FirstFlightError::UnexpectedMessage) if is_hello(first) => {
+                    ClientHello::default()
+                }
+                Some(error) => return Err(Error::Other(OtherError(Arc::new(error)))),
+            },
+            Inspection::TooLarge => ClientHello::default(),
         };
         let config = Arc::clone(self.configs.find(&hello));
         Ok(Some(ServerSession {
@@ -122,16 +130,27 @@ impl Handshaker<ServerSession> for ServerHandshaker {
     }
 
     fn finished(&self, session: &ServerSession) -> TlsInfo {
-        let common = session.common();
+        let (common, validation) = (session.common(), &self.context.spec.validation);
         self.stats.count_handshake(common);
+        let failed = failed_check(common, validation, PeerSide::Client);
+        if let Some(check) = failed {
+            self.stats.count_refused(check);
+        }
         TlsInfo {
             server_name: session.server_name.clone(),
             local: session.local.clone(),
-            ..tls_info(common, &self.context.spec.validation, PeerSide::Client)
+            ..tls_info(common, validation, failed)
         }
     }
 
-    fn failed(&self, error: &Error) {
+    fn failed(&self, session: Option<&ServerSession>, error: &Error) -> Option<TlsInfo> {
         self.stats.count_failure(error);
+        Some(failure_info(session.map(Session::common), error))
     }
+}
+
+/// Whether a first record carries the beginning of a ClientHello.
+fn is_hello(first: &[u8]) -> bool {
+    const CLIENT_HELLO: u8 = 1;
+    first.get(5) == Some(&CLIENT_HELLO)
 }

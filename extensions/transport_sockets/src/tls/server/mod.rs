@@ -3,6 +3,7 @@
 mod choice;
 pub mod config;
 mod context;
+pub mod first_flight;
 mod handshaker;
 
 pub use context::{ServerContext, ServerSocketFactory, ServerSpec};

@@ -16,6 +16,8 @@ use webpki::{
 
 /// The authorities, and how chains to them are checked.
 pub struct TrustedCa {
+    /// Where the certificates came from.
+    pub path: String,
     /// The certificates as configured.
     pub certificates: Vec<CertificateDer<'static>>,
     /// The same as names and keys.
@@ -93,7 +95,7 @@ impl TrustedCa {
         peer: PeerSide,
         now: UnixTime,
     ) -> Result<(), Error> {
-        if self.certificates.contains(leaf) {
+        if self.certificates.contains(leaf) && self.crls.is_empty() {
             // Trusted itself, as a chain may end anywhere.
             return within_validity(leaf, now);
         }
@@ -167,19 +169,25 @@ fn describe(
     let what = match error {
         Error::CertExpired { .. } => "certificate has expired",
         Error::CertNotValidYet { .. } => "certificate is not yet valid",
-        Error::CertRevoked => "certificate revoked",
-        Error::UnknownRevocationStatus => "unable to get certificate CRL",
-        Error::CrlExpired { .. } => "CRL has expired",
+        Error::CertRevoked => {
+            "certificate revocation check against provided CRLs failed: certificate revoked"
+        }
+        Error::UnknownRevocationStatus => {
+            "certificate revocation check against provided CRLs failed: unable to get certificate CRL"
+        }
+        Error::CrlExpired { .. } => {
+            "certificate revocation check against provided CRLs failed: CRL has expired"
+        }
         Error::InvalidSignatureForPublicKey => "certificate signature failure",
         Error::RequiredEkuNotFoundContext(_) => "unsuitable certificate purpose",
         Error::MaximumPathDepthExceeded => "certificate chain too long",
         Error::NameConstraintViolation => "permitted subtree violation",
-        _ if certificate::is_self_issued(leaf) => "self-signed certificate",
+        _ if certificate::is_self_issued(leaf) => "self signed certificate",
         Error::UnknownIssuer => {
             let mut others = intermediates.iter();
             match others.position(|der| certificate::is_self_issued(der)) {
                 Some(at) => {
-                    return format!("{}: self-signed certificate in certificate chain", at + 1);
+                    return format!("{}: self signed certificate in certificate chain", at + 1);
                 }
                 None => "unable to get local issuer certificate",
             }

@@ -2,7 +2,8 @@
 
 use super::san::NameMatcher;
 use super::{SanMatcher, TrustedCa, Validation};
-use crate::tls::common::config::source_name;
+use crate::tls::common::config::{NamedContext, pem_source, source_name};
+use crate::tls::identity::stat_name;
 use nuncio_config::common::data_source;
 use nuncio_config::matching::string_matcher;
 use nuncio_extension::{ParseCx, Parsed};
@@ -24,9 +25,13 @@ use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_ce
 /// not built.
 pub fn validation(
     cx: &mut ParseCx,
-    proto: proto::CertificateValidationContext,
+    named: NamedContext,
     algorithms: WebPkiSupportedAlgorithms,
 ) -> Parsed<Validation> {
+    let NamedContext {
+        context: proto,
+        name,
+    } = named;
     refuse_not_built(cx, &proto)?;
     let accept_untrusted =
         proto.trust_chain_verification() == TrustChainVerification::AcceptUntrusted;
@@ -78,6 +83,7 @@ pub fn validation(
         spki_hashes: spkis?,
         san_matchers,
         accept_untrusted,
+        stat_name: stat_name(&name, "unnamed_ca_cert"),
     })
 }
 
@@ -119,9 +125,9 @@ fn trusted_ca(
         }
         return Ok(None);
     };
-    let path = source_name(Some(&source));
-    let pem = cx.field("trusted_ca", |cx| data_source(cx, source))?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let source = cx.field("trusted_ca", |cx| pem_source(cx, source))?;
+    let path = source.path;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&source.pem).collect();
     let certificates = certificates.ok().filter(|all| !all.is_empty());
     let failed = || format!("Failed to load trusted CA certificates from {path}");
     let Some(certificates) = certificates else {
@@ -132,7 +138,7 @@ fn trusted_ca(
         .map(|der| anchor_from_trusted_cert(der).map(|anchor| anchor.to_owned()))
         .collect();
     let anchors = anchors.map_err(|_| cx.error_at("trusted_ca", failed()))?;
-    let mut crls = revocation_lists(&pem).unwrap_or_default();
+    let mut crls = revocation_lists(&source.pem).unwrap_or_default();
     if let Some(source) = proto.crl.clone() {
         let pem = cx.field("crl", |cx| data_source(cx, source))?;
         let lists = revocation_lists(&pem).filter(|lists| !lists.is_empty());
@@ -141,6 +147,7 @@ fn trusted_ca(
         crls.extend(lists);
     }
     Ok(Some(TrustedCa {
+        path,
         certificates,
         anchors,
         crls,

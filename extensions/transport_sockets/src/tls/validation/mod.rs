@@ -10,6 +10,7 @@ pub use san::SanMatcher;
 pub use verifier::Verifier;
 
 use super::certificate;
+use nuncio_base::time::since_epoch;
 use nuncio_stream_info::CertificateInfo;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use std::fmt;
@@ -27,6 +28,8 @@ pub struct Validation {
     pub san_matchers: Vec<SanMatcher>,
     /// What fails is let in all the same, as not validated.
     pub accept_untrusted: bool,
+    /// What stands for the authorities in stats.
+    pub stat_name: String,
 }
 
 /// Which check a certificate failed; stats count them apart.
@@ -45,6 +48,7 @@ pub enum Check {
 pub struct VerifyError {
     check: Check,
     detail: String,
+    chain: Vec<CertificateDer<'static>>,
 }
 
 impl VerifyError {
@@ -53,7 +57,20 @@ impl VerifyError {
         Self {
             check,
             detail: detail.into(),
+            chain: Vec::new(),
         }
+    }
+
+    /// The failure of these certificates.
+    pub fn of(mut self, chain: (&CertificateDer<'_>, &[CertificateDer<'_>])) -> Self {
+        let all = std::iter::once(chain.0).chain(chain.1);
+        self.chain = all.map(|der| der.clone().into_owned()).collect();
+        self
+    }
+
+    /// The certificates that were refused.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
     }
 
     /// Which check failed.
@@ -82,10 +99,27 @@ pub enum PeerSide {
 impl Validation {
     /// Whether anything is asked of a certificate.
     pub fn asks(&self) -> bool {
-        self.trusted_ca.is_some()
-            || !self.certificate_hashes.is_empty()
+        self.trusted_ca.is_some() || self.asks_for_more()
+    }
+
+    /// Whether more is asked than a chain to an authority.
+    pub fn asks_for_more(&self) -> bool {
+        !self.certificate_hashes.is_empty()
             || !self.spki_hashes.is_empty()
             || !self.san_matchers.is_empty()
+    }
+
+    /// What stands for the authorities in stats, and when the first of them expires, in seconds of
+    /// Unix time; `None` where nothing is asked. Never, and without a name, where certificates are
+    /// pinned alone, as Envoy has it.
+    pub fn expiration(&self) -> Option<(&str, u64)> {
+        match &self.trusted_ca {
+            Some(ca) => {
+                let info = certificate::read(ca.certificates.first()?)?;
+                Some((&self.stat_name, since_epoch(info.expires).as_secs()))
+            }
+            None => self.asks().then_some(("unnamed_ca_cert", i64::MAX as u64)),
+        }
     }
 
     /// Checks a peer's chain; `names` are subject alternative names of which it must have one,
@@ -116,7 +150,10 @@ impl Validation {
         };
         let mut pairs = names.iter();
         if !names.is_empty() && !pairs.any(|name| san::has_name(&info, name)) {
-            return refused("verify SAN list".to_owned());
+            let (wanted, own) = (names.join(", "), all_names(&info));
+            return refused(format!(
+                "verify SAN list, expected SANs: [{wanted}], certificate SANs: [{own}]"
+            ));
         }
         let mut matchers = self.san_matchers.iter();
         if !self.san_matchers.is_empty() && !matchers.any(|matcher| matcher.matches(&info)) {

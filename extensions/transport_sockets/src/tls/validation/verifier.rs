@@ -1,7 +1,6 @@
 //! A validation as rustls asks for it, for clients and servers.
 
 use super::{PeerSide, Validation, VerifyError};
-use crate::tls::names::scheme_name;
 use crate::tls::stats::ContextStats;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -45,7 +44,7 @@ impl Verifier {
     ) -> Result<(), Error> {
         match self.validation.verify(chain, peer, now, names) {
             Err(_) if self.validation.accept_untrusted => Ok(()),
-            result => result.map_err(refused),
+            result => result.map_err(|error| refused(error.of(chain))),
         }
     }
 
@@ -55,7 +54,7 @@ impl Verifier {
         result: Result<HandshakeSignatureValid, Error>,
     ) -> Result<HandshakeSignatureValid, Error> {
         if result.is_ok() {
-            self.stats.count_scheme(scheme_name(signed.scheme));
+            self.stats.count_scheme(signed.scheme);
         }
         result
     }
@@ -67,11 +66,13 @@ fn refused(error: VerifyError) -> Error {
 
 impl ClientCertVerifier for Verifier {
     fn offer_client_auth(&self) -> bool {
-        self.mandatory || self.validation.asks()
+        self.validation.asks() || self.validation.accept_untrusted
     }
 
+    /// As with Envoy nobody is asked where nothing would be checked, and whoever is asked for more
+    /// than a chain must show something.
     fn client_auth_mandatory(&self) -> bool {
-        self.mandatory
+        self.mandatory || (self.validation.asks_for_more() && !self.validation.accept_untrusted)
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {

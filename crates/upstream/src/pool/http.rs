@@ -1,0 +1,267 @@
+//! The pool of a host's HTTP connections: whoever asks for a stream gets it on a connection that
+//! has room, or waits for one.
+//!
+//! Which version is spoken is the cluster's choice, the downstream's, or what TLS agreed on (ALPN);
+//! how connections live is told in `http1` and `http2`.
+
+use super::PoolFailure;
+use super::client_stream::ClientStream;
+use super::connect::{Connected, Use, connect};
+use super::counted::{CountedConnection, MayConnect};
+use super::http1::{Leased, Slot};
+use super::http2::Seat;
+use super::http2_connection::Http2Connection;
+use super::waiting::{Waiter, Waiting};
+use crate::cluster::UpstreamProtocol;
+use crate::host::Host;
+use crate::local_cluster::ClusterCore;
+use crate::resource::Priority;
+use nuncio_stream_info::Protocol;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// How many connections a single request may cause.
+const CONNECTS_AT_ONCE: usize = 3;
+
+/// What the connections of a pool speak.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum HttpUse {
+    Http1,
+    Http2,
+    /// What TLS agrees on; HTTP/1 where it doesn't say.
+    Auto,
+}
+
+impl HttpUse {
+    pub const ALL: [Self; 3] = [Self::Http1, Self::Http2, Self::Auto];
+
+    /// What a cluster's configuration asks for.
+    pub const fn of(protocol: UpstreamProtocol, downstream: Option<Protocol>) -> Self {
+        match (protocol, downstream) {
+            (UpstreamProtocol::Http1, _) => Self::Http1,
+            (UpstreamProtocol::Http2, _) => Self::Http2,
+            (UpstreamProtocol::Auto, _) => Self::Auto,
+            (UpstreamProtocol::Downstream { http2 }, None) if http2 => Self::Http2,
+            (UpstreamProtocol::Downstream { .. }, Some(Protocol::Http2)) => Self::Http2,
+            (UpstreamProtocol::Downstream { .. }, _) => Self::Http1,
+        }
+    }
+}
+
+/// What a pool gives to one that waits: a place for one stream.
+pub(super) enum Granted {
+    Http1(Leased),
+    Http2(Seat),
+}
+
+/// A host's HTTP connections on one worker, for one routing priority.
+pub(crate) struct HttpPool {
+    pub(super) core: Rc<ClusterCore>,
+    pub(super) host: Arc<Host>,
+    pub(super) priority: Priority,
+    speaks: HttpUse,
+    pub(super) waiting: Waiting<Granted>,
+    /// HTTP/1 connections: the last one was used last, and is used first.
+    pub(super) idle: RefCell<Vec<Rc<Slot>>>,
+    /// How many of `idle` have ended.
+    pub(super) ended_idle: Cell<usize>,
+    /// HTTP/2 connections that take streams; the first that has room is used.
+    pub(super) shared: RefCell<Vec<Rc<Http2Connection>>>,
+    connecting: Cell<usize>,
+    live: Rc<Cell<u32>>,
+    draining: Cell<bool>,
+}
+
+impl HttpPool {
+    pub fn new(
+        core: &Rc<ClusterCore>,
+        host: &Arc<Host>,
+        priority: Priority,
+        speaks: HttpUse,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            core: Rc::clone(core),
+            host: Arc::clone(host),
+            priority,
+            speaks,
+            waiting: Waiting::new(core, host, priority),
+            idle: RefCell::default(),
+            ended_idle: Cell::new(0),
+            shared: RefCell::default(),
+            connecting: Cell::new(0),
+            live: Rc::default(),
+            draining: Cell::new(false),
+        })
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    fn take(self: &Rc<Self>) -> Option<Granted> {
+        match self.speaks {
+            HttpUse::Http1 => self.take_idle().map(Granted::Http1),
+            HttpUse::Http2 => self.take_seat().map(Granted::Http2),
+            HttpUse::Auto => {
+                let seat = self.take_seat().map(Granted::Http2);
+                seat.or_else(|| self.take_idle().map(Granted::Http1))
+            }
+        }
+    }
+
+    /// How many streams the connections that are being made will take, as far as one can say.
+    fn expected(&self) -> usize {
+        let connecting = self.connecting.get();
+        match self.speaks {
+            HttpUse::Http1 => connecting,
+            HttpUse::Http2 | HttpUse::Auto => {
+                let each = self.core.spec().http.http2.max_concurrent_streams as usize;
+                let unheard = self.shared.borrow();
+                let unheard = unheard.iter().map(|connection| connection.unheard_room());
+                unheard.fold(connecting.saturating_mul(each), usize::saturating_add)
+            }
+        }
+    }
+
+    /// Makes as many connections as streams wait, within the limits.
+    pub(super) fn connect_as_needed(self: &Rc<Self>) {
+        for _ in 0..CONNECTS_AT_ONCE {
+            if self.waiting.len() <= self.expected() {
+                return;
+            }
+            let (core, host) = (&self.core, &self.host);
+            let (may, counted) = CountedConnection::try_new(core, host, self.priority, &self.live);
+            let Some(counted) = counted else {
+                return;
+            };
+            match self.speaks {
+                HttpUse::Http1 => core.stats.upstream_cx_http1_total().inc(),
+                HttpUse::Http2 => core.stats.upstream_cx_http2_total().inc(),
+                HttpUse::Auto => {}
+            }
+            self.connecting.set(self.connecting.get() + 1);
+            core.worker.spawn(Rc::clone(self).connect(counted));
+            if may == MayConnect::OnlyThis {
+                return;
+            }
+        }
+    }
+
+    /// The life of a connection's task: connects, then keeps or drives.
+    async fn connect(self: Rc<Self>, mut counted: CountedConnection) {
+        let result = connect(&mut counted, Use::Http(self.speaks)).await;
+        self.connecting.set(self.connecting.get() - 1);
+        let connected = match result {
+            Ok(connected) => connected,
+            Err(failure) => {
+                drop(counted);
+                self.waiting.fail_all(&failure);
+                return self.connect_as_needed();
+            }
+        };
+        if self.speaks_http2(&connected) {
+            // Boxed: a connection's task is small until it is known what it does.
+            Box::pin(self.drive(connected, counted)).await;
+        } else {
+            self.keep(connected, counted).await;
+        }
+    }
+
+    fn speaks_http2(&self, connected: &Connected) -> bool {
+        match self.speaks {
+            HttpUse::Http1 => false,
+            HttpUse::Http2 => true,
+            HttpUse::Auto => {
+                let tls = connected.transport.tls();
+                let agreed = tls.and_then(|tls| tls.alpn.as_deref());
+                let is_http2 = agreed == Some(b"h2");
+                let stats = &self.core.stats;
+                if is_http2 {
+                    stats.upstream_cx_http2_total().inc();
+                } else {
+                    stats.upstream_cx_http1_total().inc();
+                }
+                is_http2
+            }
+        }
+    }
+
+    /// Closes what is idle; what is leased or still connecting is closed when it would become so.
+    pub fn drain(self: &Rc<Self>) {
+        self.draining.set(true);
+        while let Some(leased) = self.take_idle() {
+            self.end(leased);
+        }
+        let shared = self.shared.borrow().clone();
+        shared.iter().for_each(|connection| connection.drain());
+    }
+}
+
+/// A stream that was asked for. Poll it until it is ready, once; dropping it cancels.
+pub struct StreamRequest {
+    pool: Rc<HttpPool>,
+    waiter: Option<Rc<Waiter<Granted>>>,
+}
+
+impl StreamRequest {
+    pub(crate) fn new(pool: Rc<HttpPool>) -> Self {
+        Self { pool, waiter: None }
+    }
+
+    /// Ready with a stream as soon as there is a connection for it: at once where one is idle.
+    ///
+    /// # Errors
+    /// A circuit breaker is open, or no connection could be made.
+    pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<ClientStream, PoolFailure>> {
+        loop {
+            let granted = match &self.waiter {
+                Some(waiter) => match waiter.poll(task) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(answer) => {
+                        self.waiter = None;
+                        match answer {
+                            Ok(granted) => granted,
+                            Err(failure) => return Poll::Ready(Err(failure)),
+                        }
+                    }
+                },
+                None => match self.pool.take() {
+                    Some(granted) => granted,
+                    None => match self.pool.waiting.join() {
+                        Ok(waiter) => {
+                            self.waiter = Some(waiter);
+                            self.pool.connect_as_needed();
+                            continue;
+                        }
+                        Err(failure) => return Poll::Ready(Err(failure)),
+                    },
+                },
+            };
+            match granted {
+                Granted::Http1(mut leased) => {
+                    // A peer may have closed since anybody looked.
+                    if leased.connection.poll_idle(task).is_ready() {
+                        self.pool.end(leased);
+                        continue;
+                    }
+                    return Poll::Ready(self.pool.attach_http1(leased));
+                }
+                Granted::Http2(seat) if seat.is_gone() => {}
+                Granted::Http2(seat) => return Poll::Ready(self.pool.attach_http2(seat)),
+            }
+        }
+    }
+}
+
+impl Drop for StreamRequest {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.waiter.take()
+            && !self.pool.waiting.cancel(&waiter)
+            && let Some(Ok(Granted::Http1(leased))) = waiter.untaken()
+        {
+            self.pool.offer(leased);
+        }
+    }
+}
