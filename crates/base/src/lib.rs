@@ -3,6 +3,7 @@
 //! Everything above speaks in these types, so they are small, cheap to reuse and free of policy.
 
 pub mod address;
+pub mod base64;
 pub mod buffer;
 pub mod bug;
 pub mod hash;

@@ -27,13 +27,20 @@ static DOWNSTREAM_SOCKETS: &[&dyn DownstreamSocketFactory] = &[
 static HEALTH_CHECK_SINKS: &[&dyn HealthCheckSinkFactory] = &[&health_check_sinks::file::FileSink];
 
 static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
+    &http_filters::ApiKeyAuth,
+    &http_filters::BasicAuth,
+    &http_filters::BodySizeLimit,
     &http_filters::Buffer,
+    &http_filters::CdnLoop,
     &http_filters::Cors,
+    &http_filters::Csrf,
     &http_filters::ExtAuthz,
     &http_filters::Fault,
     &http_filters::HeaderMutation,
     &http_filters::Rbac,
     &http_filters::Router,
+    &http_filters::SetFilterState,
+    &http_filters::SetMetadata,
 ];
 
 static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[

@@ -1,22 +1,46 @@
 //! The HTTP filters, a folder each, named as Envoy names them.
 
+// Envoy still reads its deprecated fields; so does this.
+#![allow(deprecated)]
+
+pub mod api_key_auth;
+pub mod basic_auth;
+pub mod body_size_limit;
 pub mod buffer;
+pub mod cdn_loop;
 pub mod cors;
+pub mod csrf;
 pub mod ext_authz;
 pub mod fault;
 pub mod header_mutation;
 pub mod rbac;
 pub mod router;
+pub mod set_filter_state;
+pub mod set_metadata;
 
 #[cfg(test)]
 mod per_route_tests;
 #[cfg(test)]
 mod testing;
 
+pub use api_key_auth::ApiKeyAuth;
+pub use basic_auth::BasicAuth;
+pub use body_size_limit::BodySizeLimit;
 pub use buffer::Buffer;
+pub use cdn_loop::CdnLoop;
 pub use cors::Cors;
+pub use csrf::Csrf;
 pub use ext_authz::ExtAuthz;
 pub use fault::Fault;
 pub use header_mutation::HeaderMutation;
 pub use rbac::Rbac;
 pub use router::Router;
+pub use set_filter_state::SetFilterState;
+pub use set_metadata::SetMetadata;
+
+/// A filter has no configuration at routes, in Envoy's words.
+fn no_route_config(cx: &mut nuncio_extension::ParseCx, name: &str) -> nuncio_extension::Invalid {
+    cx.error(format!(
+        "The filter {name} doesn't support virtual host or route specific configurations"
+    ))
+}

@@ -5,6 +5,7 @@ mod allocations;
 mod bulk;
 mod connect;
 mod connections;
+mod filters;
 mod framing;
 mod http2;
 mod internal_redirects;
