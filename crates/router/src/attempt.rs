@@ -1,5 +1,6 @@
 //! One attempt to get a response from one host.
 
+use crate::upstream_log::AttemptRecord;
 use crate::upstream_stream::{UpstreamRequest, UpstreamStream};
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame, ResetReason};
@@ -47,6 +48,8 @@ pub(crate) struct Attempt {
     pub at_host: bool,
     pub request_sent: bool,
     pub request_ended: bool,
+    /// What is logged of it by itself.
+    pub record: Option<Box<AttemptRecord>>,
     /// The bytes on the wire, kept when the connection is given back.
     bytes: BytesMeter,
 }
@@ -65,6 +68,7 @@ impl Attempt {
             at_host: true,
             request_sent: false,
             request_ended: false,
+            record: None,
             bytes: BytesMeter::default(),
         }
     }
@@ -98,6 +102,9 @@ impl Attempt {
         let mut waiting = std::mem::take(&mut self.waiting);
         if let Some(end) = self.waiting_end.take() {
             self.request_ended |= end.is_end();
+            if let Some(record) = &mut self.record {
+                record.info.bytes_sent += waiting.len() as u64;
+            }
             stream.send_data(&mut waiting, end);
         }
         if let Some(trailers) = self.waiting_trailers.take() {
@@ -111,6 +118,9 @@ impl Attempt {
         match &mut self.phase {
             Phase::Open(stream) if self.request_sent => {
                 self.request_ended |= end.is_end();
+                if let Some(record) = &mut self.record {
+                    record.info.bytes_sent += data.len() as u64;
+                }
                 stream.send_data(&mut data, end);
             }
             Phase::Open(_) | Phase::Waiting(_) => {

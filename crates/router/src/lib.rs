@@ -16,6 +16,7 @@ mod retrying;
 mod router;
 mod start;
 mod timeouts;
+mod upstream_log;
 mod upstream_stream;
 
 pub use async_client::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
@@ -23,3 +24,4 @@ pub use local::{RouterLocal, RouterSpec};
 pub use retry::RetryState;
 pub use router::Router;
 pub use timeouts::Timeouts;
+pub use upstream_log::UpstreamLogSettings;

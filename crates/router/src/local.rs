@@ -2,10 +2,12 @@
 
 use crate::counts::RouteCounts;
 use crate::router::Router;
+use crate::upstream_log::UpstreamLogSettings;
 use nuncio_http::cluster_directory::ClusterDirectory;
 use nuncio_http::conn_manager::RouterStats;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::filter::Hooks;
+use nuncio_observe::AccessLog;
 use nuncio_route::mutation::Scratch;
 use nuncio_stats::Group;
 use nuncio_stream_info::StreamInfo;
@@ -16,6 +18,7 @@ use std::cell::OnceCell;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The router's configuration (`envoy.extensions.filters.http.router.v3.Router`).
 pub struct RouterSpec {
@@ -31,6 +34,8 @@ pub struct RouterSpec {
     pub strict_check_headers: Vec<String>,
     /// Whether `x-envoy-expected-rq-timeout-ms` of the request is obeyed.
     pub respect_expected_rq_timeout: bool,
+    /// The logs of attempts.
+    pub upstream_logs: UpstreamLogSettings,
 }
 
 impl HttpFilterSpec for RouterSpec {
@@ -43,6 +48,7 @@ impl HttpFilterSpec for RouterSpec {
                 describe_cluster(&cluster, info);
             }
         });
+        let logs = self.upstream_logs.logs.iter();
         Rc::new(Local(Rc::new(RouterLocal {
             stats: self.stats.local(),
             clusters,
@@ -53,6 +59,9 @@ impl HttpFilterSpec for RouterSpec {
             respect_expected_timeout: self.respect_expected_rq_timeout,
             scratch: LocalSlot::default(),
             counts: LocalSlot::default(),
+            upstream_logs: logs.map(|log| log.localize(worker)).collect(),
+            upstream_log_interval: self.upstream_logs.interval,
+            log_upstream_streams: self.upstream_logs.on_upstream_stream,
             own_ip: OnceCell::new(),
         })))
     }
@@ -77,6 +86,9 @@ pub struct RouterLocal {
     pub(crate) respect_expected_timeout: bool,
     pub(crate) scratch: LocalSlot<Scratch>,
     pub(crate) counts: LocalSlot<RouteCounts>,
+    pub(crate) upstream_logs: Vec<AccessLog>,
+    pub(crate) upstream_log_interval: Option<Duration>,
+    pub(crate) log_upstream_streams: bool,
     own_ip: OnceCell<String>,
 }
 

@@ -8,7 +8,7 @@ use nuncio_base::{HeaderMap, names};
 use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_http::route_headers::finalize_response;
 use nuncio_http::{Cx, LocalReply};
-use nuncio_stream_info::CloseType;
+use nuncio_stream_info::{CloseType, ResponseFlag};
 use std::sync::Arc;
 
 impl Router {
@@ -25,6 +25,9 @@ impl Router {
             Step::Frame(Frame::Data(data, end)) => {
                 let timings = &mut cx.info().timings;
                 timings.first_upstream_rx_body.get_or_insert(now);
+                if let Some(record) = self.record() {
+                    record.info.bytes_received += data.len() as u64;
+                }
                 if end.is_end() {
                     self.charge_grpc_end(None);
                     self.complete(cx);
@@ -33,6 +36,9 @@ impl Router {
             }
             Step::Frame(Frame::Trailers(trailers)) => {
                 self.charge_grpc_end(Some(&trailers));
+                if let Some(record) = self.record() {
+                    record.trailers = Some(trailers.clone());
+                }
                 self.complete(cx);
                 cx.respond_trailers(trailers);
             }
@@ -63,6 +69,10 @@ impl Router {
         cx.info().timings.first_upstream_rx = Some(now);
         let status = status_of(&headers);
         self.tell_monitor(&headers);
+        if let Some(record) = self.record() {
+            record.info.response_code = Some(status);
+            record.response = Some(headers.clone());
+        }
         if self.retry_headers(cx, &headers, status) {
             return;
         }
@@ -191,6 +201,7 @@ impl Router {
         if let Some(mut attempt) = self.attempt.take() {
             attempt.end();
             cx.info().upstream_mut().bytes = attempt.bytes();
+            self.log_attempt(cx, attempt);
         }
     }
 
@@ -202,6 +213,7 @@ impl Router {
         transport: Option<Arc<str>>,
     ) {
         let transport = transport.filter(|failure| !failure.is_empty());
+        self.record_failure(reason, transport.as_ref());
         let upstream = cx.info().upstream_mut();
         if let Some(failure) = &transport {
             upstream.transport_failure_reason = Some(Arc::clone(failure));
@@ -328,6 +340,9 @@ impl Router {
         if let Some(attempt) = &mut self.attempt {
             attempt.host.stats().rq_timeout.inc();
             attempt.end();
+        }
+        if let Some(record) = self.record() {
+            record.info.set_flag(ResponseFlag::UpstreamRequestTimeout);
         }
         let random = cx.worker().random();
         if let Some(retry) = &mut self.retry {

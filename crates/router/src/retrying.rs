@@ -74,6 +74,7 @@ impl Router {
                 };
                 upstream.earlier_attempts.push(past);
             }
+            self.log_attempt(cx, attempt);
         }
         self.is_retry = true;
         self.back_off_until = Some(cx.worker().now() + after);

@@ -148,6 +148,7 @@ impl Router {
             attempt.and_then(|attempt| self.per_try_due(attempt)),
             attempt.and_then(|attempt| self.idle_due(attempt)),
             self.back_off_until,
+            attempt.and_then(|attempt| attempt.record.as_ref()?.log_at),
         ]
         .into_iter()
         .flatten()
@@ -168,6 +169,7 @@ impl Router {
 
     fn poll_deadlines(&mut self, cx: &mut Cx<'_>) {
         let now = cx.worker().now();
+        self.log_periodically(cx, now);
         if self.response_due.is_some_and(|due| due <= now) {
             return self.on_response_timeout(cx);
         }

@@ -267,7 +267,9 @@ impl Router {
             self.tried.push(host.id());
         }
         let now = cx.worker().now();
-        self.attempt = Some(Attempt::new(request, host, now));
+        let mut attempt = Attempt::new(request, host, now);
+        attempt.record = self.begin_record(cx);
+        self.attempt = Some(attempt);
         self.resend_body();
     }
 
@@ -316,6 +318,10 @@ impl Router {
                 !self.local.suppress_envoy_headers,
             );
         }
+        self.log_connected(cx);
+        let (Some(attempt), state) = (&mut self.attempt, cx.state()) else {
+            return;
+        };
         let waits = self.request_ended && !attempt.has_waiting();
         attempt.send_headers(&state.request.headers, End::when(waits));
         if attempt.request_ended {

@@ -3,11 +3,12 @@
 // Envoy still reads its deprecated fields; so does this.
 #![allow(deprecated)]
 
+use nuncio_config::{access_log, duration};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{HttpFilterExtension, ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::filters::http::router::v3 as proto;
 use nuncio_proto::google::protobuf::Empty;
-use nuncio_router::RouterSpec;
+use nuncio_router::{RouterSpec, UpstreamLogSettings};
 
 /// The extension.
 pub struct Router;
@@ -26,14 +27,13 @@ impl HttpFilterExtension for Router {
         filter: &HttpFilterCx,
         cx: &mut ParseCx,
     ) -> Parsed<RouterSpec> {
-        let log = cx.refuse("upstream_log", !proto.upstream_log.is_empty());
-        let options = cx.refuse("upstream_log_options", proto.upstream_log_options.is_some());
+        let logs = upstream_logs(cx, &proto);
         let filters = cx.refuse(
             "upstream_http_filters",
             !proto.upstream_http_filters.is_empty(),
         );
         let span = cx.refuse("start_child_span", proto.start_child_span);
-        log.and(options).and(filters).and(span)?;
+        filters.and(span)?;
         let prefix = filter.stat_prefix.trim_end_matches('.');
         Ok(RouterSpec {
             stats: cx.env().store.scope(prefix).group(),
@@ -47,10 +47,24 @@ impl HttpFilterExtension for Router {
                 .map(|name| name.to_ascii_lowercase())
                 .collect(),
             respect_expected_rq_timeout: proto.respect_expected_rq_timeout,
+            upstream_logs: logs?,
         })
     }
 
     fn parse_route(&self, _proto: Empty, cx: &mut ParseCx) -> Parsed<()> {
         Err(cx.error("the router has no configuration at routes"))
     }
+}
+
+fn upstream_logs(cx: &mut ParseCx, proto: &proto::Router) -> Parsed<UpstreamLogSettings> {
+    let logs = access_log::access_logs(cx, "upstream_log", proto.upstream_log.clone())?;
+    let options = proto.upstream_log_options.unwrap_or_default();
+    let interval = options.upstream_log_flush_interval;
+    Ok(UpstreamLogSettings {
+        logs,
+        on_upstream_stream: options.flush_upstream_log_on_upstream_stream,
+        interval: cx.field("upstream_log_options", |cx| {
+            duration::optional(cx, "upstream_log_flush_interval", interval)
+        })?,
+    })
 }
