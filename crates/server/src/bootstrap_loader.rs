@@ -104,16 +104,10 @@ pub fn take_apart(
         .as_ref()
         .ok()
         .and_then(|parsed| parsed.layered_runtime.as_ref());
-    let layers = runtime_loader::layers(runtime);
-    let layers = layers.unwrap_or_else(|errors| {
-        for error in errors {
-            cx.add(error);
-        }
-        Layers::new()
-    });
-    match parsed {
-        Ok(parsed) if cx.is_clean() => Ok((parsed, layers)),
-        Ok(_) | Err(_) => Err(failure(loaded, cx)),
+    let layers = runtime_loader::layers(&mut cx, runtime);
+    match (parsed, layers) {
+        (Ok(parsed), Ok(layers)) if cx.is_clean() => Ok((parsed, layers)),
+        _ => Err(failure(loaded, cx)),
     }
 }
 

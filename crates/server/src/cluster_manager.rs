@@ -5,7 +5,10 @@
 //! the one it replaces, and takes its place once its hosts are known; streams in flight keep the
 //! old one.
 
+mod cluster;
 mod update_merge;
+
+pub use cluster::{Cluster, ClusterSource};
 
 use nuncio_extension::InitTargets;
 use nuncio_proto::google::protobuf::Any;
@@ -13,7 +16,7 @@ use nuncio_stats::{Scope, stat_group};
 use nuncio_upstream::Host;
 use nuncio_upstream::cluster::ClusterInfo;
 use nuncio_upstream::discovery::members::MembersObserver;
-use nuncio_upstream::discovery::{ClusterConfig, Discovery, Members};
+use nuncio_upstream::discovery::{ClusterConfig, Members};
 use nuncio_upstream::priority::{HostsChange, PrioritySet};
 use nuncio_worker::timer::sleep_until;
 use nuncio_worker::{Worker, WorkerHandle};
@@ -22,7 +25,6 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::SystemTime;
 use update_merge::{Admission, UpdateMerge};
 
 stat_group! {
@@ -38,56 +40,6 @@ stat_group! {
             update_out_of_merge_window,
         }
         gauges { active_clusters, warming_clusters }
-    }
-}
-
-/// Where a cluster's configuration came from, for `config_dump`.
-#[derive(Clone, Debug)]
-pub struct ClusterSource {
-    /// The `envoy.config.cluster.v3.Cluster` as it came.
-    pub config: Any,
-    /// The control plane's version; none for static clusters, which stay as they are.
-    pub version_info: Option<String>,
-    /// When it came.
-    pub last_updated: SystemTime,
-}
-
-/// A cluster on main.
-pub struct Cluster {
-    number: u64,
-    info: Arc<ClusterInfo>,
-    discovery: Arc<dyn Discovery>,
-    members: Rc<Members>,
-    merge: UpdateMerge,
-    source: ClusterSource,
-    /// What it needs besides its hosts.
-    targets: InitTargets,
-}
-
-impl Cluster {
-    /// The configuration, circuit breakers and stats.
-    pub fn info(&self) -> &Arc<ClusterInfo> {
-        &self.info
-    }
-
-    /// The hosts now.
-    pub fn hosts(&self) -> Arc<PrioritySet> {
-        self.members.current()
-    }
-
-    /// The hosts, for what changes them: health checks.
-    pub fn members(&self) -> &Rc<Members> {
-        &self.members
-    }
-
-    /// How hosts are found: `STATIC`, `STRICT_DNS` and so on.
-    pub fn discovery(&self) -> &'static str {
-        self.discovery.name()
-    }
-
-    /// Where the configuration came from.
-    pub fn source(&self) -> &ClusterSource {
-        &self.source
     }
 }
 

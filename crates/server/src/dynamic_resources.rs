@@ -4,9 +4,26 @@ use crate::cds::ClusterDiscovery;
 use crate::cluster_manager::ClusterManager;
 use crate::lds::ListenerDiscovery;
 use crate::listener_manager::ListenerManager;
+use crate::rtds::RuntimeDiscovery;
+use crate::runtime_loader::{LayerKind, LayerSpec, RuntimeLoader};
 use nuncio_config::dynamic_resources::DynamicSources;
 use nuncio_extension::{InitTargets, ServerEnv};
+use nuncio_xds::ConfigSource;
+use std::cell::RefCell;
 use std::rc::Rc;
+
+/// A runtime layer's place, the name of its resource, and where that comes from.
+pub type RuntimeSource = (usize, String, ConfigSource);
+
+/// The runtime layers that come from elsewhere.
+pub fn runtime_layers(layers: &[LayerSpec]) -> Vec<RuntimeSource> {
+    let layers = layers.iter().enumerate();
+    let subscribed = layers.filter_map(|(at, layer)| match &layer.kind {
+        LayerKind::Rtds { name, source } => Some((at, name.clone(), source.clone())),
+        LayerKind::Static(_) | LayerKind::Admin => None,
+    });
+    subscribed.collect()
+}
 
 /// The subscriptions, where they are configured.
 #[derive(Default)]
@@ -15,6 +32,8 @@ pub struct DynamicResources {
     pub cds: Option<Rc<ClusterDiscovery>>,
     /// Listeners.
     pub lds: Option<Rc<ListenerDiscovery>>,
+    /// Runtime layers.
+    rtds: Vec<Rc<RuntimeDiscovery>>,
 }
 
 impl DynamicResources {
@@ -37,6 +56,7 @@ impl DynamicResources {
             lds: lds
                 .map(|source| ListenerDiscovery::new(env, listeners, source))
                 .transpose()?,
+            rtds: Vec::new(),
         };
         if let Some(lds) = &resources.lds {
             let mut targets = InitTargets::default();
@@ -46,9 +66,30 @@ impl DynamicResources {
         Ok(resources)
     }
 
+    /// Adds the subscriptions of runtime layers.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_runtime(
+        mut self,
+        env: &Rc<ServerEnv>,
+        runtime: &Rc<RefCell<RuntimeLoader>>,
+        layers: &[RuntimeSource],
+    ) -> Result<Self, String> {
+        for (at, name, source) in layers {
+            let layer = RuntimeDiscovery::new(env, runtime, *at, name, source)?;
+            self.rtds.push(layer);
+        }
+        Ok(self)
+    }
+
     /// Resolves once the clusters that the control plane has are there and warm, or it does not
     /// answer.
     pub async fn clusters_ready(&self, clusters: &ClusterManager) {
+        for layer in &self.rtds {
+            layer.target().initialize();
+            layer.target().wait().await;
+        }
         if let Some(cds) = &self.cds {
             cds.target().initialize();
             cds.target().wait().await;

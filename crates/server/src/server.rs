@@ -5,7 +5,7 @@ use crate::bootstrap_loader;
 use crate::cluster_manager::ClusterManager;
 use crate::config_warnings;
 use crate::descriptors;
-use crate::dynamic_resources::DynamicResources;
+use crate::dynamic_resources::{self, DynamicResources};
 use crate::guard_dog::GuardDog;
 use crate::listener_manager::ListenerManager;
 use crate::logging::ApplicationLog;
@@ -45,7 +45,7 @@ pub struct Server {
     pub(crate) clusters: Rc<ClusterManager>,
     pub(crate) listeners: Rc<ListenerManager>,
     pub(crate) dynamic: DynamicResources,
-    pub(crate) runtime: RefCell<RuntimeLoader>,
+    pub(crate) runtime: Rc<RefCell<RuntimeLoader>>,
     pub(crate) state: StateCell,
     pub(crate) drain: Arc<ServerDrain>,
     pub(crate) connections: Arc<GlobalConnections>,
@@ -162,20 +162,21 @@ async fn serve(
     let env = environment(&worker, registry, &mut parsed, &handles, &options);
     let store = env.store.clone();
     let access_logs = share_access_logs(&env, &options);
+    let subscribed = dynamic_resources::runtime_layers(&layers);
     let mut runtime = RuntimeLoader::new(layers, &store.root());
-    let mut all = handles.clone();
-    all.push(worker.handle().clone());
-    runtime.publish_to(all);
+    runtime.publish_to([&handles[..], &[worker.handle().clone()]].concat());
+    let runtime = Rc::new(RefCell::new(runtime));
     let context = listener_context(&env, &options, &parsed);
     let scope = store.scope("server");
     let version = parsed.server_version.unwrap_or_default();
     let clusters = ClusterManager::new(&worker, handles, &store.root());
     let listeners = ListenerManager::new(&worker, context.clone());
     let server = Rc::new(Server {
-        dynamic: DynamicResources::new(&env, &parsed.dynamic, &clusters, &listeners)?,
+        dynamic: DynamicResources::new(&env, &parsed.dynamic, &clusters, &listeners)?
+            .with_runtime(&env, &runtime, &subscribed)?,
         clusters,
         listeners,
-        runtime: RefCell::new(runtime),
+        runtime,
         state: StateCell::new(scope.gauge("state"), scope.gauge("live")),
         drain: Arc::clone(&context.drain),
         admin_connections: context.connections.of_admin(),

@@ -4,6 +4,7 @@ mod clusters;
 mod endpoints;
 mod listeners;
 mod routes;
+mod runtime;
 
 use serde_json::{Value, json};
 

@@ -1,18 +1,22 @@
 //! `layered_runtime` of the bootstrap, read into layers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use nuncio_base::metadata::Value;
+use nuncio_config::config_source::config_source;
+use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3::runtime_layer::LayerSpecifier;
 use nuncio_proto::envoy::config::bootstrap::v3::{LayeredRuntime, RuntimeLayer};
 use nuncio_proto::google::protobuf::value::Kind;
 use nuncio_proto::google::protobuf::{Struct, Value as ProtoValue};
-use nuncio_proto::{ConfigError, ErrorKind, FieldPath};
 
-use super::{LayerKind, LayerSpec, flatten};
+use super::{Entry, LayerKind, LayerSpec, flatten};
 
-/// Reads the layers; all mistakes are told.
-pub fn layers(config: Option<&LayeredRuntime>) -> Result<Vec<LayerSpec>, Vec<ConfigError>> {
+/// Reads the layers.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn layers(cx: &mut ParseCx, config: Option<&LayeredRuntime>) -> Parsed<Vec<LayerSpec>> {
     let Some(config) = config else {
         return Ok(Vec::new());
     };
@@ -23,59 +27,59 @@ pub fn layers(config: Option<&LayeredRuntime>) -> Result<Vec<LayerSpec>, Vec<Con
             kind: LayerKind::Admin,
         }]);
     }
-    let mut layers: Vec<LayerSpec> = Vec::new();
-    let mut errors = Vec::new();
-    for (index, layer) in config.layers.iter().enumerate() {
-        let mut error = |field, text: String| {
-            let mut path = FieldPath::new();
-            path.push("layered_runtime");
-            path.push("layers");
-            path.push_index(index);
-            path.push(field);
-            errors.push(ConfigError::of(ErrorKind::Semantic, path, text));
-        };
-        if layers.iter().any(|other| other.name == layer.name) {
-            error("name", format!("Duplicate layer name: {}", layer.name));
-        }
-        match kind(layer, &layers) {
-            Ok(kind) => layers.push(LayerSpec {
-                name: layer.name.clone(),
-                kind,
-            }),
-            Err((field, text)) => error(field, text),
-        }
-    }
-    if errors.is_empty() {
-        Ok(layers)
-    } else {
-        Err(errors)
-    }
+    let mut names = HashSet::new();
+    let mut admins = 0;
+    cx.field("layered_runtime", |cx| {
+        cx.list("layers", &config.layers, |cx, layer| {
+            let name = &layer.name;
+            if !names.insert(name.as_str()) {
+                return Err(cx.error_at("name", format!("Duplicate layer name: {name}")));
+            }
+            Ok(LayerSpec {
+                name: name.clone(),
+                kind: kind(cx, layer, &mut admins)?,
+            })
+        })
+    })
 }
 
-/// Where a layer's entries come from, or which field is wrong and how.
-fn kind(layer: &RuntimeLayer, before: &[LayerSpec]) -> Result<LayerKind, (&'static str, String)> {
+/// Where a layer's entries come from.
+fn kind(cx: &mut ParseCx, layer: &RuntimeLayer, admins: &mut u32) -> Parsed<LayerKind> {
     match &layer.layer_specifier {
         Some(LayerSpecifier::StaticLayer(fields)) => {
-            let mut entries = BTreeMap::new();
-            flatten(&structure(fields), &mut entries).map_err(|text| ("static_layer", text))?;
+            let entries = entries(fields);
+            let entries = entries.map_err(|text| cx.error_at("static_layer", text))?;
             Ok(LayerKind::Static(entries))
         }
         Some(LayerSpecifier::AdminLayer(_)) => {
-            if before.iter().any(|other| other.kind == LayerKind::Admin) {
+            *admins += 1;
+            if *admins > 1 {
                 let text = "Too many admin layers specified in LayeredRuntime, at most one may be \
                             specified";
-                return Err(("admin_layer", text.into()));
+                return Err(cx.error_at("admin_layer", text));
             }
             Ok(LayerKind::Admin)
         }
-        Some(LayerSpecifier::DiskLayer(_)) => {
-            Err(("disk_layer", "disk_layer is not supported yet".into()))
-        }
-        Some(LayerSpecifier::RtdsLayer(_)) => {
-            Err(("rtds_layer", "rtds_layer is not supported yet".into()))
-        }
-        None => Err(("layer_specifier", "is required".into())),
+        Some(LayerSpecifier::DiskLayer(_)) => Err(cx.not_built("disk_layer")),
+        Some(LayerSpecifier::RtdsLayer(rtds)) => cx.field("rtds_layer", |cx| {
+            let source = rtds.rtds_config.as_ref();
+            Ok(LayerKind::Rtds {
+                name: rtds.name.clone(),
+                source: cx.required("rtds_config", source, config_source)?,
+            })
+        }),
+        None => Err(cx.error_at("layer_specifier", "is required")),
     }
+}
+
+/// The entries of a layer: nested structs become dotted keys.
+///
+/// # Errors
+/// Envoy's text when a value is a list or null.
+pub fn entries(fields: &Struct) -> Result<BTreeMap<String, Entry>, String> {
+    let mut entries = BTreeMap::new();
+    flatten(&structure(fields), &mut entries)?;
+    Ok(entries)
 }
 
 fn structure(fields: &Struct) -> BTreeMap<String, Value> {

@@ -14,8 +14,9 @@ use nuncio_base::log::{Level, logger};
 use nuncio_base::runtime_flags::{FlagValue, RuntimeFlags, RuntimeView};
 use nuncio_stats::{Scope, SharedCounter, SharedGauge};
 use nuncio_worker::WorkerHandle;
+use nuncio_xds::ConfigSource;
 
-pub use config::layers;
+pub use config::{entries, layers};
 pub use entry::Entry;
 use entry::flatten;
 
@@ -35,6 +36,13 @@ pub enum LayerKind {
     Static(BTreeMap<String, Entry>),
     /// `/runtime_modify`.
     Admin,
+    /// A resource of this name.
+    Rtds {
+        /// The name.
+        name: String,
+        /// Where it comes from.
+        source: ConfigSource,
+    },
 }
 
 /// `/runtime_modify` without an admin layer.
@@ -100,6 +108,7 @@ impl RuntimeLoader {
             let (admin, entries) = match layer.kind {
                 LayerKind::Static(entries) => (false, entries),
                 LayerKind::Admin => (true, BTreeMap::new()),
+                LayerKind::Rtds { .. } => (false, BTreeMap::new()),
             };
             warn_of_unknown_guards(&entries);
             Layer {
@@ -150,6 +159,16 @@ impl RuntimeLoader {
         self.load();
         self.publish();
         Ok(())
+    }
+
+    /// Replaces the entries of the layer at a place.
+    pub fn set_layer(&mut self, at: usize, entries: BTreeMap<String, Entry>) {
+        warn_of_unknown_guards(&entries);
+        if let Some(layer) = self.layers.get_mut(at) {
+            layer.entries = entries;
+        }
+        self.load();
+        self.publish();
     }
 
     /// What `/runtime` shows.
