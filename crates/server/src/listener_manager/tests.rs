@@ -302,6 +302,8 @@ fn a_replaced_listener_loses_no_connection_and_drains() {
                 let limit = "per_connection_buffer_limit_bytes: 1000";
                 assert_eq!(put("new", limit), Ok(true));
                 assert_eq!(fixture.gauge("total_listeners_draining"), 1);
+                // Asked now: on a busy machine the rounds may outlast the drain time.
+                assert_eq!(ask(&mut on_old).await, "old");
             }
             match ask(&mut fixture.connect("a").await).await.as_str() {
                 "old" => seen[0] += 1,
@@ -311,7 +313,6 @@ fn a_replaced_listener_loses_no_connection_and_drains() {
         }
         assert!(seen[0] >= 100 && seen[1] >= 200, "{seen:?}");
         assert_eq!(fixture.address("a"), address);
-        assert_eq!(ask(&mut on_old).await, "old");
         eventually("drained", || fixture.gauge("total_listeners_draining") == 0).await;
         assert_eq!(ask(&mut on_old).await, "");
         assert_eq!(fixture.counter("listener_modified"), 1);
