@@ -3,11 +3,13 @@
 use super::*;
 use nuncio_base::address::Address;
 use nuncio_stats::Store;
+use nuncio_upstream::discovery::Discovery;
 use nuncio_upstream::discovery::{Endpoint, LoadAssignment, StaticHosts};
 use nuncio_upstream::host::HostSpec;
 use nuncio_upstream::lb::{LbSpec, LoadBalancer};
 use nuncio_upstream::{ClusterManager as Local, ClusterSpec};
 use nuncio_worker::{WorkerThread, run_main};
+use std::time::SystemTime;
 
 #[derive(Debug)]
 struct NoLb;
