@@ -88,15 +88,12 @@ impl Config {
 
     /// Logs each request to the file `access.log` in the proxy's folder.
     pub fn access_log(self, format: &str) -> Self {
-        let log = json!({
-            "name": "envoy.access_loggers.file",
-            "typed_config": {
-                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-                "path": "${folder}/access.log",
-                "log_format": {"text_format_source": {"inline_string": format.to_owned() + "\n"}},
-            },
-        });
-        self.manager(json!({"access_log": [log]}))
+        self.manager(json!({"access_log": [file_log(format)]}))
+    }
+
+    /// Logs each connection of the first listener there.
+    pub fn listener_log(self, format: &str) -> Self {
+        self.main_listener(json!({"access_log": [file_log(format)]}))
     }
 
     /// Lays fields over the first listener.
@@ -173,6 +170,18 @@ impl Config {
     pub fn start_with(&self, arguments: &[&str]) -> Proxy {
         Proxy::start_in(&self.files, &self.json().to_string(), arguments)
     }
+}
+
+/// A log in the file `access.log` of the proxy's folder.
+pub fn file_log(format: &str) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": "${folder}/access.log",
+            "log_format": {"text_format_source": {"inline_string": format.to_owned() + "\n"}},
+        },
+    })
 }
 
 /// A route by prefix to a cluster.

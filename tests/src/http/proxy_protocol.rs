@@ -1,6 +1,6 @@
 //! The PROXY protocol in front of requests.
 
-use crate::harness::{Config, Proxy, direct};
+use crate::harness::{Config, Proxy, direct, network_filter};
 use serde_json::{Value, json};
 
 fn proxy(fields: Value) -> Proxy {
@@ -64,4 +64,37 @@ fn none_is_needed_where_it_is_optional() {
     connection.send(b"PROXY UNKNOWN\r\n");
     assert_eq!(connection.get("/").status, 200);
     assert_eq!(proxy.stat("proxy_proto.not_found_allowed"), 1);
+}
+
+#[test]
+fn values_of_the_header_are_kept_for_the_connection() {
+    let keep = |kind: u8, encoding: &str| {
+        let pair = json!({"key": format!("k{kind}"), "value_string_encoding": encoding});
+        json!({"tlv_type": kind, "on_tlv_present": pair})
+    };
+    let rules = [keep(0xe2, "SANITIZED_UTF8"), keep(0xe3, "BASE64")];
+    let addresses = [1, 2, 3, 4, 5, 6, 7, 8, 0, 9, 0, 10];
+    let tlvs = b"\xe2\0\x03a\xffc\xe3\0\x01\xff";
+    let state = "%FILTER_STATE(envoy.network.proxy_protocol.tlv:FIELD:k226)%";
+    for (location, format, expected) in [
+        (
+            "DYNAMIC_METADATA",
+            "%DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol:k226)% \
+             %DYNAMIC_METADATA(envoy.filters.listener.proxy_protocol:k227)%",
+            "a!c /w==",
+        ),
+        ("FILTER_STATE", state, "a!c"),
+    ] {
+        let echo = network_filter("echo", "echo.v3.Echo", json!({}));
+        let fields = json!({"rules": rules, "tlv_location": location});
+        let proxy = Config::tcp(echo)
+            .listener_filter("proxy_protocol", "proxy_protocol.v3.ProxyProtocol", fields)
+            .listener_log(format)
+            .start();
+        let mut connection = proxy.connect();
+        connection.send([v2(0x21, &[&addresses[..], tlvs].concat()), b"x".to_vec()].concat());
+        assert_eq!(connection.read(1), b"x");
+        drop(connection);
+        assert_eq!(proxy.access_log(1), [expected], "{location}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Requests and connections that are let in, and others.
 
-use crate::harness::{Config, Upstream, direct, http_filter, network_filter};
+use crate::harness::{Config, Upstream, direct, file_log, http_filter, network_filter};
 use serde_json::json;
 
 #[test]
@@ -33,16 +33,10 @@ fn connections_by_policy() {
     let rules = json!({"action": "DENY", "policies": policies});
     let fields = json!({"stat_prefix": "p", "rules": rules, "shadow_rules": {}});
     let rbac = network_filter("rbac", "rbac.v3.RBAC", fields);
-    let format = "%CONNECTION_TERMINATION_DETAILS% \
-                  %DYNAMIC_METADATA(envoy.filters.network.rbac:shadow_engine_result)%\n";
-    let log = json!({
-        "name": "envoy.access_loggers.file",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
-            "path": "${folder}/access.log",
-            "log_format": {"text_format_source": {"inline_string": format}},
-        },
-    });
+    let log = file_log(
+        "%CONNECTION_TERMINATION_DETAILS% \
+         %DYNAMIC_METADATA(envoy.filters.network.rbac:shadow_engine_result)%",
+    );
     let fields = json!({"stat_prefix": "tcp", "cluster": "up", "access_log": [log]});
     let proxied = network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields);
     let proxy = Config::tcp(rbac.clone())

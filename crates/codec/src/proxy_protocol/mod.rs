@@ -67,6 +67,15 @@ pub fn inspect(bytes: &[u8]) -> Inspection {
     }
 }
 
+/// The type-length-values of a header that was found, all its bytes, in order. Version 1 has none.
+pub fn tlvs(header: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let header = match header.starts_with(v2::SIGNATURE) {
+        true => header,
+        false => &[],
+    };
+    v2::tlvs(header)
+}
+
 /// Whether an address can be one end of a connection.
 fn is_unicast(ip: IpAddr) -> bool {
     let is_broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());

@@ -117,3 +117,25 @@ fn a_header_may_come_byte_by_byte() {
         assert_eq!(inspect(other.as_bytes()), Inspection::NotFound, "{other:?}");
     }
 }
+
+#[test]
+fn type_length_values() {
+    let header = |command, family, payload: &[u8]| {
+        let mut header = b"\r\n\r\n\0\r\nQUIT\n".to_vec();
+        header.extend([command, family, 0, payload.len() as u8]);
+        header.extend(payload);
+        header
+    };
+    let behind = |addresses: usize, tlvs: &[u8]| [&vec![1; addresses][..], tlvs].concat();
+    let two = b"\xe2\0\x02ab\x04\0\0";
+    let found = vec![(0xe2, &b"ab"[..]), (4, b"")];
+    for (header, expected) in [
+        (header(0x21, 0x11, &behind(12, two)), found.clone()),
+        (header(0x21, 0x21, &behind(36, two)), found),
+        (header(0x21, 0x11, &behind(12, b"")), vec![]),
+        (header(0x20, 0, two), vec![]),
+        (b"PROXY UNKNOWN\r\n".to_vec(), vec![]),
+    ] {
+        assert_eq!(tlvs(&header).collect::<Vec<_>>(), expected, "{header:?}");
+    }
+}

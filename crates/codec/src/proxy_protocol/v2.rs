@@ -55,6 +55,24 @@ pub(super) fn read(bytes: &[u8]) -> Inspection {
     })
 }
 
+/// The type-length-values of a header that was read, in order.
+pub(super) fn tlvs(header: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let addresses = match header.get(FIXED - 4..FIXED - 2) {
+        Some([PROXY, TCP4 | UDP4]) => 12,
+        Some([PROXY, TCP6 | UDP6]) => 36,
+        // The load balancer speaks of itself.
+        _ => header.len(),
+    };
+    let mut rest = header.get(FIXED + addresses..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let ([kind, high, low], behind) = rest.split_first_chunk::<TLV_HEADER>()?;
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let (value, after) = behind.split_at_checked(len)?;
+        rest = after;
+        Some((*kind, value))
+    })
+}
+
 /// The addresses, if all that is behind them is well-formed.
 fn of_payload(is_v4: bool, payload: &[u8]) -> Option<Endpoints> {
     let (source, destination, rest) = if is_v4 {

@@ -1,5 +1,6 @@
 //! The filter.
 
+use super::kept::Kept;
 use nuncio_codec::proxy_protocol::{Endpoints, Header, Inspection, LONGEST, Version, inspect};
 use nuncio_listener::{
     Candidate, ListenerFilter, ListenerFilterFactory, ListenerFilterStatus,
@@ -10,6 +11,7 @@ use nuncio_worker::Worker;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 stat_group! {
     /// What belongs to no scope.
@@ -40,6 +42,8 @@ pub struct FilterSpec {
     pub allows_v2: bool,
     /// Whether connections without a header are let through.
     pub is_optional: bool,
+    /// What is kept of a header besides addresses.
+    pub kept: Arc<Kept>,
     /// What it counts.
     pub root: Group<RootStats>,
     /// What it counts where there is no header.
@@ -56,6 +60,7 @@ impl ListenerFilterFactory for FilterSpec {
             allows_v1: self.allows_v1,
             allows_v2: self.allows_v2,
             is_optional: self.is_optional,
+            kept: Arc::clone(&self.kept),
             root: self.root.local(),
             not_found: self.not_found.local(),
             v1: self.v1.local(),
@@ -76,6 +81,7 @@ struct LocalFilter {
     allows_v1: bool,
     allows_v2: bool,
     is_optional: bool,
+    kept: Arc<Kept>,
     root: RootStats,
     not_found: NotFoundStats,
     v1: VersionStats,
@@ -100,7 +106,7 @@ impl ListenerFilter for Filter {
                 match inspect(&seen) {
                     Inspection::Incomplete => {}
                     Inspection::NotFound => return local.without_header(),
-                    Inspection::Found(header) => return local.found(header, candidate),
+                    Inspection::Found(header) => return local.found(header, &seen, candidate),
                     Inspection::Wrong(version) => return local.wrong(version),
                 }
             }
@@ -125,7 +131,12 @@ impl LocalFilter {
         self.reject()
     }
 
-    fn found(&self, header: Header, candidate: &mut Candidate) -> ListenerFilterStatus {
+    fn found(
+        &self,
+        header: Header,
+        seen: &[u8],
+        candidate: &mut Candidate,
+    ) -> ListenerFilterStatus {
         let (stats, allowed) = self.of(header.version);
         if !allowed {
             return self.disallowed(stats);
@@ -134,6 +145,8 @@ impl LocalFilter {
             return ListenerFilterStatus::RemoteClose;
         }
         stats.found().inc();
+        let bytes = seen.get(..header.len).unwrap_or_default();
+        self.kept.keep(bytes, &candidate.info);
         if let Some(Endpoints {
             source,
             destination,

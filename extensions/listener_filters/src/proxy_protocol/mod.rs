@@ -6,5 +6,6 @@
 
 mod config;
 mod filter;
+mod kept;
 
 pub use config::ProxyProtocol;
