@@ -36,6 +36,8 @@ pub struct Bootstrap {
     pub application_log: Option<proto::bootstrap::ApplicationLogConfig>,
     /// Static secrets.
     pub secrets: Vec<Secret>,
+    /// The file that ejections are logged to; empty for none.
+    pub outlier_event_log: String,
     /// The limits of the process.
     pub overload: Overload,
     /// Where clusters and listeners come from.
@@ -69,9 +71,11 @@ pub fn bootstrap(
     });
     let overload = cx.optional("overload_manager", proto.overload_manager, overload);
     let dynamic = dynamic_resources(cx, proto.dynamic_resources.as_ref());
+    let manager = proto.cluster_manager.unwrap_or_default();
     let node = proto.node.unwrap_or_default();
     refused.and(regex_engine)?;
     Ok(Bootstrap {
+        outlier_event_log: manager.outlier_detection.unwrap_or_default().event_log_path,
         node: NodeInfo {
             id: or_else(node.id, &options.service_node),
             cluster: or_else(node.cluster, &options.service_cluster),
@@ -112,6 +116,14 @@ fn or_else(text: String, fallback: &str) -> String {
     } else {
         text
     }
+}
+
+fn refuse_outlier_service(cx: &mut ParseCx, manager: &proto::ClusterManager) -> Parsed<()> {
+    let outliers = manager.outlier_detection.as_ref();
+    let service = outliers.is_some_and(|outliers| outliers.event_service.is_some());
+    cx.field("outlier_detection", |cx| {
+        cx.refuse("event_service", service)
+    })
 }
 
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
@@ -183,7 +195,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
     }
     let of_manager = [
         ("local_cluster_name", !manager.local_cluster_name.is_empty()),
-        ("outlier_detection", manager.outlier_detection.is_some()),
         (
             "upstream_bind_config",
             manager.upstream_bind_config.is_some(),
@@ -191,6 +202,7 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
         ("load_stats_config", manager.load_stats_config.is_some()),
     ];
     cx.field("cluster_manager", |cx| {
+        result = result.and(refuse_outlier_service(cx, &manager));
         for (field, used) in of_manager {
             result = result.and(cx.refuse(field, used));
         }

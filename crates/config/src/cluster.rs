@@ -5,7 +5,8 @@ use crate::cluster_discovery::discovery;
 use crate::http_protocol_options as http;
 use crate::unknown_extension::unknown_extension;
 use crate::{
-    bind_config, cluster_transport, common, duration, health_check, lb_policy, socket_option,
+    bind_config, cluster_transport, common, duration, health_check, lb_policy, outlier_detection,
+    socket_option,
 };
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_net::SocketOptions;
@@ -39,6 +40,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     let common_lb = common_lb(cx, proto.common_lb_config.as_ref());
     let thresholds = thresholds(cx, proto.circuit_breakers.as_ref());
     let socket_options = socket_options(cx, &proto);
+    let outliers = outlier_detection::of_cluster(cx, proto.outlier_detection.as_ref());
     let health_check = health_check::of_cluster(cx, &proto.health_checks);
     refused.and(pool.map(|_| ()))?;
     let name: Arc<str> = proto.name.as_str().into();
@@ -70,6 +72,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
                 .map(|metadata| common::metadata(Some(metadata))),
             common_lb: common_lb?,
             health_check: health_check?,
+            outlier_detection: outliers?,
             ignore_health_on_host_removal: proto.ignore_health_on_host_removal,
             ..ClusterSpec::new(&name, lb?)
         },
@@ -93,9 +96,9 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
         ),
         (
             "close_connections_on_host_health_failure",
-            proto.close_connections_on_host_health_failure && !proto.health_checks.is_empty(),
+            proto.close_connections_on_host_health_failure
+                && (!proto.health_checks.is_empty() || proto.outlier_detection.is_some()),
         ),
-        ("outlier_detection", proto.outlier_detection.is_some()),
         (
             "lb_subset_config",
             subsets.is_some_and(|config| !config.subset_selectors.is_empty()),

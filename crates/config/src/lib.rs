@@ -44,6 +44,7 @@ pub mod local_reply;
 pub mod match_input;
 pub mod match_tree;
 pub mod matching;
+pub mod outlier_detection;
 pub mod overload;
 pub mod rbac;
 pub mod rds;

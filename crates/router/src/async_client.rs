@@ -4,6 +4,7 @@
 use nuncio_base::time::millis;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, Frame, ResetReason};
+use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::{
     Choice, ClientStream, ClusterManager, Host, LbRequest, LocalCluster, Priority,
 };
@@ -218,6 +219,22 @@ async fn receive(
     }
 }
 
+/// Tells what watches the host.
+fn tell(host: &Host, worker: &Worker, outcome: &Result<AsyncResponse, AsyncFailure>) {
+    let Some(monitor) = host.monitor() else {
+        return;
+    };
+    match outcome {
+        Ok(response) => {
+            monitor.on_result(OutlierResult::Connected, worker);
+            monitor.on_status(response.status, worker);
+        }
+        Err(AsyncFailure::Timeout) => monitor.on_result(OutlierResult::Timeout(504), worker),
+        Err(AsyncFailure::Reset(..)) => monitor.on_result(OutlierResult::ConnectFailed, worker),
+        Err(AsyncFailure::NoCluster | AsyncFailure::NoHost | AsyncFailure::TooLarge) => {}
+    }
+}
+
 /// Charges cluster and host with what became of a request, as the router does.
 fn charge(
     cluster: &LocalCluster,
@@ -244,6 +261,7 @@ fn charge(
     };
     cluster.count_response(status, true, canary);
     if let Some(host) = host {
+        tell(host, cluster.worker(), outcome);
         let stats = host.stats();
         if status >= 500 {
             stats.rq_error.inc();

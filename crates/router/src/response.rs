@@ -9,6 +9,7 @@ use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_http::route_headers::finalize_response;
 use nuncio_http::{Cx, LocalReply};
 use nuncio_stream_info::{CloseType, ResponseFlag};
+use nuncio_upstream::outlier::OutlierResult;
 use std::sync::Arc;
 
 impl Router {
@@ -68,7 +69,7 @@ impl Router {
         let now = cx.worker().now();
         cx.info().timings.first_upstream_rx = Some(now);
         let status = status_of(&headers);
-        self.tell_monitor(&headers);
+        self.tell_monitor(cx, status, &headers);
         if let Some(record) = self.record() {
             record.info.response_code = Some(status);
             record.response = Some(headers.clone());
@@ -97,13 +98,23 @@ impl Router {
     }
 
     /// Tells what watches the host of its answer.
-    fn tell_monitor(&self, headers: &HeaderMap) {
+    fn tell_monitor(&self, cx: &Cx<'_>, status: u16, headers: &HeaderMap) {
         let host = self.attempt.as_ref().map(|attempt| &attempt.host);
         let Some(monitor) = host.and_then(|host| host.monitor()) else {
             return;
         };
+        let grpc = headers.get(names::GRPC_STATUS).filter(|_| self.is_grpc);
+        monitor.on_status(grpc.map_or(status, http_status_of), cx.worker());
         if headers.contains(names::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL) {
             monitor.on_immediate_health_check_fail();
+        }
+    }
+
+    /// Tells what watches the host of anything but an answer.
+    pub(crate) fn tell_result(&self, cx: &Cx<'_>, result: OutlierResult) {
+        let host = self.attempt.as_ref().map(|attempt| &attempt.host);
+        if let Some(monitor) = host.and_then(|host| host.monitor()) {
+            monitor.on_result(result, cx.worker());
         }
     }
 
@@ -212,6 +223,9 @@ impl Router {
         reason: ResetReason,
         transport: Option<Arc<str>>,
     ) {
+        if reason != ResetReason::Overflow {
+            self.tell_result(cx, OutlierResult::ConnectFailed);
+        }
         let transport = transport.filter(|failure| !failure.is_empty());
         self.record_failure(reason, transport.as_ref());
         let upstream = cx.info().upstream_mut();
@@ -305,6 +319,9 @@ impl Router {
             cluster.stats().upstream_rq_timeout().inc();
         }
         self.count_route(|stats| stats.upstream_rq_timeout().inc());
+        if !self.response_started {
+            self.tell_result(cx, OutlierResult::Timeout(self.timeout_status));
+        }
         if let Some(attempt) = &self.attempt {
             attempt.host.stats().rq_timeout.inc();
             if !self.response_started {
@@ -337,6 +354,7 @@ impl Router {
         } else {
             cluster.stats().upstream_rq_per_try_timeout().inc();
         }
+        self.tell_result(cx, OutlierResult::Timeout(self.timeout_status));
         if let Some(attempt) = &mut self.attempt {
             attempt.host.stats().rq_timeout.inc();
             attempt.end();
@@ -380,7 +398,12 @@ fn status_of(headers: &HeaderMap) -> u16 {
 
 /// Whether a `grpc-status` is none of those that stand for a failure of the server.
 fn is_grpc_success(status: &[u8]) -> bool {
+    http_status_of(status) < 500
+}
+
+/// The HTTP status that a `grpc-status` stands for.
+fn http_status_of(status: &[u8]) -> u16 {
     let status = std::str::from_utf8(status).ok();
     let status: Option<u32> = status.and_then(|text| text.parse().ok());
-    status.is_some_and(|status| nuncio_http::local_reply::http_status_of(status) < 500)
+    status.map_or(500, nuncio_http::local_reply::http_status_of)
 }

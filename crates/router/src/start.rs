@@ -14,6 +14,7 @@ use nuncio_http::local_reply::is_grpc;
 use nuncio_http::{Cx, LocalReply};
 use nuncio_route::{Action, Lookup, RetryOn, RouteAction, Selected};
 use nuncio_stream_info::ResponseFlag;
+use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::{Choice, Host, LocalCluster, Priority};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -294,6 +295,9 @@ impl Router {
         let Some(attempt) = &mut self.attempt else {
             return;
         };
+        if let Some(monitor) = attempt.host.monitor() {
+            monitor.on_result(OutlierResult::Connected, cx.worker());
+        }
         let state = cx.state();
         if let Some(stream) = attempt.stream() {
             let upstream = state.info.upstream_mut();

@@ -6,7 +6,7 @@ use crate::server::Server;
 use crate::state::ServerState as State;
 use nuncio_admin::{
     AdminServer, ClusterView, ConfigSection, DrainRequest, HostView, ListenerView, LocalityView,
-    MemoryView, ServerState, ThresholdsView, UnreadyTargets, Uptime,
+    MemoryView, OutlierView, ServerState, ThresholdsView, UnreadyTargets, Uptime,
 };
 use nuncio_base::options::Options;
 use nuncio_base::runtime_flags::RuntimeView;
@@ -192,7 +192,15 @@ fn cluster_view(cluster: &crate::cluster_manager::Cluster) -> ClusterView {
         observability_name: info.spec.observability_name.to_string(),
         eds_service_name: String::new(),
         added_via_api: info.spec.added_via_api,
-        outlier: None,
+        outlier: cluster
+            .members()
+            .success_rates()
+            .map(|[own, connecting]| OutlierView {
+                success_rate_average: own.average,
+                success_rate_ejection_threshold: own.ejection_threshold,
+                local_origin_success_rate_average: connecting.average,
+                local_origin_success_rate_ejection_threshold: connecting.ejection_threshold,
+            }),
         thresholds: Priority::ALL.map(|priority| {
             let limits = &info.spec.thresholds[priority as usize];
             ThresholdsView {
@@ -202,11 +210,14 @@ fn cluster_view(cluster: &crate::cluster_manager::Cluster) -> ClusterView {
                 max_retries: limits.max_retries,
             }
         }),
-        hosts: hosts.hosts().map(host_view).collect(),
+        hosts: hosts
+            .hosts()
+            .map(|host| host_view(host, cluster.members().success_rates_of(host)))
+            .collect(),
     }
 }
 
-fn host_view(host: &Arc<Host>) -> HostView {
+fn host_view(host: &Arc<Host>, [success_rate, connect_rate]: [f64; 2]) -> HostView {
     let stats = host.stats();
     let locality = host.locality();
     HostView {
@@ -237,7 +248,7 @@ fn host_view(host: &Arc<Host>) -> HostView {
         },
         canary: host.canary(),
         priority: host.priority(),
-        success_rate: -1.0,
-        local_origin_success_rate: -1.0,
+        success_rate,
+        local_origin_success_rate: connect_rate,
     }
 }

@@ -6,23 +6,24 @@
 //! old one.
 
 mod cluster;
+mod observer;
 mod update_merge;
 
 pub use cluster::{Cluster, ClusterSource};
 
+use crate::outlier_log::OutlierLog;
 use nuncio_extension::InitTargets;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, stat_group};
-use nuncio_upstream::Host;
 use nuncio_upstream::cluster::ClusterInfo;
-use nuncio_upstream::discovery::members::MembersObserver;
 use nuncio_upstream::discovery::{ClusterConfig, Members};
 use nuncio_upstream::priority::{HostsChange, PrioritySet};
 use nuncio_worker::timer::sleep_until;
 use nuncio_worker::{Worker, WorkerHandle};
-use std::cell::{Cell, RefCell};
+use observer::Observer;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use update_merge::{Admission, UpdateMerge};
@@ -53,6 +54,7 @@ pub struct ClusterManager {
     warming: RefCell<BTreeMap<Arc<str>, Rc<Cluster>>>,
     last_number: Cell<u64>,
     waiting: RefCell<Vec<Waker>>,
+    outlier_log: OnceCell<OutlierLog>,
 }
 
 impl ClusterManager {
@@ -73,10 +75,16 @@ impl ClusterManager {
             warming: RefCell::default(),
             last_number: Cell::new(0),
             waiting: RefCell::default(),
+            outlier_log: OnceCell::new(),
         });
         let scope = root.scope("thread_local_cluster_manager");
         manager.tell(move |clusters| clusters.count_in(&scope));
         manager
+    }
+
+    /// Has ejections logged; the first log counts.
+    pub fn log_outliers(&self, log: OutlierLog) {
+        self.outlier_log.get_or_init(|| log);
     }
 
     /// Adds a cluster, or changes the one of this name; nothing happens where the configuration is
@@ -331,33 +339,6 @@ impl ClusterManager {
         if self.active_one(name, number).is_some() {
             let name = Arc::clone(name);
             self.tell(move |clusters| clusters.host_failed(&name, host));
-        }
-    }
-}
-
-/// Passes on what a cluster's members tell.
-struct Observer {
-    manager: Weak<ClusterManager>,
-    name: Arc<str>,
-    number: u64,
-}
-
-impl MembersObserver for Observer {
-    fn on_change(&self, hosts: &Arc<PrioritySet>, change: HostsChange) {
-        if let Some(manager) = self.manager.upgrade() {
-            manager.update(&self.name, self.number, hosts, change);
-        }
-    }
-
-    fn on_host_failure(&self, host: &Arc<Host>) {
-        if let Some(manager) = self.manager.upgrade() {
-            manager.host_failed(&self.name, self.number, host.id());
-        }
-    }
-
-    fn on_ready(&self) {
-        if let Some(manager) = self.manager.upgrade() {
-            manager.has_hosts(&self.name, self.number);
         }
     }
 }

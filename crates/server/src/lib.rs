@@ -15,6 +15,7 @@ mod lds;
 pub mod listener_manager;
 pub mod logging;
 pub mod memory;
+mod outlier_log;
 mod rtds;
 pub mod runtime_loader;
 pub mod server;

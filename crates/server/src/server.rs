@@ -9,6 +9,7 @@ use crate::dynamic_resources::{self, DynamicResources};
 use crate::guard_dog::GuardDog;
 use crate::listener_manager::ListenerManager;
 use crate::logging::ApplicationLog;
+use crate::outlier_log::OutlierLog;
 use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
@@ -196,6 +197,7 @@ async fn serve(
     });
     config_warnings::count(&loaded, &scope, &server.runtime.borrow());
     let clusters = static_resources::convert(&loaded, &env, &server.listeners, &parsed)?;
+    server.log_outliers(&parsed.outlier_event_log)?;
     server.listeners.bind()?;
     admin_listener::start(&server, &context, &loaded, &parsed).await?;
     // Paths are not needed any more: what they held is the file as text.
@@ -263,6 +265,15 @@ fn listener_context(env: &ServerEnv, options: &Options, parsed: &Bootstrap) -> L
 }
 
 impl Server {
+    /// Opens the log of ejections, if there is to be one.
+    fn log_outliers(&self, path: &str) -> Result<(), String> {
+        if !path.is_empty() {
+            let log = OutlierLog::open(path, &self.access_logs)?;
+            self.clusters.log_outliers(log);
+        }
+        Ok(())
+    }
+
     /// Brings clusters up, then listeners, then serves until the end.
     async fn initialize(
         self: &Rc<Self>,

@@ -3,6 +3,7 @@
 use crate::health_check::HealthCheckSpec;
 use crate::host::Host;
 use crate::lb::LbSpec;
+use crate::outlier::OutlierSpec;
 use crate::resource::{Priority, ResourceManager, Thresholds};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats};
 use crate::transport::TransportSockets;
@@ -118,6 +119,8 @@ pub struct ClusterSpec {
     pub common_lb: CommonLb,
     /// How hosts' health is checked.
     pub health_check: Option<Arc<HealthCheckSpec>>,
+    /// When hosts are ejected.
+    pub outlier_detection: Option<Arc<OutlierSpec>>,
     /// Whether a host that discovery no longer finds goes at once, healthy or not.
     pub ignore_health_on_host_removal: bool,
     /// Whether TCP connections to a host that becomes unhealthy are closed.
@@ -142,6 +145,7 @@ impl ClusterSpec {
             lb,
             common_lb: CommonLb::default(),
             health_check: None,
+            outlier_detection: None,
             ignore_health_on_host_removal: false,
             close_connections_on_host_health_failure: false,
             added_via_api: false,

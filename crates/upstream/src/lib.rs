@@ -15,6 +15,7 @@ pub mod host_set;
 pub mod lb;
 pub mod local_cluster;
 pub mod manager;
+pub mod outlier;
 pub mod pool;
 pub mod priority;
 pub mod resource;

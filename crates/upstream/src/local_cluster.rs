@@ -108,6 +108,11 @@ impl LocalCluster {
         &self.spec().name
     }
 
+    /// The worker.
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.core.worker
+    }
+
     /// The configuration.
     pub fn spec(&self) -> &ClusterSpec {
         self.core.spec()

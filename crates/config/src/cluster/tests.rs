@@ -268,7 +268,6 @@ fn what_is_not_built_is_refused_by_name() {
     for (field, value) in [
         ("filters", "[{name: x}]"),
         ("lrs_server", "{ads: {}}"),
-        ("outlier_detection", "{}"),
         ("preconnect_policy", "{}"),
         ("track_cluster_stats", "{}"),
         ("connection_pool_per_downstream_connection", "true"),
@@ -310,6 +309,19 @@ fn what_is_not_built_is_refused_by_name() {
         ),
     ] {
         let fields = format!("health_checks: [{{{common}, {check}}}]");
+        refused(&with_endpoints(&fields, &[IP]), part);
+    }
+    for (fields, part) in [
+        (
+            "base_ejection_time: 2s, max_ejection_time: 1s",
+            "outlier detector's max_ejection_time cannot be smaller than base_ejection_time",
+        ),
+        (
+            "detect_degraded_hosts: true",
+            "detect_degraded_hosts is not supported by this build",
+        ),
+    ] {
+        let fields = format!("outlier_detection: {{{fields}}}");
         refused(&with_endpoints(&fields, &[IP]), part);
     }
     let tls = "transport_socket: {name: foo}";

@@ -3,6 +3,7 @@
 use super::*;
 use nuncio_base::address::Address;
 use nuncio_stats::Store;
+use nuncio_upstream::Host;
 use nuncio_upstream::discovery::Discovery;
 use nuncio_upstream::discovery::{Endpoint, LoadAssignment, StaticHosts};
 use nuncio_upstream::host::HostSpec;

@@ -9,6 +9,7 @@ use crate::health_check::HealthChecker;
 use crate::host::{Host, Locality};
 use crate::host_monitor::HostMonitor;
 use crate::host_set::{HostSet, Hosts, Provisioning};
+use crate::outlier::{OutlierDetector, OutlierEvent, OutlierMonitor};
 use crate::priority::{HostsChange, PrioritySet};
 use crate::stats::ClusterUpdateStats;
 use nuncio_worker::Worker;
@@ -29,6 +30,8 @@ pub trait MembersObserver {
     fn on_ready(&self);
     /// A host has become unhealthy by a check, or was ejected: its connections are of no more use.
     fn on_host_failure(&self, host: &Arc<Host>);
+    /// A host was ejected or taken back.
+    fn on_outlier(&self, event: &OutlierEvent);
 }
 
 /// A cluster's hosts by priority. Discovery fills them, health checks set flags on them.
@@ -42,6 +45,7 @@ pub struct Members {
     is_ready: Cell<bool>,
     number: u64,
     checker: OnceCell<Rc<HealthChecker>>,
+    detector: OnceCell<Rc<OutlierDetector>>,
     state: RefCell<State>,
     kept: RefCell<Option<Rc<dyn Any>>>,
 }
@@ -73,6 +77,7 @@ impl Members {
             is_discovered: Cell::new(false),
             is_ready: Cell::new(false),
             checker: OnceCell::new(),
+            detector: OnceCell::new(),
             state: RefCell::new(State {
                 hosts: BTreeMap::new(),
                 weights: BTreeMap::new(),
@@ -85,6 +90,10 @@ impl Members {
         if let Some(check) = &info.spec.health_check {
             let checker = HealthChecker::new(&members, check);
             members.checker.get_or_init(|| checker);
+        }
+        if let Some(spec) = &info.spec.outlier_detection {
+            let detector = OutlierDetector::new(&members, spec);
+            members.detector.get_or_init(|| detector);
         }
         members
     }
@@ -180,17 +189,39 @@ impl Members {
 
     /// Begins to watch hosts that are new, and ends it with those that are gone.
     fn watch(&self, change: &HostsChange) {
-        let checker = self.checker.get();
-        let Some(checker) = checker else {
+        let (checker, detector) = (self.checker.get(), self.detector.get());
+        if checker.is_none() && detector.is_none() {
             return;
-        };
+        }
         for host in &change.added {
-            host.set_monitor(|| HostMonitor::new(self.handle(), host.id(), true));
-            checker.admit(host);
+            host.set_monitor(|| {
+                let outlier = self.info.spec.outlier_detection.as_ref();
+                let outlier = outlier.map(OutlierMonitor::new);
+                HostMonitor::new(self.handle(), host.id(), checker.is_some(), outlier)
+            });
+            if let Some(checker) = checker {
+                checker.admit(host);
+            }
+            if let Some(detector) = detector {
+                detector.admit(host);
+            }
         }
         for host in &change.removed {
-            checker.release(host.id());
+            if let Some(checker) = checker {
+                checker.release(host.id());
+            }
+            if let Some(detector) = detector {
+                detector.release(host.id());
+            }
         }
+    }
+
+    pub(super) fn detector(&self) -> Option<&Rc<OutlierDetector>> {
+        self.detector.get()
+    }
+
+    pub(super) fn observer(&self) -> &dyn MembersObserver {
+        &*self.observer
     }
 
     fn handle(&self) -> MembersHandle {
@@ -326,6 +357,9 @@ impl Drop for Members {
         MembersIndex::of(&self.worker).remove(self.number);
         if let Some(checker) = self.checker.get() {
             checker.release_all();
+        }
+        if let Some(detector) = self.detector.get() {
+            detector.release_all();
         }
     }
 }

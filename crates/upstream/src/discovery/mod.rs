@@ -5,6 +5,7 @@ mod dns;
 pub mod dns_resolver;
 pub mod members;
 mod members_index;
+mod members_outliers;
 mod refresh;
 mod stabilized;
 mod static_hosts;

@@ -130,6 +130,9 @@ impl HealthChecker {
         self.stats.success().inc();
         let transition = verdict.transition;
         self.publish(session, verdict);
+        if let Some(members) = self.members.upgrade() {
+            members.on_check_passed(&session.host);
+        }
         self.pause(true, transition)
     }
 

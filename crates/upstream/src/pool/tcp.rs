@@ -233,6 +233,11 @@ impl TcpRequest {
         Self { pool, waiter: None }
     }
 
+    /// The host that is connected to.
+    pub fn host(&self) -> &Arc<Host> {
+        &self.pool.host
+    }
+
     /// Ready once there is a connection.
     ///
     /// # Errors

@@ -8,7 +8,8 @@ use nuncio_net::{LocalNetworkFilterFactory, NetworkFilter, NetworkFilterFactory,
 use nuncio_observe::access_log::AccessLog;
 use nuncio_observe::{AccessLogType, FormatCx};
 use nuncio_stream_info::StreamInfo;
-use nuncio_upstream::ClusterManager;
+use nuncio_upstream::outlier::OutlierResult;
+use nuncio_upstream::{ClusterManager, Host};
 use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,6 +66,13 @@ pub(super) struct LocalTcpProxy {
 }
 
 impl LocalTcpProxy {
+    /// Tells what watches a host what became of connecting to it.
+    pub fn tell(&self, host: &Host, result: OutlierResult) {
+        if let Some(monitor) = host.monitor() {
+            monitor.on_result(result, &self.worker);
+        }
+    }
+
     /// Counts bytes from the client.
     pub fn count_received(&self, info: &mut StreamInfo, bytes: u64) {
         self.stats.downstream_cx_rx_bytes_total().add(bytes);

@@ -12,6 +12,7 @@ use nuncio_net::{
 use nuncio_observe::AccessLogType;
 use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Summary, Timings};
 use nuncio_upstream::lb::AnyRequest;
+use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::resource::Resource;
 use nuncio_upstream::{
     Choice, Host, LocalCluster, PoolFailure, Priority, TcpConnection, TcpRequest,
@@ -220,9 +221,17 @@ impl TcpProxy {
             },
             State::Connecting(cluster, mut request, asked) => match request.poll(task) {
                 Poll::Ready(Ok(connection)) => {
+                    self.local
+                        .tell(request.host(), OutlierResult::ConnectedFinal);
                     self.on_connected(cx, task, (cluster, connection), asked);
                 }
-                Poll::Ready(Err(failure)) => self.on_pool_failure(cx, &failure),
+                Poll::Ready(Err(failure)) => {
+                    if failure.reason != ResetReason::Overflow {
+                        self.local
+                            .tell(request.host(), OutlierResult::ConnectFailed);
+                    }
+                    self.on_pool_failure(cx, &failure);
+                }
                 Poll::Pending => {
                     self.state = State::Connecting(cluster, request, asked);
                     return false;

@@ -74,6 +74,7 @@ impl MembersObserver for Seen {
         self.ready.set(true);
     }
     fn on_host_failure(&self, _host: &Arc<Host>) {}
+    fn on_outlier(&self, _event: &crate::outlier::OutlierEvent) {}
 }
 
 struct Fixture {
