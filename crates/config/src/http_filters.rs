@@ -1,5 +1,6 @@
 //! Chains of HTTP filters (`HttpFilter` lists of connection managers, routers and clusters).
 
+use crate::ecds::dynamic_filter;
 use crate::unknown_extension::{is_envoys, unknown_extension};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{HttpFilterFactory, ParseCx, Parsed};
@@ -27,13 +28,14 @@ pub fn chain(
         let Some((entry, factory)) = entry(cx, filter, filter_cx)? else {
             return Ok(None);
         };
-        let terminal = factory.is_terminal();
+        let terminal = factory.is_some_and(|factory| factory.is_terminal());
+        let kind = factory.map_or("", |factory| factory.name());
         last_terminal = Some(terminal);
         if terminal && number != count {
             return Err(cx.error(format!(
                 "Error: terminal filter named {name} of type {} must be the last filter in a {} \
                  filter chain.",
-                factory.name(),
+                kind,
                 chain_kind(filter_cx)
             )));
         }
@@ -44,7 +46,7 @@ pub fn chain(
             return Err(cx.error(format!(
                 "Error: non-terminal filter named {name} of type {} is the last filter in a {} \
                  filter chain.",
-                factory.name(),
+                kind,
                 chain_kind(filter_cx)
             )));
         }
@@ -71,10 +73,20 @@ fn entry(
     cx: &mut ParseCx,
     filter: HttpFilter,
     filter_cx: &HttpFilterCx,
-) -> Parsed<Option<(FilterEntry, &'static dyn HttpFilterFactory)>> {
+) -> Parsed<Option<(FilterEntry, Option<&'static dyn HttpFilterFactory>)>> {
     let config = match filter.config_type {
         Some(ConfigType::TypedConfig(config)) => config,
-        Some(ConfigType::ConfigDiscovery(_)) => return Err(cx.not_built("config_discovery")),
+        Some(ConfigType::ConfigDiscovery(source)) => {
+            let spec = cx.field("config_discovery", |cx| {
+                dynamic_filter(cx, &filter.name, &source, filter_cx)
+            })?;
+            let entry = FilterEntry {
+                name: filter.name.into(),
+                spec,
+                disabled: filter.disabled,
+            };
+            return Ok(Some((entry, None)));
+        }
         None => Any::default(),
     };
     let registry = cx.env().registry;
@@ -96,7 +108,7 @@ fn entry(
             spec,
             disabled,
         },
-        factory,
+        Some(factory),
     )))
 }
 

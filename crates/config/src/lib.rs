@@ -23,6 +23,7 @@ pub mod dns_resolver;
 pub mod duration;
 pub mod dynamic_resources;
 pub mod early_header_mutation;
+pub mod ecds;
 pub mod eds;
 pub mod endpoint;
 pub mod filter_chain;

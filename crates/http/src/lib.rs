@@ -7,6 +7,7 @@ pub mod cluster_directory;
 pub mod config;
 pub mod conn_manager;
 pub mod cx;
+pub mod dynamic_filter;
 pub mod factory;
 pub mod filter;
 pub mod format_cx;

@@ -10,6 +10,7 @@ use nuncio_proto::envoy::admin::v3 as proto;
 use nuncio_proto::envoy::config::bootstrap::v3::Bootstrap;
 use nuncio_proto::google::protobuf::{Any, Timestamp};
 use proto::clusters_config_dump::{DynamicCluster, StaticCluster};
+use proto::ecds_config_dump::EcdsFilterConfig;
 use proto::listeners_config_dump::{DynamicListener, DynamicListenerState, StaticListener};
 use proto::routes_config_dump::{DynamicRouteConfig, StaticRouteConfig};
 use std::collections::BTreeMap;
@@ -27,6 +28,10 @@ pub fn sections(server: &Server, wanted: Wanted<'_>, include_eds: bool) -> Vec<C
         }),
         clusters(server, wanted),
     ];
+    let filters = filters(server, wanted);
+    if !filters.ecds_filters.is_empty() {
+        sections.push(section(&filters));
+    }
     if include_eds {
         sections.push(section(&proto::EndpointsConfigDump::default()));
     }
@@ -142,6 +147,20 @@ fn secrets(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
     })
 }
 
+fn filters(server: &Server, wanted: Wanted<'_>) -> proto::EcdsConfigDump {
+    let delivered = nuncio_config::ecds::delivered(&server.env).into_iter();
+    let delivered = delivered.filter(|(name, _)| wanted(name));
+    let ecds_filters = delivered.map(|(_, filter)| EcdsFilterConfig {
+        version_info: filter.version,
+        ecds_filter: Some(filter.resource),
+        last_updated: Some(timestamp(filter.last_updated)),
+        ..Default::default()
+    });
+    proto::EcdsConfigDump {
+        ecds_filters: ecds_filters.collect(),
+    }
+}
+
 fn scoped_routes(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
     use proto::scoped_routes_config_dump::InlineScopedRouteConfigs;
     let all = server.env.scoped_routes().into_iter();
@@ -195,6 +214,7 @@ macro_rules! admin_messages {
 admin_messages!(
     BootstrapConfigDump,
     ClustersConfigDump,
+    EcdsConfigDump,
     EndpointsConfigDump,
     ListenersConfigDump,
     RoutesConfigDump,

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod endpoints;
+mod filters;
 mod listeners;
 mod routes;
 mod runtime;
