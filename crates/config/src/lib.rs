@@ -57,6 +57,7 @@ pub mod route_match;
 pub mod route_source;
 pub mod route_tree;
 pub mod scoped_routes;
+pub mod sds;
 pub mod secret;
 pub mod socket_option;
 pub mod stats;

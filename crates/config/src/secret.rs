@@ -1,11 +1,13 @@
-//! Secrets by name: those of the bootstrap (`static_resources.secrets`).
+//! Secrets by name: those of the bootstrap (`static_resources.secrets`), and those over SDS.
 
+use crate::sds::SecretProvider;
 use nuncio_extension::{ParseCx, Parsed, ServerEnv};
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3 as proto;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::secret::Type;
+use nuncio_xds::ConfigSource;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// A kind of secret: names are told apart by kind.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,6 +58,7 @@ impl SecretKind {
 #[derive(Default)]
 pub struct SecretManager {
     by_name: RefCell<BTreeMap<(SecretKind, String), Type>>,
+    providers: RefCell<Vec<Weak<SecretProvider>>>,
 }
 
 impl SecretManager {
@@ -94,6 +97,28 @@ impl SecretManager {
         secrets.collect()
     }
 
+    /// The providers of secrets over SDS, for `config_dump`.
+    pub fn providers(&self) -> Vec<Rc<SecretProvider>> {
+        let providers = self.providers.borrow();
+        providers.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(crate) fn provider(
+        &self,
+        kind: SecretKind,
+        name: &str,
+        source: &ConfigSource,
+    ) -> Option<Rc<SecretProvider>> {
+        let mut all = self.providers().into_iter();
+        all.find(|provider| provider.is(kind, name, source))
+    }
+
+    pub(crate) fn add_provider(&self, provider: &Rc<SecretProvider>) {
+        let mut providers = self.providers.borrow_mut();
+        providers.retain(|known| known.strong_count() > 0);
+        providers.push(Rc::downgrade(provider));
+    }
+
     fn find(&self, kind: SecretKind, name: &str) -> Option<Type> {
         let known = self.by_name.borrow();
         known.get(&(kind, name.to_owned())).cloned()
@@ -130,20 +155,33 @@ secret_values! {
     GenericSecret, GenericSecret => Generic;
 }
 
-/// The secret that `config` names.
+/// The secret that `config` names, with its directory to watch taken out: its provider watches.
+/// Over SDS it must have been delivered.
 ///
 /// # Errors
-/// An unknown name, and discovery, which is not built.
+/// An unknown name; a secret that has not come.
 pub fn named_secret<T: SecretValue>(
     cx: &mut ParseCx,
     config: &proto::SdsSecretConfig,
 ) -> Parsed<T> {
     if config.sds_config.is_some() {
-        return Err(cx.not_built("sds_config"));
+        let provider = SecretProvider::of(cx, T::KIND, config)?;
+        let delivered = provider.delivered().and_then(|it| it.secret.r#type);
+        let value = delivered.map(unwatched).and_then(T::from_type);
+        return value.ok_or_else(|| cx.error("Secret is not supplied by SDS"));
     }
     let secret = SecretManager::of(cx.env()).find(T::KIND, &config.name);
     let value = secret.and_then(T::from_type);
     value.ok_or_else(|| cx.error(format!("{}: {}", T::KIND.unknown(), config.name)))
+}
+
+fn unwatched(mut secret: Type) -> Type {
+    match &mut secret {
+        Type::TlsCertificate(certificate) => certificate.watched_directory = None,
+        Type::ValidationContext(context) => context.watched_directory = None,
+        Type::SessionTicketKeys(_) | Type::GenericSecret(_) => {}
+    }
+    secret
 }
 
 #[cfg(test)]

@@ -132,6 +132,7 @@ fn put_state(entry: &mut DynamicListener, version_info: String, listener: Listen
 }
 
 fn secrets(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
+    use proto::secrets_config_dump::DynamicSecret;
     let all = SecretManager::of(&server.env).static_secrets().into_iter();
     let static_secrets = all
         .filter(|secret| wanted(&secret.name))
@@ -141,10 +142,29 @@ fn secrets(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
             secret: Some(nuncio_proto::any::pack(&secret)),
         })
         .collect();
-    section(&proto::SecretsConfigDump {
+    let mut dump = proto::SecretsConfigDump {
         static_secrets,
         ..Default::default()
-    })
+    };
+    let providers = SecretManager::of(&server.env).providers().into_iter();
+    for provider in providers.filter(|provider| wanted(provider.name())) {
+        let name = provider.name().to_owned();
+        match provider.delivered() {
+            Some(delivered) => dump.dynamic_active_secrets.push(DynamicSecret {
+                name,
+                version_info: delivered.version,
+                last_updated: Some(timestamp(delivered.last_updated)),
+                secret: Some(nuncio_proto::any::pack(&delivered.secret)),
+                ..Default::default()
+            }),
+            None => dump.dynamic_warming_secrets.push(DynamicSecret {
+                name,
+                version_info: "uninitialized".to_owned(),
+                ..Default::default()
+            }),
+        }
+    }
+    section(&dump)
 }
 
 fn filters(server: &Server, wanted: Wanted<'_>) -> proto::EcdsConfigDump {

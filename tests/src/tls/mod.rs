@@ -3,5 +3,6 @@
 mod admin;
 mod authority;
 mod client;
+mod secrets;
 mod server;
 mod upstream;

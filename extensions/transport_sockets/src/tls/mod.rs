@@ -7,10 +7,12 @@
 pub mod certificate;
 pub mod client;
 pub mod common;
+pub mod dynamic;
 pub mod error;
 pub mod facts;
 pub mod identity;
 pub mod names;
+pub mod not_ready;
 pub mod params;
 pub mod records;
 pub mod scratch;

@@ -47,8 +47,7 @@ pub struct ContextStats {
     ssl: Group<SslStats>,
     /// What peers signed with, each made when it is counted first.
     schemes: [OnceLock<SharedCounter>; SCHEMES.len()],
-    expirations: Vec<SharedGauge>,
-    _factory: Group<SocketFactoryStats>,
+    factory: Group<SocketFactoryStats>,
 }
 
 impl ContextStats {
@@ -59,14 +58,18 @@ impl ContextStats {
         Self {
             ssl: ssl.group(),
             schemes: Default::default(),
-            expirations: Vec::new(),
-            _factory: scope.scope(&factory).group(),
+            factory: scope.scope(&factory).group(),
             scope: ssl,
         }
     }
 
-    /// Tells when a context's certificates expire, in seconds of Unix time.
-    pub fn set_expirations(&mut self, identities: &[Identity], validation: &Validation) {
+    /// Tells when a context's certificates expire, in seconds of Unix time, for as long as what is
+    /// given back lives.
+    pub fn expirations(
+        &self,
+        identities: &[Identity],
+        validation: &Validation,
+    ) -> Vec<SharedGauge> {
         let own = identities.iter();
         let own = own.map(|own| {
             (
@@ -80,7 +83,12 @@ impl ContextStats {
             gauge.set(seconds);
             gauge
         });
-        self.expirations = gauges.collect();
+        gauges.collect()
+    }
+
+    /// A context was made anew because a secret had changed.
+    pub fn count_update_by_sds(&self) {
+        self.factory.local().ssl_context_update_by_sds().inc();
     }
 
     /// Counts what a peer signed with.
@@ -97,6 +105,7 @@ impl ContextStats {
     pub fn local(&self) -> LocalStats {
         LocalStats {
             ssl: self.ssl.local(),
+            factory: self.factory.local(),
             scope: self.scope.clone(),
             named: RefCell::default(),
         }
@@ -106,6 +115,8 @@ impl ContextStats {
 /// A context's stats on one worker.
 pub struct LocalStats {
     ssl: SslStats,
+    /// The factory's.
+    pub factory: SocketFactoryStats,
     scope: Scope,
     /// What is counted by a name that the handshake finds out.
     named: RefCell<Vec<((Named, &'static str), SharedCounter)>>,

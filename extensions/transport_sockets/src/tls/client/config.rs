@@ -3,6 +3,8 @@
 use super::context::{ClientContext, ClientSocketFactory, ClientSpec};
 use crate::tls::common::config::common;
 use crate::tls::common::params::config::tls_params;
+use crate::tls::dynamic::ContextSource;
+use crate::tls::dynamic::config::secrets_of;
 use crate::tls::stats::ContextStats;
 use nuncio_extension::transport_socket::UpstreamSocketCx;
 use nuncio_extension::{ParseCx, Parsed, UpstreamSocketExtension};
@@ -26,11 +28,15 @@ impl UpstreamSocketExtension for UpstreamTls {
         cluster: &UpstreamSocketCx,
         cx: &mut ParseCx,
     ) -> Parsed<Option<Arc<dyn UpstreamSocketFactory>>> {
-        let spec = client_spec(proto, cx)?;
-        let stats = ContextStats::new(&cluster.cluster_scope, "client");
-        let context =
-            ClientContext::new(spec, stats).map_err(|error| cx.error(error.to_string()))?;
-        Ok(Some(Arc::new(ClientSocketFactory(Arc::new(context)))))
+        let stats = Arc::new(ContextStats::new(&cluster.cluster_scope, "client"));
+        let secrets = secrets_of(&proto.common_tls_context.clone().unwrap_or_default());
+        let shared = Arc::clone(&stats);
+        let make = move |cx: &mut ParseCx| {
+            let spec = client_spec(proto.clone(), cx)?;
+            ClientContext::new(spec, &shared).map_err(|error| cx.error(error.to_string()))
+        };
+        let context = ContextSource::new(cx, &secrets, &stats, Box::new(make))?;
+        Ok(Some(Arc::new(ClientSocketFactory { context, stats })))
     }
 }
 

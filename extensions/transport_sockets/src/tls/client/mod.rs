@@ -2,5 +2,6 @@
 
 pub mod config;
 mod context;
+mod local;
 
 pub use context::{ClientContext, ClientSocketFactory, ClientSpec};

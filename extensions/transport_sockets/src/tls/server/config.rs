@@ -3,6 +3,8 @@
 use super::context::{ServerContext, ServerSocketFactory, ServerSpec};
 use crate::tls::common::config::common;
 use crate::tls::common::params::config::tls_params;
+use crate::tls::dynamic::ContextSource;
+use crate::tls::dynamic::config::secrets_of;
 use crate::tls::stats::ContextStats;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{DownstreamSocketExtension, ParseCx, Parsed};
@@ -28,15 +30,19 @@ impl DownstreamSocketExtension for DownstreamTls {
         listener: &NetworkFilterCx,
         cx: &mut ParseCx,
     ) -> Parsed<Option<Arc<dyn TransportSocketFactory>>> {
-        let spec = server_spec(proto, cx)?;
         let scope = cx
             .env()
             .store
             .scope(listener.listener_stat_prefix.trim_end_matches('.'));
-        let stats = ContextStats::new(&scope, "server");
-        let context =
-            ServerContext::new(spec, stats).map_err(|error| cx.error(error.to_string()))?;
-        Ok(Some(Arc::new(ServerSocketFactory(Arc::new(context)))))
+        let stats = Arc::new(ContextStats::new(&scope, "server"));
+        let secrets = secrets_of(&proto.common_tls_context.clone().unwrap_or_default());
+        let shared = Arc::clone(&stats);
+        let make = move |cx: &mut ParseCx| {
+            let spec = server_spec(proto.clone(), cx)?;
+            ServerContext::new(spec, &shared).map_err(|error| cx.error(error.to_string()))
+        };
+        let context = ContextSource::new(cx, &secrets, &stats, Box::new(make))?;
+        Ok(Some(Arc::new(ServerSocketFactory { context, stats })))
     }
 }
 

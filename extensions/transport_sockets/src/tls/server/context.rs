@@ -2,13 +2,16 @@
 
 use super::choice::ChoosesCertificate;
 use super::handshaker::ServerHandshaker;
+use crate::tls::dynamic::{ContextSource, LocalContext};
 use crate::tls::identity::Identity;
+use crate::tls::not_ready::NotReadySocket;
 use crate::tls::params::TlsParams;
 use crate::tls::socket::TlsSocket;
 use crate::tls::stats::ContextStats;
 use crate::tls::validation::{Validation, Verifier};
 use nuncio_config::certificates::ContextCertificates;
 use nuncio_net::{LocalTransportSocketFactory, Socket, Transport, TransportSocketFactory};
+use nuncio_stats::SharedGauge;
 use nuncio_worker::Worker;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
@@ -48,8 +51,8 @@ pub struct ServerSpec {
 /// A server context.
 pub struct ServerContext {
     pub(super) spec: ServerSpec,
-    pub(super) stats: Arc<ContextStats>,
     config: ServerConfig,
+    _expirations: Vec<SharedGauge>,
 }
 
 impl ServerContext {
@@ -57,9 +60,7 @@ impl ServerContext {
     ///
     /// # Errors
     /// What rustls has against the parameters.
-    pub fn new(mut spec: ServerSpec, mut stats: ContextStats) -> Result<Self, Error> {
-        stats.set_expirations(&spec.identities, &spec.validation);
-        let stats = Arc::new(stats);
+    pub fn new(mut spec: ServerSpec, stats: &Arc<ContextStats>) -> Result<Self, Error> {
         let provider = spec.params.provider();
         let verifier = Verifier {
             validation: Arc::clone(&spec.validation),
@@ -67,7 +68,7 @@ impl ServerContext {
             match_server_name: false,
             hints: std::mem::take(&mut spec.hints),
             algorithms: provider.signature_verification_algorithms,
-            stats: Arc::clone(&stats),
+            stats: Arc::clone(stats),
         };
         let chooses = ChoosesCertificate::new(&spec.identities, spec.full_scan);
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -83,8 +84,8 @@ impl ServerContext {
             Arc::new(NoServerSessionStorage {})
         };
         Ok(Self {
+            _expirations: stats.expirations(&spec.identities, &spec.validation),
             spec,
-            stats,
             config,
         })
     }
@@ -100,25 +101,37 @@ impl ServerContext {
 }
 
 /// A server context as a listener's transport socket.
-pub struct ServerSocketFactory(pub Arc<ServerContext>);
+pub struct ServerSocketFactory {
+    /// The context.
+    pub context: ContextSource<ServerContext>,
+    /// What all its versions count.
+    pub stats: Arc<ContextStats>,
+}
 
 impl TransportSocketFactory for ServerSocketFactory {
     fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalTransportSocketFactory> {
+        let stats = self.stats.local();
         Rc::new(LocalServerSocketFactory {
             worker: Rc::clone(worker),
-            handshaker: Rc::new(ServerHandshaker::new(&self.0)),
+            context: LocalContext::new(&self.context, worker, stats, ServerHandshaker::new),
         })
     }
 }
 
 struct LocalServerSocketFactory {
     worker: Rc<Worker>,
-    handshaker: Rc<ServerHandshaker>,
+    context: LocalContext<ServerContext, ServerHandshaker>,
 }
 
 impl LocalTransportSocketFactory for LocalServerSocketFactory {
     fn create(&self, socket: Socket) -> Transport {
-        let handshaker = Rc::clone(&self.handshaker);
-        Transport::Layered(Box::new(TlsSocket::new(socket, &self.worker, handshaker)))
+        Transport::Layered(match self.context.get() {
+            Some(handshaker) => Box::new(TlsSocket::new(socket, &self.worker, handshaker)),
+            None => {
+                let stats = &self.context.stats.factory;
+                stats.downstream_context_secrets_not_ready().inc();
+                Box::new(NotReadySocket::new(socket))
+            }
+        })
     }
 }

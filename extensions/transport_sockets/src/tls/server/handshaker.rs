@@ -13,6 +13,7 @@ use nuncio_stream_info::{CertificateInfo, TlsInfo};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::UnbufferedStatus;
 use rustls::{CommonState, Error, OtherError, ServerConfig};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How long a ClientHello may be: what rustls takes at most.
@@ -26,7 +27,7 @@ pub struct ServerHandshaker {
     context: Arc<ServerContext>,
     configs: Configs,
     chooses: Arc<ChoosesCertificate>,
-    stats: LocalStats,
+    stats: Rc<LocalStats>,
 }
 
 /// What rustls can't decide by client: Envoy goes on without ALPN where no protocol is common, and
@@ -67,12 +68,12 @@ impl Configs {
 
 impl ServerHandshaker {
     /// `context` on the calling worker.
-    pub fn new(context: &Arc<ServerContext>) -> Self {
+    pub fn new(context: &Arc<ServerContext>, stats: &Rc<LocalStats>) -> Self {
         let (config, chooses) = context.config();
         Self {
             configs: Configs::new(config, &context.spec),
             chooses,
-            stats: context.stats.local(),
+            stats: Rc::clone(stats),
             context: Arc::clone(context),
         }
     }
