@@ -72,9 +72,7 @@ fn weighted_clusters(
         Some(RandomValueSpecifier::HeaderName(name)) if !name.is_empty() => {
             WeightedDraw::Header(header_to_ask(&name))
         }
-        Some(RandomValueSpecifier::UseHashPolicy(hash)) if hash.value => {
-            return Err(cx.not_built("use_hash_policy"));
-        }
+        Some(RandomValueSpecifier::UseHashPolicy(hash)) if hash.value => WeightedDraw::Hash,
         Some(RandomValueSpecifier::HeaderName(_) | RandomValueSpecifier::UseHashPolicy(_))
         | None => WeightedDraw::Random,
     };

@@ -63,6 +63,7 @@ pub mod socket_option;
 pub mod stats;
 pub mod token_bucket;
 pub mod unknown_extension;
+pub mod uri_template;
 pub mod virtual_host;
 
 #[cfg(test)]

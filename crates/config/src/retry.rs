@@ -189,8 +189,7 @@ fn priority(cx: &mut ParseCx, proto: retry_proto::RetryPriority) -> Parsed<Retry
     cx.field("typed_config", |cx| {
         use extensions::priority::previous_priorities::v3::PreviousPrioritiesConfig;
         let PreviousPrioritiesConfig { update_frequency } = cx.unpack(&config)?;
-        let update_frequency = u32::try_from(update_frequency).unwrap_or(0);
-        cx.refuse("previous_priorities", true)?;
+        let update_frequency = u32::try_from(update_frequency).unwrap_or(1);
         Ok(RetryPriority::PreviousPriorities { update_frequency })
     })
 }

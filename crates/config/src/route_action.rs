@@ -10,10 +10,11 @@ use crate::internal_redirect::{internal_redirect_policy, legacy_internal_redirec
 use crate::matching::substitution;
 use crate::retry::{hedge_policy, retry_policy};
 use crate::unknown_extension::unknown_extension;
+use crate::uri_template;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_observe::Formatter;
 use nuncio_observe::formatter::FormatOptions;
-use nuncio_proto::envoy::config::core::v3::RoutingPriority;
+use nuncio_proto::envoy::config::core::v3::{RoutingPriority, TypedExtensionConfig};
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_proto::envoy::config::route::v3::route_action as action_proto;
 use nuncio_proto::google::protobuf::Duration as DurationProto;
@@ -24,7 +25,8 @@ use nuncio_route::upgrade::{ConnectConfig, UpgradeConfig};
 use nuncio_route::{ClusterTarget, Priority, RouteAction};
 use std::sync::Arc;
 
-/// How a request is sent to a cluster. `route_name` is for errors.
+/// How a request is sent to a cluster. `route_name` is for errors, `match_policy` what the route
+/// asks of the path by an extension.
 ///
 /// # Errors
 /// What Envoy refuses, in its words, and what is not built, by its name.
@@ -32,6 +34,7 @@ pub fn route_action(
     cx: &mut ParseCx,
     proto: proto::RouteAction,
     route_name: &str,
+    match_policy: Option<&TypedExtensionConfig>,
 ) -> Parsed<RouteAction> {
     refuse_unbuilt(cx, &proto)?;
     let not_found = not_found_code(&proto);
@@ -45,13 +48,8 @@ pub fn route_action(
         internal_redirect_policy,
     );
     let legacy_redirect = legacy_internal_redirect(&proto);
+    let path_rewrite = path_rewrite(cx, &proto, match_policy);
     let cluster = cluster_target(cx, proto.cluster_specifier, route_name);
-    let path_rewrite = path_rewrite(
-        cx,
-        proto.prefix_rewrite,
-        proto.regex_rewrite,
-        &proto.path_rewrite,
-    );
     let host_rewrite = host_rewrite(cx, proto.host_rewrite_specifier);
     let upgrades = upgrade_configs(cx, proto.upgrade_configs);
     let mirrors = cx.list(
@@ -110,15 +108,11 @@ fn not_found_code(proto: &proto::RouteAction) -> u16 {
 
 /// The fields that have no counterpart in `nuncio_route` yet.
 fn refuse_unbuilt(cx: &mut ParseCx, proto: &proto::RouteAction) -> Parsed<()> {
-    let policies = [
-        ("path_rewrite_policy", &proto.path_rewrite_policy),
-        ("early_data_policy", &proto.early_data_policy),
-    ];
-    for (field, policy) in policies {
-        if let Some(policy) = policy {
-            let config = policy.typed_config.clone().unwrap_or_default();
-            return Err(cx.field(field, |cx| unknown_extension(cx, &policy.name, &config)));
-        }
+    if let Some(policy) = &proto.early_data_policy {
+        let config = policy.typed_config.clone().unwrap_or_default();
+        return Err(cx.field("early_data_policy", |cx| {
+            unknown_extension(cx, &policy.name, &config)
+        }));
     }
     cx.refuse(
         "retry_policy_typed_config",
@@ -134,15 +128,26 @@ fn refuse_unbuilt(cx: &mut ParseCx, proto: &proto::RouteAction) -> Parsed<()> {
 
 fn path_rewrite(
     cx: &mut ParseCx,
-    prefix: String,
-    regex: Option<nuncio_proto::envoy::r#type::matcher::v3::RegexMatchAndSubstitute>,
-    format: &str,
+    proto: &proto::RouteAction,
+    match_policy: Option<&TypedExtensionConfig>,
 ) -> Parsed<PathRewrite> {
-    let given = [!prefix.is_empty(), regex.is_some(), !format.is_empty()];
+    let (prefix, format) = (&proto.prefix_rewrite, proto.path_rewrite.as_str());
+    let (regex, policy) = (proto.regex_rewrite.clone(), &proto.path_rewrite_policy);
+    let given = [
+        !prefix.is_empty(),
+        regex.is_some(),
+        !format.is_empty(),
+        policy.is_some(),
+    ];
     if given.into_iter().filter(|given| *given).count() > 1 {
         return Err(
             cx.error("Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy")
         );
+    }
+    if let Some(policy) = policy {
+        return cx.field("path_rewrite_policy", |cx| {
+            uri_template::path_rewrite(cx, policy, match_policy)
+        });
     }
     if let Some(regex) = regex {
         let rewrite = cx.field("regex_rewrite", |cx| substitution(cx, regex))?;
@@ -157,7 +162,7 @@ fn path_rewrite(
     if prefix.is_empty() {
         return Ok(PathRewrite::Keep);
     }
-    Ok(PathRewrite::Prefix(prefix.into_bytes().into()))
+    Ok(PathRewrite::Prefix(prefix.as_bytes().into()))
 }
 
 fn rewrite_format(

@@ -5,7 +5,7 @@ use crate::matching::{
     address_matcher, cookie_matcher, header_matcher, metadata_matcher, query_parameter_matcher,
     regex, string_matcher,
 };
-use crate::unknown_extension::unknown_extension;
+use crate::uri_template;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_proto::envoy::config::route::v3::route_match::{PathSpecifier, TlsContextMatchOptions};
@@ -16,7 +16,7 @@ use nuncio_route::{PathMatch, RouteMatch};
 /// When a route is taken.
 ///
 /// # Errors
-/// Bad matchers; a path match policy, of which none is built.
+/// Bad matchers.
 pub fn route_match(cx: &mut ParseCx, proto: proto::RouteMatch) -> Parsed<RouteMatch> {
     let proto::RouteMatch {
         case_sensitive,
@@ -67,8 +67,7 @@ fn path_match(cx: &mut ParseCx, proto: Option<PathSpecifier>) -> Parsed<PathMatc
         )),
         Some(PathSpecifier::ConnectMatcher(_)) => Ok(PathMatch::Connect),
         Some(PathSpecifier::PathMatchPolicy(policy)) => cx.field("path_match_policy", |cx| {
-            let config = policy.typed_config.unwrap_or_default();
-            Err(unknown_extension(cx, &policy.name, &config))
+            uri_template::path_match(cx, policy)
         }),
         None => Err(cx.error("field: 'path_specifier', reason: is required")),
     }

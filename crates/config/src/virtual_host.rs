@@ -13,7 +13,9 @@ use crate::route_match::route_match;
 use crate::route_tree::route_tree;
 use nuncio_base::runtime_flags::Fraction;
 use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::envoy::config::core::v3::TypedExtensionConfig;
 use nuncio_proto::envoy::config::route::v3 as proto;
+use nuncio_proto::envoy::config::route::v3::route_match::PathSpecifier;
 use nuncio_proto::envoy::config::route::v3::virtual_host::TlsRequirementType;
 use nuncio_proto::google::protobuf::{UInt32Value, UInt64Value};
 use nuncio_route::route::{Decorator, RouteTracing};
@@ -149,8 +151,12 @@ pub fn route(cx: &mut ParseCx, proto: proto::Route, max_body: usize) -> Parsed<R
     cx.refuse("route_specifiers", !route_specifiers.is_empty())?;
     let request = HeaderFields::request(request_headers_to_add, request_headers_to_remove);
     let response = HeaderFields::response(response_headers_to_add, response_headers_to_remove);
+    let policy = match r#match.as_ref().and_then(|m| m.path_specifier.as_ref()) {
+        Some(PathSpecifier::PathMatchPolicy(policy)) => Some(policy.clone()),
+        _ => None,
+    };
     let matcher = cx.required("match", r#match, route_match);
-    let action = route_kind(cx, action, &name, max_body);
+    let action = route_kind(cx, action, &name, policy.as_ref(), max_body);
     let request_headers = header_mutations(cx, request);
     let response_headers = header_mutations(cx, response);
     let filters = filter_configs(cx, typed_per_filter_config);
@@ -182,12 +188,15 @@ fn route_kind(
     cx: &mut ParseCx,
     proto: Option<proto::route::Action>,
     route_name: &str,
+    match_policy: Option<&TypedExtensionConfig>,
     max_body: usize,
 ) -> Parsed<Action> {
     use proto::route::Action as Kind;
     match proto {
         Some(Kind::Route(action)) => {
-            let action = cx.field("route", |cx| route_action(cx, action, route_name))?;
+            let action = cx.field("route", |cx| {
+                route_action(cx, action, route_name, match_policy)
+            })?;
             Ok(Action::Route(Box::new(action)))
         }
         Some(Kind::Redirect(action)) => {

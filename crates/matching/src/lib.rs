@@ -15,6 +15,7 @@ mod re2_class;
 mod re2_syntax;
 pub mod regex;
 pub mod string;
+pub mod uri_template;
 pub mod value;
 
 pub use cidr::{AddressMatcher, CidrList, CidrRange, CidrTrie};
@@ -27,4 +28,5 @@ pub use query::QueryParameterMatcher;
 pub use range::{DoubleMatcher, IntRange, PortRange};
 pub use regex::{Regex, Substitution};
 pub use string::{ListStringMatcher, StringMatcher};
+pub use uri_template::UriTemplate;
 pub use value::{MetadataMatcher, ValueMatcher};

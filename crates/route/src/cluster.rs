@@ -2,8 +2,10 @@
 
 use crate::error::InvalidRoute;
 use crate::filter_config::FilterConfigs;
+use crate::hash_policy::HashPolicy;
 use crate::mutation::HeaderMutations;
 use crate::request::RequestView;
+use crate::request_hash::request_hash;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::HeaderName;
 use nuncio_base::metadata::Metadata;
@@ -76,6 +78,8 @@ pub enum WeightedDraw {
     Random,
     /// The number in this header, if there is exactly one and it is a number; else the stream's.
     Header(HeaderName),
+    /// The hash of the route's hash policies, if they give one; else the stream's.
+    Hash,
 }
 
 /// Clusters of which one is drawn for each request.
@@ -135,12 +139,17 @@ impl WeightedClusters {
         &mut self.clusters
     }
 
-    /// Draws a cluster: its place.
-    pub fn draw(&self, request: &RequestView<'_>) -> usize {
+    /// Draws a cluster: its place. `hash_policies` are the route's.
+    pub fn draw(&self, request: &RequestView<'_>, hash_policies: &[HashPolicy]) -> usize {
         let random = match &self.draw {
             WeightedDraw::Random => request.random,
             WeightedDraw::Header(name) => {
                 number_in_header(request.headers, name).unwrap_or(request.random)
+            }
+            // No cookie is made for this: the balancer will, if it hashes.
+            WeightedDraw::Hash => {
+                request_hash(hash_policies, request.headers, request.info, &mut |_| {})
+                    .unwrap_or(request.random)
             }
         };
         if self.by_runtime && !request.flags.is_empty() {

@@ -212,7 +212,9 @@ impl RouteTable {
         };
         let weighted = match &host.routes[route as usize].action {
             Action::Route(action) => match &action.cluster {
-                ClusterTarget::Weighted(clusters) => clusters.draw(request) as u32,
+                ClusterTarget::Weighted(clusters) => {
+                    clusters.draw(request, &action.hash_policies) as u32
+                }
                 ClusterTarget::Name(_) | ClusterTarget::Header(_) => 0,
             },
             _ => 0,

@@ -1,15 +1,17 @@
 //! What an attempt asks of the cluster: a host that suits the request, and a connection to it.
 
+use crate::retry_priority::PreviousPriorities;
 use crate::upstream_stream::UpstreamRequest;
 use nuncio_base::metadata::{Metadata, Value};
 use nuncio_base::{HeaderMap, names};
 use nuncio_http::chain::StreamState;
 use nuncio_route::hash_policy::HashPolicy;
 use nuncio_route::request_hash::request_hash;
-use nuncio_route::retry_policy::RetryHostPredicate;
+use nuncio_route::retry_policy::{RetryHostPredicate, RetryPriority};
 use nuncio_route::{RetryPolicy, RouteAction};
 use nuncio_stream_info::StreamInfo;
-use nuncio_upstream::{Host, LbRequest, LocalCluster, Priority};
+use nuncio_upstream::{Host, LbRequest, LocalCluster, Priority, PriorityLoad, PrioritySet};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ pub(crate) struct HostRequest<'a> {
     /// What a retry asks of hosts; `None` for the first attempt.
     pub retry: Option<&'a RetryPolicy>,
     pub tried: &'a [u64],
+    pub priorities: &'a RefCell<PreviousPriorities>,
     pub info: &'a StreamInfo,
     /// What the route hashes requests by.
     pub hash_policies: &'a [HashPolicy],
@@ -52,6 +55,15 @@ impl LbRequest for HostRequest<'_> {
                 RetryHostPredicate::OmitCanaryHosts => host.canary(),
                 RetryHostPredicate::OmitHostMetadata(wanted) => has_metadata(host, wanted),
             })
+    }
+
+    fn priority_load<'a>(&self, hosts: &'a PrioritySet) -> Cow<'a, PriorityLoad> {
+        match self.retry.and_then(|retry| retry.priority) {
+            None => Cow::Borrowed(hosts.load()),
+            Some(RetryPriority::PreviousPriorities { update_frequency }) => {
+                self.priorities.borrow_mut().load(hosts, update_frequency)
+            }
+        }
     }
 
     fn host_selection_retries(&self) -> u32 {

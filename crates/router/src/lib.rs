@@ -12,6 +12,7 @@ mod mirror;
 mod reply;
 mod response;
 mod retry;
+mod retry_priority;
 mod retrying;
 mod router;
 mod start;

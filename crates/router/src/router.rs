@@ -5,6 +5,7 @@ use crate::counts::RequestCounts;
 use crate::local::RouterLocal;
 use crate::mirror::Mirror;
 use crate::retry::RetryState;
+use crate::retry_priority::PreviousPriorities;
 use crate::timeouts::Timeouts;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::End;
@@ -14,6 +15,7 @@ use nuncio_http::filter::{
 };
 use nuncio_http::{Cx, LocalReply};
 use nuncio_upstream::{LocalCluster, RetryPermit};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -41,6 +43,8 @@ pub struct Router {
     pub(crate) replay: Option<Box<Replay>>,
     /// Hosts that were tried, for predicates that refuse them.
     pub(crate) tried: Vec<u64>,
+    /// Priorities that were tried, where retries go to others.
+    pub(crate) priorities: RefCell<PreviousPriorities>,
     /// `set-cookie` headers of the response, for cookies that requests are hashed by.
     pub(crate) set_cookies: Vec<Vec<u8>>,
     pub(crate) timeout_status: u16,
@@ -78,6 +82,7 @@ impl Router {
             retry_permit: None,
             replay: None,
             tried: Vec::new(),
+            priorities: RefCell::default(),
             set_cookies: Vec::new(),
             timeout_status: 504,
             stream_due: None,

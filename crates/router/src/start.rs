@@ -231,6 +231,7 @@ impl Router {
             headers: &state.request.headers,
             retry: retry.map(RetryState::policy),
             tried: &self.tried,
+            priorities: &self.priorities,
             info: &state.info,
             hash_policies: action.map_or(&[], |action| &action.hash_policies),
             set_cookies: RefCell::default(),
@@ -266,6 +267,7 @@ impl Router {
         info.host_metadata = host.metadata().cloned();
         if self.retry.is_some() {
             self.tried.push(host.id());
+            self.priorities.get_mut().attempted(host.id());
         }
         let now = cx.worker().now();
         let mut attempt = Attempt::new(request, host, now);

@@ -30,5 +30,5 @@ pub use lb::{Choice, LbRequest, LbSpec, LoadBalancer};
 pub use local_cluster::LocalCluster;
 pub use manager::ClusterManager;
 pub use pool::{ClientStream, PoolFailure, StreamRequest, TcpConnection, TcpRequest, TcpStream};
-pub use priority::{HostsChange, PrioritySet};
+pub use priority::{HostsChange, PriorityLoad, PrioritySet};
 pub use resource::{Priority, RetryPermit};

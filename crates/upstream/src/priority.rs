@@ -123,6 +123,31 @@ impl fmt::Debug for PrioritySet {
     }
 }
 
+impl PrioritySet {
+    /// The load where some priorities are left out, by their place; `None` where no other has a
+    /// host that is available.
+    pub fn load_without(&self, excluded: &[bool]) -> Option<PriorityLoad> {
+        let availability = self.sets().iter().zip(excluded).map(|(set, excluded)| {
+            if *excluded {
+                (0, 0)
+            } else {
+                set.availability()
+            }
+        });
+        let (healthy, degraded): (Vec<_>, Vec<_>) = availability.unzip();
+        let available = (healthy.iter().sum::<u32>() + degraded.iter().sum::<u32>()).min(100);
+        if available == 0 {
+            return None;
+        }
+        let mut load = PriorityLoad {
+            healthy: vec![0; healthy.len()],
+            degraded: vec![0; degraded.len()],
+        };
+        distribute(&mut load, &healthy, &degraded, available);
+        Some(load)
+    }
+}
+
 /// Which hosts an update brought and took.
 #[derive(Debug, Default)]
 pub struct HostsChange {

@@ -13,6 +13,7 @@ mod limits;
 mod local_replies;
 mod proxy_protocol;
 mod rbac;
+mod retry_priority;
 mod route_matcher;
 mod routing;
 mod scoped_routes;
