@@ -8,7 +8,8 @@ use std::any::{Any as AnyValue, TypeId};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
-use std::sync::Weak;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
 
 /// Who this proxy is (`envoy.config.core.v3.Node` and the command line).
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,11 @@ pub struct NodeInfo {
     /// `node.locality.zone`.
     pub zone: String,
 }
+
+/// Whether the server was told to fail its health checks (`/healthcheck/fail`); shared by
+/// [`ServerEnv::shared`].
+#[derive(Default)]
+pub struct HealthCheckSwitch(pub Arc<AtomicBool>);
 
 /// A configuration for `config_dump`, shown as long as it is in use.
 struct Shown<T> {

@@ -37,6 +37,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::ExtAuthz,
     &http_filters::Fault,
     &http_filters::HeaderMutation,
+    &http_filters::HealthCheck,
     &http_filters::Rbac,
     &http_filters::Router,
     &http_filters::SetFilterState,

@@ -19,6 +19,7 @@ mod start;
 mod timeouts;
 mod upstream_log;
 mod upstream_stream;
+mod watch;
 
 pub use async_client::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
 pub use local::{RouterLocal, RouterSpec};

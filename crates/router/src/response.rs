@@ -97,27 +97,6 @@ impl Router {
         cx.respond_headers(headers, end);
     }
 
-    /// Tells what watches the host of its answer.
-    fn tell_monitor(&self, cx: &Cx<'_>, status: u16, headers: &HeaderMap) {
-        let host = self.attempt.as_ref().map(|attempt| &attempt.host);
-        let Some(monitor) = host.and_then(|host| host.monitor()) else {
-            return;
-        };
-        let grpc = headers.get(names::GRPC_STATUS).filter(|_| self.is_grpc);
-        monitor.on_status(grpc.map_or(status, http_status_of), cx.worker());
-        if headers.contains(names::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL) {
-            monitor.on_immediate_health_check_fail();
-        }
-    }
-
-    /// Tells what watches the host of anything but an answer.
-    pub(crate) fn tell_result(&self, cx: &Cx<'_>, result: OutlierResult) {
-        let host = self.attempt.as_ref().map(|attempt| &attempt.host);
-        if let Some(monitor) = host.and_then(|host| host.monitor()) {
-            monitor.on_result(result, cx.worker());
-        }
-    }
-
     /// Whether the response is a reason for another attempt.
     fn retry_headers(&mut self, cx: &mut Cx<'_>, headers: &HeaderMap, status: u16) -> bool {
         let random = cx.worker().random();
@@ -402,7 +381,7 @@ fn is_grpc_success(status: &[u8]) -> bool {
 }
 
 /// The HTTP status that a `grpc-status` stands for.
-fn http_status_of(status: &[u8]) -> u16 {
+pub(crate) fn http_status_of(status: &[u8]) -> u16 {
     let status = std::str::from_utf8(status).ok();
     let status: Option<u32> = status.and_then(|text| text.parse().ok());
     status.map_or(500, nuncio_http::local_reply::http_status_of)

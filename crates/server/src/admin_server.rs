@@ -11,12 +11,14 @@ use nuncio_admin::{
 use nuncio_base::options::Options;
 use nuncio_base::runtime_flags::RuntimeView;
 use nuncio_config::certificates::CertificatesInUse;
+use nuncio_extension::server_env::HealthCheckSwitch;
 use nuncio_net::drain::DrainScope;
 use nuncio_proto::Message;
 use nuncio_stats::Store;
 use nuncio_upstream::{Host, Priority};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The server behind the admin's trait.
 pub struct ServerView(pub Rc<Server>);
@@ -172,6 +174,8 @@ impl AdminServer for ServerView {
 
     fn fail_health_check(&self, fail: bool) {
         self.0.drain.set_health_check_failed(fail);
+        let switch = self.0.env.shared(HealthCheckSwitch::default);
+        switch.0.store(fail, Ordering::Relaxed);
         self.0.state.fail_health_check(fail);
     }
 

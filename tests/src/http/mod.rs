@@ -7,6 +7,7 @@ mod connect;
 mod connections;
 mod filters;
 mod framing;
+mod health_check;
 mod http2;
 mod internal_redirects;
 mod limits;
