@@ -29,6 +29,7 @@ pub mod endpoint;
 pub mod filter_chain;
 pub mod filter_config;
 pub mod format;
+pub mod grpc_service;
 pub mod h1;
 pub mod h2;
 pub mod hash_policy;

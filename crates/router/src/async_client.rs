@@ -94,7 +94,7 @@ impl AsyncClient {
     pub fn send(
         &self,
         mut request: AsyncRequest,
-    ) -> impl Future<Output = Result<AsyncResponse, AsyncFailure>> + 'static {
+    ) -> impl Future<Output = Result<AsyncResponse, AsyncFailure>> + use<> {
         let worker = Rc::clone(&self.worker);
         let cluster = self.clusters.get(&self.cluster);
         async move {

@@ -71,6 +71,12 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "grpc",
+        &[
+            "base", "codec", "http", "router", "stats", "upstream", "worker",
+        ],
+    ),
+    (
         "listener",
         &[
             "base",

@@ -1,8 +1,11 @@
 //! What a service is asked: the check's head, made of the request's.
 
 use super::settings::{ExtAuthzSpec, HttpService, ServicePath};
-use nuncio_base::{HeaderMap, names};
+use nuncio_base::{Buffer, HeaderMap, names};
+use nuncio_http::{Cx, Direction};
 use nuncio_matching::ListStringMatcher;
+use nuncio_upstream::{ClusterManager, LocalCluster};
+use std::rc::Rc;
 
 /// The body that a check carries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,6 +83,56 @@ pub(super) fn is_message_framing(name: &[u8]) -> bool {
                 | b"transfer-encoding"
                 | b"upgrade"
         )
+}
+
+/// The headers that a gRPC service gets: those that are allowed, all where nothing says which.
+pub(super) fn sent_headers(spec: &ExtAuthzSpec, request: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let is_in = |list: &Option<ListStringMatcher>, name: &[u8], default| {
+        let matches = |list: &ListStringMatcher| list.matches(name);
+        list.as_ref().map_or(default, matches)
+    };
+    let mut sent = Vec::<(String, Vec<u8>)>::new();
+    for (name, value) in request.iter() {
+        let allowed = is_in(&spec.allowed_headers, name, true)
+            && !is_in(&spec.disallowed_headers, name, false);
+        let text = String::from_utf8_lossy(name);
+        if !allowed {
+            continue;
+        }
+        if spec.encode_raw_headers {
+            sent.push((text.into_owned(), value.to_vec()));
+        } else if !sent.iter().any(|(other, _)| *other == text) {
+            sent.push((text.into_owned(), joined(request, name)));
+        }
+    }
+    sent
+}
+
+/// The body that was gathered, up to `max_bytes`, and whether it is the beginning only.
+pub(super) fn gathered(cx: &mut Cx<'_>, last: Option<&Buffer>, max_bytes: usize) -> (Buffer, bool) {
+    let mut body = cx.buffered(Direction::Request).clone();
+    if let Some(last) = last {
+        body.append(&mut last.clone());
+    }
+    let partial = body.len() > max_bytes;
+    let mut body = body.split_to(body.len().min(max_bytes));
+    // What is kept of the body must not pin the memory it was read into.
+    body.compact();
+    (body, partial)
+}
+
+/// The cluster that the request itself goes to.
+pub(super) fn request_cluster(
+    cx: &mut Cx<'_>,
+    clusters: &ClusterManager,
+) -> Option<Rc<LocalCluster>> {
+    cx.lookup_route();
+    let state = cx.state();
+    let name = state
+        .route
+        .selected()?
+        .cluster_name(&state.request.headers)?;
+    clusters.get(std::str::from_utf8(name).ok()?)
 }
 
 /// All lines of a header as one, in UTF-8: what upstream sees must not be hidden in a second line,

@@ -3,10 +3,11 @@
 use super::filter::SharedSpec;
 use super::{
     AnswerHeaders, BodySettings, CheckSettings, ExtAuthz, ExtAuthzRouteSpec, ExtAuthzSpec,
-    HttpService, ServicePath,
+    GrpcCheck, HttpService, Service, ServicePath,
 };
 use nuncio_config::common::runtime_fraction;
 use nuncio_config::duration;
+use nuncio_config::grpc_service::grpc_service;
 use nuncio_config::header_mutation::{HeaderFields, header_mutations};
 use nuncio_config::matching::{list_string_matcher, metadata_matcher};
 use nuncio_extension::http_filter::HttpFilterCx;
@@ -43,9 +44,10 @@ impl HttpFilterExtension for ExtAuthz {
         let stats = cx.env().scope().scope(&scope).group();
         let allowed = allowed_headers(cx, &proto)?;
         Ok(SharedSpec(Arc::new(ExtAuthzSpec {
+            grpc: grpc_check(cx, &proto)?,
             service: match proto.services {
                 Some(Services::HttpService(service)) => Some(http_service(cx, service)?),
-                Some(Services::GrpcService(_)) => return Err(cx.not_built("grpc_service")),
+                Some(Services::GrpcService(service)) => Some(grpc(cx, service)?),
                 None => None,
             },
             failure_mode_allow: proto.failure_mode_allow,
@@ -177,23 +179,46 @@ fn allowed_headers(cx: &mut ParseCx, proto: &proto::ExtAuthz) -> Parsed<Option<L
     }
 }
 
-/// Whether `pack_as_bytes` is set matters to a gRPC service only.
+/// What only a gRPC service gets; with another, those settings change nothing.
+fn grpc_check(cx: &mut ParseCx, proto: &proto::ExtAuthz) -> Parsed<GrpcCheck> {
+    if let Some(Services::GrpcService(_)) = proto.services {
+        let typed = !proto.typed_metadata_context_namespaces.is_empty();
+        cx.refuse("typed_metadata_context_namespaces", typed)?;
+        let typed = !proto.route_typed_metadata_context_namespaces.is_empty();
+        cx.refuse("route_typed_metadata_context_namespaces", typed)?;
+        let labels = !proto.bootstrap_metadata_labels_key.is_empty();
+        cx.refuse("bootstrap_metadata_labels_key", labels)?;
+    }
+    Ok(GrpcCheck {
+        metadata_namespaces: proto.metadata_context_namespaces.clone(),
+        route_metadata_namespaces: proto.route_metadata_context_namespaces.clone(),
+        include_peer_certificate: proto.include_peer_certificate,
+        include_tls_session: proto.include_tls_session,
+    })
+}
+
+fn grpc(cx: &mut ParseCx, proto: core::GrpcService) -> Parsed<Service> {
+    cx.field("grpc_service", |cx| {
+        grpc_service(cx, proto).map(Service::Grpc)
+    })
+}
+
 fn body_settings(proto: proto::BufferSettings) -> BodySettings {
     let proto::BufferSettings {
         max_request_bytes,
         allow_partial_message,
-        pack_as_bytes: _,
+        pack_as_bytes,
     } = proto;
     BodySettings {
         max_bytes: max_request_bytes as usize,
         allow_partial: allow_partial_message,
+        pack_as_bytes,
     }
 }
 
 fn check_settings(cx: &mut ParseCx, proto: proto::CheckSettings) -> Parsed<CheckSettings> {
     let proto::CheckSettings {
-        // For a gRPC service.
-        context_extensions: _,
+        context_extensions,
         disable_request_body_buffering,
         with_request_body,
         // Requests are not traced.
@@ -213,13 +238,17 @@ fn check_settings(cx: &mut ParseCx, proto: proto::CheckSettings) -> Parsed<Check
     };
     let service = match service_override {
         Some(ServiceOverride::HttpService(service)) => Some(http_service(cx, service)?),
-        Some(ServiceOverride::GrpcService(_)) => return Err(cx.not_built("grpc_service")),
+        Some(ServiceOverride::GrpcService(service)) => Some(grpc(cx, service)?),
         None => None,
     };
-    Ok(CheckSettings { body, service })
+    Ok(CheckSettings {
+        body,
+        service,
+        context_extensions: Arc::new(context_extensions.into_iter().collect()),
+    })
 }
 
-fn http_service(cx: &mut ParseCx, proto: proto::HttpService) -> Parsed<Arc<HttpService>> {
+fn http_service(cx: &mut ParseCx, proto: proto::HttpService) -> Parsed<Service> {
     let proto::HttpService {
         server_uri,
         path_prefix,
@@ -241,7 +270,7 @@ fn http_service(cx: &mut ParseCx, proto: proto::HttpService) -> Parsed<Arc<HttpS
             Some(HttpUpstreamType::Cluster(cluster)) => cluster,
             None => String::new(),
         };
-        Ok(Arc::new(HttpService {
+        Ok(Service::Http(Arc::new(HttpService {
             cluster: cluster.into(),
             timeout: cx.field("server_uri", |cx| {
                 duration::limit(cx, "timeout", timeout, None)
@@ -249,7 +278,7 @@ fn http_service(cx: &mut ParseCx, proto: proto::HttpService) -> Parsed<Arc<HttpS
             path: service_path(cx, path_prefix, path_override)?,
             headers_to_add: headers_to_add(cx, authorization_request.unwrap_or_default())?,
             answer: answer_headers(cx, authorization_response.unwrap_or_default())?,
-        }))
+        })))
     })
 }
 

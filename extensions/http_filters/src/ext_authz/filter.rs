@@ -1,20 +1,22 @@
 //! The filter on one stream.
 
-use super::check::{self, CheckBody};
-use super::settings::{BodySettings, ExtAuthzRouteSpec, ExtAuthzSpec, HttpService};
+use super::check::{self, CheckBody, gathered, request_cluster};
+use super::settings::{BodySettings, ExtAuthzRouteSpec, ExtAuthzSpec, HttpService, Service};
 use super::stats::{ClusterStats, ExtAuthzStats, Outcome};
-use super::verdict::{Consent, Denial, Fields, Verdict};
+use super::verdict::{Consent, Denial, ResponseField, Verdict, request_name};
+use super::{query, wire};
 use nuncio_base::header_name::MessageKind;
 use nuncio_base::metadata::Value;
-use nuncio_base::{Buffer, HeaderName, names};
+use nuncio_base::{Buffer, names};
 use nuncio_codec::End;
+use nuncio_grpc::GrpcClient;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::format_cx::with_headers;
 use nuncio_http::{
     Cx, DataStatus, Direction, HeadersStatus, Hooks, HttpFilter, LocalReply, TrailersStatus,
 };
 use nuncio_route::mutation::Scratch;
-use nuncio_router::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
+use nuncio_router::{AsyncClient, AsyncRequest};
 use nuncio_stream_info::ResponseFlag;
 use nuncio_upstream::{ClusterManager, LocalCluster};
 use nuncio_worker::Worker;
@@ -64,7 +66,7 @@ impl HttpFilterFactory for ExtAuthzLocal {
             local: Rc::clone(self),
             state: State::Passing,
             call: None,
-            response: Fields::new(),
+            response: Vec::new(),
         }
     }
 }
@@ -82,7 +84,6 @@ enum State {
 
 /// A check that is under way.
 struct Call {
-    service: Arc<HttpService>,
     /// The cluster that the request itself goes to, which is charged with the outcome.
     cluster: Option<Rc<LocalCluster>>,
     started: Instant,
@@ -94,7 +95,7 @@ pub struct ExtAuthzFilter {
     state: State,
     call: Option<Box<Call>>,
     /// Headers that a consent adds to the response.
-    response: Fields,
+    response: Vec<ResponseField>,
 }
 
 impl ExtAuthzFilter {
@@ -127,27 +128,64 @@ impl ExtAuthzFilter {
     /// Asks the service. `last` is the piece of body that came last and is not buffered yet.
     fn check(&mut self, cx: &mut Cx<'_>, last: Option<&Buffer>) {
         let body = match self.state {
-            State::Gathering(settings) => Some(gathered(cx, last, settings.max_bytes)),
+            State::Gathering(settings) => {
+                let (body, partial) = gathered(cx, last, settings.max_bytes);
+                Some((body, settings, partial))
+            }
             State::Passing | State::Calling => None,
         };
         self.state = State::Calling;
         let of_route = cx.route_spec::<ExtAuthzRouteSpec>();
         let of_route = of_route.as_deref().and_then(|spec| match spec {
-            ExtAuthzRouteSpec::Check(settings) => settings.service.clone(),
+            ExtAuthzRouteSpec::Check(settings) => Some(settings),
             ExtAuthzRouteSpec::Disabled(_) => None,
         });
         let cluster = request_cluster(cx, &self.local.clusters);
-        let Some(service) = of_route.or_else(|| self.local.spec.service.clone()) else {
+        let service = of_route.and_then(|settings| settings.service.as_ref());
+        let Some(service) = service.or(self.local.spec.service.as_ref()) else {
             return self.on_error(cx, cluster.as_deref());
         };
-        let request = self.request(cx, &service, body);
-        let client = AsyncClient::new(cx.worker(), Arc::clone(&service.cluster));
+        let worker = Rc::clone(cx.worker());
         self.call = Some(Box::new(Call {
-            service,
             cluster,
-            started: cx.worker().now(),
+            started: worker.now(),
         }));
-        cx.call(client.send(request), Self::on_answer);
+        match service {
+            Service::Http(service) => {
+                let body = body.map(|(body, _, partial)| (body, partial));
+                let request = self.request(cx, service, body);
+                let client = AsyncClient::new(&worker, Arc::clone(&service.cluster));
+                let (answer, service) = (client.send(request), Arc::clone(service));
+                let verdict = async move {
+                    match answer.await {
+                        Ok(response) => Verdict::of(&service.answer, &response),
+                        Err(_) => Verdict::Error,
+                    }
+                };
+                cx.call(verdict, Self::on_verdict);
+            }
+            Service::Grpc(service) => {
+                let nothing = BTreeMap::new();
+                let extensions = of_route.map(|settings| &*settings.context_extensions);
+                let (headers, info) = cx.request_and_info();
+                let message = wire::request(
+                    &self.local.spec,
+                    wire::Subject {
+                        headers,
+                        info,
+                        id: worker.random(),
+                        body,
+                        context_extensions: extensions.unwrap_or(&nothing),
+                    },
+                );
+                let answer = GrpcClient::new(&worker, service).unary(wire::CHECK, &message);
+                let verdict = async move {
+                    let answer = answer.await;
+                    answer.map_or(Verdict::Error, |answer| wire::verdict(&answer))
+                };
+                cx.call(verdict, Self::on_verdict);
+            }
+        }
     }
 
     fn request(
@@ -178,15 +216,11 @@ impl ExtAuthzFilter {
         }
     }
 
-    fn on_answer(&mut self, cx: &mut Cx<'_>, answer: Result<AsyncResponse, AsyncFailure>) {
+    fn on_verdict(&mut self, cx: &mut Cx<'_>, verdict: Verdict) {
         let Some(call) = self.call.take() else {
             return;
         };
         self.state = State::Passing;
-        let verdict = match answer {
-            Ok(response) => Verdict::of(&call.service.answer, &response),
-            Err(_) => Verdict::Error,
-        };
         match verdict {
             Verdict::Ok(consent) => self.on_ok(cx, consent, &call),
             Verdict::Denied(denial) => self.on_denied(cx, denial, &call),
@@ -204,9 +238,14 @@ impl ExtAuthzFilter {
             metadata.insert("ext_authz_duration".to_owned(), Value::Number(millis));
         }
         self.set_metadata(cx, metadata);
-        let changes =
-            !(consent.set.is_empty() && consent.append.is_empty() && consent.remove.is_empty());
         let headers = cx.request_headers();
+        let path = headers.get_str(names::PATH).unwrap_or_default();
+        let path = query::changed(path, &consent.query_set, &consent.query_remove);
+        if let Some(path) = &path {
+            headers.set(names::PATH, path.as_bytes());
+        }
+        let changes = path.is_some()
+            || !(consent.set.is_empty() && consent.append.is_empty() && consent.remove.is_empty());
         for (name, value) in &consent.set {
             headers.replace(&request_name(name), value);
         }
@@ -295,39 +334,6 @@ fn error_reply(spec: &ExtAuthzSpec) -> LocalReply {
         .flag(ResponseFlag::UnauthorizedExternalService)
 }
 
-/// A request's `host` is its `:authority`.
-fn request_name(name: &HeaderName) -> HeaderName {
-    if name.known() == Some(names::HOST) {
-        names::AUTHORITY.into()
-    } else {
-        name.clone()
-    }
-}
-
-/// The cluster that the request itself goes to.
-fn request_cluster(cx: &mut Cx<'_>, clusters: &ClusterManager) -> Option<Rc<LocalCluster>> {
-    cx.lookup_route();
-    let state = cx.state();
-    let name = state
-        .route
-        .selected()?
-        .cluster_name(&state.request.headers)?;
-    clusters.get(std::str::from_utf8(name).ok()?)
-}
-
-/// The body that was gathered, up to `max_bytes`, and whether it is the beginning only.
-fn gathered(cx: &mut Cx<'_>, last: Option<&Buffer>, max_bytes: usize) -> (Buffer, bool) {
-    let mut body = cx.buffered(Direction::Request).clone();
-    if let Some(last) = last {
-        body.append(&mut last.clone());
-    }
-    let partial = body.len() > max_bytes;
-    let mut body = body.split_to(body.len().min(max_bytes));
-    // What is kept of the body must not pin the memory it was read into.
-    body.compact();
-    (body, partial)
-}
-
 impl HttpFilter for ExtAuthzFilter {
     fn request_headers(&mut self, cx: &mut Cx<'_>, end: End) -> HeadersStatus {
         let route = cx.route_spec::<ExtAuthzRouteSpec>();
@@ -381,8 +387,8 @@ impl HttpFilter for ExtAuthzFilter {
 
     fn response_headers(&mut self, cx: &mut Cx<'_>, _end: End) -> HeadersStatus {
         if let Some(headers) = cx.response_headers() {
-            for (name, value) in &self.response {
-                headers.receive(name, value, MessageKind::Response);
+            for field in &self.response {
+                field.apply(headers);
             }
         }
         HeadersStatus::Continue

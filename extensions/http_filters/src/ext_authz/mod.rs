@@ -1,9 +1,10 @@
 //! `envoy.filters.http.ext_authz`: asks a service whether a request may pass ("External
 //! Authorization" in Envoy's docs, `http_filters/ext_authz_filter`).
 //!
-//! Parity: an HTTP service, with all of its fields but `retry_policy`. A gRPC service, shadow mode,
-//! filter state for logs, rules for header mutations and the enforcement of header limits are
-//! refused by name. Settings that only a gRPC service reads change nothing, as in Envoy. An answer
+//! Parity: an HTTP service and a gRPC service behind a cluster, with all of their fields but
+//! retries, typed metadata and the labels of the bootstrap. Shadow mode, filter state for logs,
+//! rules for header mutations and the enforcement of header limits are refused by name. Settings
+//! that only a gRPC service reads change nothing with the other, as in Envoy. An answer
 //! never changes pseudo-headers or the headers that frame a message, whatever the patterns
 //! allow: in Envoy such patterns break the message. Its body may have 1 MiB; a larger one is an
 //! error.
@@ -15,16 +16,18 @@
 mod check;
 mod config;
 mod filter;
+mod query;
 mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod wire;
 
 pub use filter::ExtAuthzFilter;
 pub use settings::{
-    AnswerHeaders, BodySettings, CheckSettings, ExtAuthzRouteSpec, ExtAuthzSpec, HttpService,
-    ServicePath,
+    AnswerHeaders, BodySettings, CheckSettings, ExtAuthzRouteSpec, ExtAuthzSpec, GrpcCheck,
+    HttpService, Service, ServicePath,
 };
 pub use stats::ExtAuthzStats;
 

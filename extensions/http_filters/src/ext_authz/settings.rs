@@ -2,17 +2,21 @@
 
 use super::stats::ExtAuthzStats;
 use nuncio_base::runtime_flags::RuntimeFraction;
+use nuncio_grpc::GrpcService;
 use nuncio_matching::ListStringMatcher;
 use nuncio_matching::value::MetadataMatcher;
 use nuncio_route::HeaderMutations;
 use nuncio_stats::Group;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The filter's configuration.
 pub struct ExtAuthzSpec {
     /// Who is asked; `None`: nobody, and every check fails.
-    pub service: Option<Arc<HttpService>>,
+    pub service: Option<Service>,
+    /// What only a gRPC service gets.
+    pub grpc: GrpcCheck,
     /// Whether requests pass where the service fails.
     pub failure_mode_allow: bool,
     /// Whether upstream is told of that.
@@ -54,6 +58,30 @@ pub struct BodySettings {
     pub max_bytes: usize,
     /// Whether the beginning will do.
     pub allow_partial: bool,
+    /// Whether a gRPC service gets it as bytes instead of text.
+    pub pack_as_bytes: bool,
+}
+
+/// Who is asked.
+#[derive(Clone, Debug)]
+pub enum Service {
+    /// A service that is asked over HTTP.
+    Http(Arc<HttpService>),
+    /// A service of `envoy.service.auth.v3.Authorization`.
+    Grpc(Arc<GrpcService>),
+}
+
+/// What a gRPC service gets of a request's surroundings.
+#[derive(Clone, Debug, Default)]
+pub struct GrpcCheck {
+    /// Namespaces of dynamic metadata.
+    pub metadata_namespaces: Vec<String>,
+    /// Namespaces of the route's metadata.
+    pub route_metadata_namespaces: Vec<String>,
+    /// The client's certificate.
+    pub include_peer_certificate: bool,
+    /// What TLS asked for.
+    pub include_tls_session: bool,
 }
 
 /// A service that is asked over HTTP.
@@ -112,5 +140,7 @@ pub struct CheckSettings {
     /// Whether the service gets the body; `None`: as the filter says.
     pub body: Option<Option<BodySettings>>,
     /// Who is asked instead.
-    pub service: Option<Arc<HttpService>>,
+    pub service: Option<Service>,
+    /// What a gRPC service is told besides.
+    pub context_extensions: Arc<BTreeMap<String, String>>,
 }

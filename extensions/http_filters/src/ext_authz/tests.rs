@@ -1,5 +1,7 @@
 //! Checks by a service on loopback, of requests through a chain.
 
+mod grpc;
+
 use super::ExtAuthz;
 use crate::testing::{Outcome, Script, errors, route_errors};
 use nuncio_base::runtime_flags::FlagValue;
@@ -486,8 +488,6 @@ fn bad_configs() {
         assert!(found.contains(expected), "{service} {rest}: {found}");
         assert_eq!(found.is_empty(), expected.is_empty(), "{found}");
     }
-    let grpc = "grpc_service: {envoy_grpc: {cluster_name: c}}";
-    assert!(errors(&ExtAuthz, grpc).contains("grpc_service"));
     let both = "check_settings: {disable_request_body_buffering: true, \
         with_request_body: {max_request_bytes: 1}}";
     assert!(route_errors(&ExtAuthz, both).contains("Only one of disable_request_body_buffering"));

@@ -3,9 +3,11 @@
 use super::check::is_message_framing;
 use super::settings::AnswerHeaders;
 use bytes::Bytes;
+use nuncio_base::header_name::MessageKind;
 use nuncio_base::metadata::Value;
-use nuncio_base::{HeaderMap, HeaderName};
+use nuncio_base::{HeaderMap, HeaderName, names};
 use nuncio_matching::ListStringMatcher;
+use nuncio_route::mutation::AppendAction;
 use nuncio_router::AsyncResponse;
 use std::collections::BTreeMap;
 
@@ -13,6 +15,31 @@ use std::collections::BTreeMap;
 const HEADERS_TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
 
 pub(super) type Fields = Vec<(HeaderName, Vec<u8>)>;
+
+/// A header of the response.
+#[derive(Debug)]
+pub(super) struct ResponseField {
+    pub name: HeaderName,
+    pub value: Vec<u8>,
+    pub action: AppendAction,
+}
+
+impl ResponseField {
+    /// Adds it to a response, or puts it in the place of those that are there.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        let there = headers.contains(&self.name);
+        match self.action {
+            AppendAction::AppendIfExistsOrAdd => {
+                headers.receive(&self.name, &self.value, MessageKind::Response);
+            }
+            AppendAction::AddIfAbsent if there => {}
+            AppendAction::OverwriteIfExists if !there => {}
+            AppendAction::AddIfAbsent
+            | AppendAction::OverwriteIfExistsOrAdd
+            | AppendAction::OverwriteIfExists => headers.replace(&self.name, &self.value),
+        }
+    }
+}
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -26,7 +53,7 @@ pub(super) enum Verdict {
 }
 
 /// What a consent changes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Consent {
     /// Request headers to replace.
     pub set: Fields,
@@ -34,8 +61,12 @@ pub(super) struct Consent {
     pub append: Fields,
     /// Request headers to remove.
     pub remove: Vec<HeaderName>,
-    /// Response headers to add.
-    pub response: Fields,
+    /// Response headers.
+    pub response: Vec<ResponseField>,
+    /// Query parameters to set.
+    pub query_set: Vec<(String, String)>,
+    /// Query parameters to remove.
+    pub query_remove: Vec<String>,
     /// Dynamic metadata.
     pub metadata: BTreeMap<String, Value>,
 }
@@ -58,8 +89,16 @@ impl Verdict {
                 set: matching(headers, &wanted.set),
                 append: matching(headers, &wanted.append),
                 remove: headers_to_remove(headers),
-                response: matching(headers, &wanted.response),
+                response: matching(headers, &wanted.response)
+                    .into_iter()
+                    .map(|(name, value)| ResponseField {
+                        name,
+                        value,
+                        action: AppendAction::AppendIfExistsOrAdd,
+                    })
+                    .collect(),
                 metadata: metadata(wanted, headers),
+                ..Consent::default()
             }),
             100..500 => Self::Denied(Denial {
                 status: response.status,
@@ -118,4 +157,13 @@ fn metadata(wanted: &AnswerHeaders, headers: &HeaderMap) -> BTreeMap<String, Val
             (name.as_str().to_owned(), Value::Text(text.into()))
         })
         .collect()
+}
+
+/// A request's `host` is its `:authority`.
+pub(super) fn request_name(name: &HeaderName) -> HeaderName {
+    if name.known() == Some(names::HOST) {
+        names::AUTHORITY.into()
+    } else {
+        name.clone()
+    }
 }
