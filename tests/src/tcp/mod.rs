@@ -2,6 +2,7 @@
 
 mod inspector;
 mod limits;
+mod tunnels;
 
 use crate::harness::{Config, Proxy, Upstream, network_filter};
 use serde_json::json;

@@ -31,6 +31,8 @@ struct Progress {
     response_headers: bool,
     /// It asks for another protocol: its body is held back until the upstream agrees.
     asks_to_switch: bool,
+    /// The sending end is closed: how what replaced HTTP says that its request has ended.
+    write_ended: bool,
     /// The connection is of no more use.
     broken: bool,
 }
@@ -321,7 +323,10 @@ impl Http1Connection {
     /// then its answer counts, else reading finds the end.
     pub fn flush(&mut self, task: &mut Context<'_>) {
         let before = self.out.len();
-        if before == 0 || self.gather.puts_off(before, task) {
+        if before == 0 {
+            return self.end_write(task);
+        }
+        if self.gather.puts_off(before, task) {
             return;
         }
         let result = self.transport.poll_write(task, &mut self.out);
@@ -334,6 +339,16 @@ impl Http1Connection {
             self.held.clear();
         }
         self.note_level();
+        if self.out.is_empty() {
+            self.end_write(task);
+        }
+    }
+
+    /// Ends the sending direction of a connection that speaks HTTP no more, once all is written.
+    fn end_write(&mut self, task: &mut Context<'_>) {
+        if self.progress.request_ended && !self.progress.write_ended && self.codec.is_upgraded() {
+            self.progress.write_ended = self.transport.poll_end_write(task).is_ready();
+        }
     }
 
     /// Reads once, behind what is there; 0: the connection has ended.

@@ -2,14 +2,17 @@
 
 use super::factory::TcpProxyFactory;
 use super::spec::{ClusterChoice, TcpProxySpec, WeightedCluster};
+use super::tunnel::TunnelSpec;
 use nuncio_config::access_log::access_logs;
 use nuncio_config::duration;
+use nuncio_config::format::text_format;
+use nuncio_config::header_mutation::{HeaderFields, header_mutations};
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3 as proto;
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy as Proto;
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::{
-    ClusterSpecifier, TcpAccessLogOptions, WeightedCluster as WeightedProto,
+    ClusterSpecifier, TcpAccessLogOptions, TunnelingConfig, WeightedCluster as WeightedProto,
 };
 use std::time::Duration;
 
@@ -40,6 +43,7 @@ impl NetworkFilterExtension for TcpProxy {
         );
         let access_logs = access_logs(cx, "access_log", proto.access_log);
         let cluster = cluster(cx, proto.cluster_specifier);
+        let tunnel = cx.optional("tunneling_config", proto.tunneling_config, tunnel);
         refused?;
         let scope = cx.env().scope();
         let mut spec = TcpProxySpec::new(&proto.stat_prefix, cluster?, &scope);
@@ -51,6 +55,7 @@ impl NetworkFilterExtension for TcpProxy {
             .map_or(0.0, |percent| percent.value);
         spec.check_drain_close = proto.check_drain_close.is_some_and(|value| value.value);
         spec.access_logs = access_logs?;
+        spec.tunnel = tunnel?;
         let logs = logs?;
         spec.access_log_flush_interval = logs.interval;
         spec.flush_access_log_on_start = logs.on_start;
@@ -73,7 +78,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
         ("metadata_match", proto.metadata_match.is_some()),
         ("backoff_options", proto.backoff_options.is_some()),
         ("hash_policy", !proto.hash_policy.is_empty()),
-        ("tunneling_config", proto.tunneling_config.is_some()),
         ("proxy_protocol_tlvs", !proto.proxy_protocol_tlvs.is_empty()),
         ("upstream_connect_mode", !immediate),
         ("max_early_data_bytes", proto.max_early_data_bytes.is_some()),
@@ -83,6 +87,62 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
         result = result.and(cx.refuse(field, used));
     }
     result
+}
+
+/// How a tunnel is asked for. Response headers and trailers kept for logs, ids made for requests and
+/// extensions of formats are refused.
+fn tunnel(cx: &mut ParseCx, proto: TunnelingConfig) -> Parsed<TunnelSpec> {
+    let TunnelingConfig {
+        hostname,
+        use_post,
+        headers_to_add,
+        propagate_response_headers,
+        post_path,
+        propagate_response_trailers,
+        request_id_extension,
+        request_id_header,
+        request_id_metadata_key,
+        formatters,
+    } = proto;
+    let checks = [
+        ("propagate_response_headers", propagate_response_headers),
+        ("propagate_response_trailers", propagate_response_trailers),
+        ("request_id_extension", request_id_extension.is_some()),
+        ("request_id_header", !request_id_header.is_empty()),
+        (
+            "request_id_metadata_key",
+            !request_id_metadata_key.is_empty(),
+        ),
+        ("formatters", !formatters.is_empty()),
+    ];
+    let mut refused = Ok(());
+    for (field, used) in checks {
+        refused = refused.and(cx.refuse(field, used));
+    }
+    if !use_post && !post_path.is_empty() {
+        let message = "Can't set a post path when POST method isn't used";
+        return Err(cx.error_at("post_path", message));
+    }
+    let hostname = cx.field("hostname", |cx| text_format(cx, &hostname, true));
+    let headers = header_mutations(
+        cx,
+        HeaderFields {
+            add_field: "headers_to_add",
+            add: headers_to_add,
+            remove_field: "",
+            remove: Vec::new(),
+        },
+    );
+    let path = match post_path.as_str() {
+        "" => "/",
+        path => path,
+    };
+    refused?;
+    Ok(TunnelSpec {
+        hostname: hostname?,
+        post_path: use_post.then(|| path.as_bytes().to_vec()),
+        headers: headers?,
+    })
 }
 
 struct LogOptions {

@@ -92,8 +92,20 @@ impl LocalTcpProxy {
         if self.logs.is_empty() {
             return;
         }
+        self.with_format_cx(info, log_type, |cx| {
+            self.logs.iter().for_each(|log| log.log(cx))
+        });
+    }
+
+    /// Calls `use_cx` with what formats see of a connection.
+    pub fn with_format_cx<R>(
+        &self,
+        info: &StreamInfo,
+        log_type: AccessLogType,
+        use_cx: impl FnOnce(&FormatCx<'_>) -> R,
+    ) -> R {
         let flags = self.worker.flags();
-        let cx = FormatCx {
+        use_cx(&FormatCx {
             info,
             request_headers: None,
             response_headers: None,
@@ -104,7 +116,6 @@ impl LocalTcpProxy {
             wall: self.worker.wall(),
             random: &|| self.worker.random(),
             flags: &flags,
-        };
-        self.logs.iter().for_each(|log| log.log(&cx));
+        })
     }
 }

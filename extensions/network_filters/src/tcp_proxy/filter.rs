@@ -1,9 +1,12 @@
 //! The filter: finds an upstream connection, and watches over the two.
 
 use super::CLUSTER_KEY;
+use super::carrier::Carrier;
 use super::factory::LocalTcpProxy;
 use super::flush::Flush;
-use super::relay::{Relay, Turn, UpstreamEnd};
+use super::init_failure::InitFailure;
+use super::opening::{Opened, Opening};
+use super::relay::{Turn, UpstreamEnd};
 use nuncio_base::Buffer;
 use nuncio_codec::ResetReason;
 use nuncio_net::{
@@ -14,9 +17,7 @@ use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Summary, Timings};
 use nuncio_upstream::lb::AnyRequest;
 use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::resource::Resource;
-use nuncio_upstream::{
-    Choice, Host, LocalCluster, PoolFailure, Priority, TcpConnection, TcpRequest,
-};
+use nuncio_upstream::{Choice, Host, LocalCluster, PoolFailure, Priority};
 use nuncio_worker::Timer;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,34 +26,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-/// Why there is no upstream connection, by Envoy's numbers.
-#[derive(Clone, Copy)]
-enum InitFailure {
-    ConnectFailed,
-    NoHealthyUpstream,
-    ResourceLimitExceeded,
-    NoRoute,
-}
-
-impl InitFailure {
-    /// `%DOWNSTREAM_LOCAL_CLOSE_REASON%`, with Envoy's spelling.
-    fn close_reason(self) -> &'static str {
-        match self {
-            Self::ConnectFailed => "tcp_initializion_failure:0",
-            Self::NoHealthyUpstream => "tcp_initializion_failure:1",
-            Self::ResourceLimitExceeded => "tcp_initializion_failure:2",
-            Self::NoRoute => "tcp_initializion_failure:3",
-        }
-    }
-}
-
 type PendingHost = Pin<Box<dyn Future<Output = Option<Arc<Host>>>>>;
 
 enum State {
     /// A host is being looked for.
     Choosing(Rc<LocalCluster>, PendingHost),
-    Connecting(Rc<LocalCluster>, TcpRequest, Instant),
-    Relaying(Box<Relay>),
+    Connecting(Rc<LocalCluster>, Opening, Instant),
+    Relaying(Carrier),
     /// Not begun, or over.
     Idle,
 }
@@ -161,8 +141,15 @@ impl TcpProxy {
         let upstream = self.info.upstream_mut();
         upstream.address = Some(host.address());
         upstream.host_name = Arc::clone(host.hostname());
-        let request = cluster.tcp_connection(host, Priority::Default);
-        self.state = State::Connecting(cluster, request, self.local.worker.now());
+        let opening = match &self.local.spec.tunnel {
+            None => Opening::Tcp(cluster.tcp_connection(host, Priority::Default)),
+            Some(tunnel) => {
+                let request = cluster.http_stream(host, Priority::Default, None);
+                let head = tunnel.head(&self.local, &self.info);
+                Opening::tunnel(host, request, head)
+            }
+        };
+        self.state = State::Connecting(cluster, opening, self.local.worker.now());
     }
 
     /// There is a connection: bytes flow.
@@ -170,20 +157,14 @@ impl TcpProxy {
         &mut self,
         cx: &mut ConnCx<'_>,
         task: &mut Context<'_>,
-        (cluster, connection): (Rc<LocalCluster>, TcpConnection),
+        (cluster, opened): (Rc<LocalCluster>, Opened),
         asked: Instant,
     ) {
         let now = self.local.worker.now();
         let upstream = self.info.upstream_mut();
-        let facts = &connection.info;
-        upstream.address = Some(facts.remote_address.clone());
-        upstream.local_address = facts.local_address.clone();
-        upstream.connection_id = Some(facts.connection_id);
-        upstream.tls.clone_from(&facts.tls);
-        upstream.connect_start = Some(facts.connect_start);
-        upstream.connect_end = Some(facts.connect_end);
+        opened.describe(upstream);
         upstream.pool_ready = Some(now.saturating_duration_since(asked));
-        self.state = State::Relaying(Box::new(Relay::new(connection, cluster, now)));
+        self.state = State::Relaying(opened.carrier(cluster, now));
         cx.read_disable(false);
         task.waker().wake_by_ref();
         if self.local.spec.flush_access_log_on_connected {
@@ -220,10 +201,10 @@ impl TcpProxy {
                 }
             },
             State::Connecting(cluster, mut request, asked) => match request.poll(task) {
-                Poll::Ready(Ok(connection)) => {
+                Poll::Ready(Ok(opened)) => {
                     self.local
                         .tell(request.host(), OutlierResult::ConnectedFinal);
-                    self.on_connected(cx, task, (cluster, connection), asked);
+                    self.on_connected(cx, task, (cluster, opened), asked);
                 }
                 Poll::Ready(Err(failure)) => {
                     if failure.reason != ResetReason::Overflow {
@@ -247,20 +228,20 @@ impl TcpProxy {
 
     /// Moves bytes.
     fn relay(&mut self, cx: &mut ConnCx<'_>, task: &mut Context<'_>) {
-        let State::Relaying(relay) = &mut self.state else {
+        let State::Relaying(carrier) = &mut self.state else {
             return;
         };
-        let moved_at = relay.last_activity;
+        let moved_at = carrier.last_activity();
         let (local, info) = (&*self.local, &mut *self.info);
-        let result = relay.poll(&mut Turn {
+        let result = carrier.poll(&mut Turn {
             cx: &mut *cx,
             task,
             local,
             info,
         });
-        let moved = relay.last_activity != moved_at;
+        let moved = carrier.last_activity() != moved_at;
         if let Err(end) = result {
-            relay.closed_by_peer();
+            carrier.closed_by_peer();
             match end {
                 UpstreamEnd::Closed => cx.close(Close::Flush),
                 UpstreamEnd::Reset => {
@@ -282,7 +263,9 @@ impl TcpProxy {
     fn poll_deadlines(&mut self, cx: &mut ConnCx<'_>, task: &mut Context<'_>) {
         loop {
             let idle_at = match (&self.state, self.local.spec.idle_timeout) {
-                (State::Relaying(relay), Some(timeout)) => Some(relay.last_activity + timeout),
+                (State::Relaying(carrier), Some(timeout)) => {
+                    Some(carrier.last_activity() + timeout)
+                }
                 _ => None,
             };
             let deadline = [idle_at, self.max_at, self.log_at]
@@ -350,11 +333,8 @@ impl NetworkFilter for TcpProxy {
 
     fn on_data(&mut self, _cx: &mut ConnCx<'_>, data: &mut Buffer, end: bool) -> FilterStatus {
         self.local.count_received(&mut self.info, data.len() as u64);
-        if let State::Relaying(relay) = &mut self.state {
-            if !data.is_empty() {
-                relay.last_activity = self.local.worker.now();
-            }
-            relay.on_data(data, end);
+        if let State::Relaying(carrier) = &mut self.state {
+            carrier.on_data(data, end, self.local.worker.now());
         }
         FilterStatus::StopIteration
     }
@@ -369,11 +349,9 @@ impl NetworkFilter for TcpProxy {
 
     fn on_event(&mut self, _cx: &mut ConnCx<'_>, event: ConnectionEvent) {
         self.info.timings.end = Some(self.local.worker.now());
-        if let State::Relaying(relay) = std::mem::replace(&mut self.state, State::Idle) {
-            let client_went = event == ConnectionEvent::RemoteClose || relay.client_failed;
-            if let (upstream, Some(rest)) = relay.into_rest()
-                && client_went
-            {
+        if let State::Relaying(carrier) = std::mem::replace(&mut self.state, State::Idle) {
+            let client_went = event == ConnectionEvent::RemoteClose;
+            if let Some((upstream, rest)) = carrier.into_rest(client_went) {
                 let flush = Flush::new(Rc::clone(&self.local), upstream, rest);
                 self.local.worker.spawn(flush);
             }

@@ -4,13 +4,17 @@
 //! being read; nothing is kept here but what one read brought. Bulk between plain sockets is moved
 //! by `splice`. Envoy's pages: "TCP proxy" (configuration reference) and its API docs.
 
+mod carrier;
 mod config;
 mod factory;
 mod filter;
 mod flush;
+mod init_failure;
+mod opening;
 mod relay;
 mod spec;
 mod stats;
+mod tunnel;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +25,4 @@ pub const CLUSTER_KEY: &str = "envoy.tcp_proxy.cluster";
 pub use config::TcpProxy;
 pub use factory::TcpProxyFactory;
 pub use spec::{ClusterChoice, TcpProxySpec, WeightedCluster};
+pub use tunnel::TunnelSpec;

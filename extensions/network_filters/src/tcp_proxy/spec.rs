@@ -1,6 +1,7 @@
 //! What a TCP proxy is configured with.
 
 use super::stats::TcpProxyStats;
+use super::tunnel::TunnelSpec;
 use nuncio_observe::access_log::AccessLogSpec;
 use nuncio_stats::{Group, Scope};
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub struct TcpProxySpec {
     pub flush_access_log_on_start: bool,
     /// Whether connections are logged when the upstream connection is there.
     pub flush_access_log_on_connected: bool,
+    /// How bytes are carried by HTTP, where they are.
+    pub tunnel: Option<TunnelSpec>,
     /// The stats.
     pub(crate) stats: Group<TcpProxyStats>,
 }
@@ -84,6 +87,7 @@ impl TcpProxySpec {
             access_log_flush_interval: None,
             flush_access_log_on_start: false,
             flush_access_log_on_connected: false,
+            tunnel: None,
             stats: root.scope(&format!("tcp.{stat_prefix}")).group(),
         }
     }

@@ -579,8 +579,8 @@ fn what_is_wrong_or_not_built_is_refused_by_its_name() {
             "hash_policy",
         ),
         (
-            "{cluster: c, tunneling_config: {hostname: a}}",
-            "tunneling_config",
+            "{cluster: c, tunneling_config: {hostname: a, propagate_response_headers: true}}",
+            "propagate_response_headers",
         ),
         (
             "{cluster: c, proxy_protocol_tlvs: [{type: 1, value: AQ==}]}",

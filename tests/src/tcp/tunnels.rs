@@ -1,0 +1,131 @@
+//! Connections carried by HTTP to a proxy upstream.
+
+use super::echo;
+use crate::harness::{Config, Proxy, Upstream, direct, file_log, network_filter};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+/// A TCP proxy that asks `up` for a tunnel.
+fn tunnelling(tunnel: Value, upstream: std::net::SocketAddr, cluster: Value) -> Proxy {
+    let fields = json!({
+        "stat_prefix": "tcp",
+        "cluster": "up",
+        "tunneling_config": tunnel,
+        "access_log": [file_log("%RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT%")],
+    });
+    Config::tcp(network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields))
+        .cluster_with("up", &[upstream], cluster)
+        .start()
+}
+
+/// The lines of a request's head.
+fn read_head(reader: &mut impl BufRead) -> Vec<String> {
+    let lines = reader.lines().map_while(Result::ok);
+    lines.take_while(|line| !line.is_empty()).collect()
+}
+
+/// Says the request's head back through the tunnel, and then all that comes.
+fn tunnel_end(stream: TcpStream) {
+    let mut writer = stream.try_clone().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let head = read_head(&mut reader).join("|");
+    let _ = write!(writer, "HTTP/1.1 200 OK\r\n\r\n{head};");
+    let mut bytes = [0; 1024];
+    while let Ok(count @ 1..) = reader.read(&mut bytes) {
+        if writer.write_all(&bytes[..count]).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn by_connect() {
+    let upstream = Upstream::tcp(tunnel_end);
+    let tunnel = json!({
+        "hostname": "far.test:%DOWNSTREAM_DIRECT_LOCAL_PORT%",
+        "headers_to_add": [{"header": {"key": "x-hop", "value": "1"}}],
+    });
+    let proxy = tunnelling(tunnel, upstream.address(), json!({}));
+    let port = proxy.listener("main").port();
+    let expected = format!("CONNECT far.test:{port} HTTP/1.1|host: far.test:{port}|x-hop: 1;hello");
+    let mut connection = proxy.connect();
+    connection.send("hello");
+    let answer = connection.read(expected.len());
+    assert_eq!(String::from_utf8_lossy(&answer), expected);
+    let big = vec![b'x'; 300_000];
+    connection.send(&big);
+    assert!(connection.read(big.len()) == big);
+    connection.half_close();
+    assert_eq!(connection.read_to_end(), b"");
+    let sent = expected.len() + big.len();
+    assert_eq!(proxy.access_log(1), [format!("- 300005 {sent}")]);
+}
+
+#[test]
+fn by_post() {
+    let upstream = Upstream::tcp(tunnel_end);
+    let tunnel = json!({"hostname": "far.test:443", "use_post": true, "post_path": "/t"});
+    let proxy = tunnelling(tunnel, upstream.address(), json!({}));
+    let mut connection = proxy.connect();
+    connection.send("hello");
+    let expected = "POST /t HTTP/1.1|host: far.test:443|transfer-encoding: chunked;5\r\nhello\r\n";
+    let answer = connection.read(expected.len());
+    assert_eq!(String::from_utf8_lossy(&answer), expected);
+}
+
+#[test]
+fn refused_ones_are_tried_again() {
+    let upstream = Upstream::tcp(|stream| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        read_head(&mut reader);
+        let mut writer = stream;
+        let _ = writer.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+    });
+    let proxy = tunnelling(json!({"hostname": "a:1"}), upstream.address(), json!({}));
+    assert_eq!(proxy.connect().read_to_end(), b"");
+    assert_eq!(proxy.access_log(1), ["UF,URX 0 0"]);
+    let exceeded = "cluster.up.upstream_cx_connect_attempts_exceeded";
+    assert_eq!(proxy.stat(exceeded), 1);
+}
+
+#[test]
+fn over_http2() {
+    let target = Upstream::tcp(echo);
+    let upgrade = json!([{"upgrade_type": "CONNECT", "connect_config": {}}]);
+    let route = json!({
+        "match": {"connect_matcher": {}},
+        "route": {"cluster": "target", "upgrade_configs": upgrade},
+    });
+    let end = Config::http(&[route, direct("/", 404, "")])
+        .manager(json!({"http2_protocol_options": {"allow_connect": true}}))
+        .cluster("target", &[target.address()])
+        .start();
+    let options = json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    });
+    let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let cluster = json!({"typed_extension_protocol_options": {key: options}});
+    let proxy = tunnelling(
+        json!({"hostname": "far.test:1"}),
+        end.listener("main"),
+        cluster,
+    );
+    let mut connections = [proxy.connect(), proxy.connect()];
+    for (at, connection) in connections.iter_mut().enumerate() {
+        let text = format!("{at}").repeat(100_000);
+        connection.send(&text);
+        assert!(connection.read(text.len()) == text.as_bytes());
+    }
+    assert_eq!(
+        proxy.stat("cluster.up.upstream_cx_total"),
+        1,
+        "one connection carries both"
+    );
+    let [mut first, second] = connections;
+    first.half_close();
+    assert_eq!(first.read_to_end(), b"");
+    drop(second);
+    end.wait_stat("cluster.target.upstream_cx_active", 0);
+}
