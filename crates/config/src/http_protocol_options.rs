@@ -1,6 +1,7 @@
 //! How a cluster speaks HTTP: `envoy.extensions.upstreams.http.v3.HttpProtocolOptions`, or the
 //! older fields of the cluster itself.
 
+use crate::cluster_target::header_to_ask;
 use crate::{duration, h1, h2};
 use nuncio_codec::h1::H1Settings;
 use nuncio_codec::h2::H2Settings;
@@ -9,9 +10,11 @@ use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::envoy::config::cluster::v3::cluster::ClusterProtocolSelection;
 use nuncio_proto::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as Common,
+    UpstreamHttpProtocolOptions,
 };
 use nuncio_proto::envoy::extensions::upstreams::http::v3 as proto;
 use nuncio_upstream::cluster::{HttpOptions, UpstreamProtocol};
+use nuncio_upstream::peer_names::PeerNameRules;
 use proto::http_protocol_options::explicit_http_config::ProtocolConfig;
 use proto::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
 use std::num::NonZeroU32;
@@ -105,10 +108,10 @@ fn of_typed(
     typed: proto::HttpProtocolOptions,
     requests: Option<u32>,
 ) -> Parsed<HttpOptions> {
-    cx.refuse(
-        "upstream_http_protocol_options",
-        typed.upstream_http_protocol_options.is_some(),
-    )?;
+    let peer_names = typed
+        .upstream_http_protocol_options
+        .as_ref()
+        .map(peer_names);
     cx.refuse("http_filters", !typed.http_filters.is_empty())?;
     cx.refuse(
         "header_validation_config",
@@ -153,7 +156,21 @@ fn of_typed(
         })?,
         None => Versions::default(),
     };
-    options(cx, typed.common_http_protocol_options, versions, requests)
+    let options = options(cx, typed.common_http_protocol_options, versions, requests)?;
+    Ok(HttpOptions {
+        peer_names: peer_names.flatten(),
+        ..options
+    })
+}
+
+/// What becomes of the host header in handshakes; `None` where nothing does.
+fn peer_names(proto: &UpstreamHttpProtocolOptions) -> Option<PeerNameRules> {
+    let header = Some(&proto.override_auto_sni_header).filter(|name| !name.is_empty());
+    (proto.auto_sni || proto.auto_san_validation).then(|| PeerNameRules {
+        auto_sni: proto.auto_sni,
+        auto_san_validation: proto.auto_san_validation,
+        header: header.map(|name| header_to_ask(name)),
+    })
 }
 
 fn explicit_versions(cx: &mut ParseCx, explicit: ExplicitHttpConfig) -> Parsed<Versions> {
@@ -219,6 +236,7 @@ fn options(
                 None,
             )?,
             max_requests_per_connection: of_common.or(requests).and_then(NonZeroU32::new),
+            peer_names: None,
             protocol: versions.protocol,
             http2: Arc::new(http2),
             http1: Arc::new(settings),

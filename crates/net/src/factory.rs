@@ -3,6 +3,7 @@
 
 use crate::drain::DrainDecision;
 use crate::filter::NetworkFilter;
+use crate::peer_names::PeerNames;
 use crate::socket::Socket;
 use crate::transport::Transport;
 use nuncio_stream_info::ConnectionInfo;
@@ -43,6 +44,8 @@ pub struct UpstreamConnection<'a> {
     pub host_name: &'a str,
     /// The protocols offered where the configuration names none.
     pub alpn_fallback: AlpnFallback,
+    /// What the requests that it is for say of the host.
+    pub names: &'a PeerNames,
 }
 
 /// Protocols in ALPN's names, the best first.

@@ -7,6 +7,7 @@ pub mod filter;
 pub mod gather;
 pub mod host_address;
 mod peek;
+pub mod peer_names;
 pub mod pending_calls;
 pub mod socket;
 pub mod socket_options;
@@ -22,6 +23,7 @@ pub use factory::{
 pub use factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 pub use factory::{LocalTransportSocketFactory, TransportSocketFactory};
 pub use filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
+pub use peer_names::PeerNames;
 pub use socket::{DetachedSocket, Socket, next_connection_id};
 pub use socket_options::{Keepalive, SocketOption, SocketOptions};
 pub use transport::{Transport, TransportSocket};

@@ -110,6 +110,11 @@ pub(crate) fn ask_pool(
         UpstreamRequest::Tcp(cluster.tcp_connection(host, priority))
     } else {
         let downstream = state.info.protocol;
-        UpstreamRequest::Http(cluster.http_stream(host, priority, downstream))
+        let rules = cluster.spec().http.peer_names.as_ref();
+        let request = match rules.map(|rules| rules.names(&state.request.headers)) {
+            None => cluster.http_stream(host, priority, downstream),
+            Some(names) => cluster.named_http_stream(host, priority, downstream, names),
+        };
+        UpstreamRequest::Http(request)
     }
 }

@@ -4,6 +4,7 @@ use crate::health_check::HealthCheckSpec;
 use crate::host::Host;
 use crate::lb::LbSpec;
 use crate::outlier::OutlierSpec;
+use crate::peer_names::PeerNameRules;
 use crate::resource::{Priority, ResourceManager, Thresholds};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats};
 use crate::transport::TransportSockets;
@@ -47,6 +48,8 @@ pub struct HttpOptions {
     pub max_requests_per_connection: Option<NonZeroU32>,
     /// Which HTTP is spoken.
     pub protocol: UpstreamProtocol,
+    /// What requests say of the host, for the handshake.
+    pub peer_names: Option<PeerNameRules>,
     /// What the HTTP/2 codec is set to.
     pub http2: Arc<H2Settings>,
     /// What the HTTP/1 codec is set to; limits on heads are there.
@@ -61,6 +64,7 @@ impl Default for HttpOptions {
             max_stream_duration: None,
             max_requests_per_connection: None,
             protocol: UpstreamProtocol::default(),
+            peer_names: None,
             http2: Arc::default(),
             http1: Arc::default(),
         }

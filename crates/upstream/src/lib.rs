@@ -16,6 +16,7 @@ pub mod lb;
 pub mod local_cluster;
 pub mod manager;
 pub mod outlier;
+pub mod peer_names;
 pub mod pool;
 pub mod priority;
 pub mod resource;

@@ -12,6 +12,7 @@ use crate::stats::{ClusterLbStats, ClusterTrafficStats};
 use crate::transport::LocalSockets;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
+use nuncio_net::PeerNames;
 use nuncio_stats::LocalResponseCodes;
 use nuncio_stream_info::Protocol;
 use nuncio_worker::Worker;
@@ -161,6 +162,19 @@ impl LocalCluster {
         let speaks = HttpUse::of(self.spec().http.protocol, downstream);
         let mut pools = self.pools.borrow_mut();
         StreamRequest::new(pools.http(&self.core, host, priority, speaks))
+    }
+
+    /// As [`http_stream`](Self::http_stream), for a request that says `names` of the host.
+    pub fn named_http_stream(
+        &self,
+        host: &Arc<Host>,
+        priority: Priority,
+        downstream: Option<Protocol>,
+        names: PeerNames,
+    ) -> StreamRequest {
+        let speaks = HttpUse::of(self.spec().http.protocol, downstream);
+        let mut pools = self.pools.borrow_mut();
+        StreamRequest::new(pools.named_http(&self.core, host, (priority, speaks), names))
     }
 
     /// Asks for a connection of one's own to `host`; poll it. Dropping it cancels.

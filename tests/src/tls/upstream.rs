@@ -134,3 +134,37 @@ fn upstreams_are_told_of_clients_certificates() {
         }
     }
 }
+
+#[test]
+fn hosts_have_the_names_of_requests() {
+    let authority = Authority::new("authority");
+    let host = host(&authority, json!({}));
+    let common = json!({"validation_context": {"trusted_ca": {"inline_string": authority.pem}}});
+    let mut fields = cluster(json!({"common_tls_context": common}));
+    fields["typed_extension_protocol_options"] = json!({
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http_protocol_options": {}},
+            "upstream_http_protocol_options": {"auto_sni": true, "auto_san_validation": true},
+        },
+    });
+    let proxy = Config::http(&[route("/", "up")])
+        .cluster_with("up", &[host.listener("main")], fields)
+        .access_log("%UPSTREAM_TRANSPORT_FAILURE_REASON%")
+        .start();
+    for (name, status) in [
+        ("host.test", 200),
+        ("host.test:80", 200),
+        ("x.test", 503),
+        ("host.test", 200),
+    ] {
+        let mut client = proxy.connect();
+        client.send(format!("GET / HTTP/1.1\r\nhost: {name}\r\n\r\n"));
+        assert_eq!(client.response("GET").status, status, "{name}");
+    }
+    // One connection for all requests of a name.
+    assert_eq!(proxy.stat("cluster.up.ssl.handshake"), 1);
+    assert_eq!(proxy.stat("cluster.up.ssl.fail_verify_san"), 1);
+    let lines = proxy.access_log(4);
+    assert!(lines[2].contains("expected_SANs:_[x.test]"), "{lines:?}");
+}

@@ -58,6 +58,7 @@ impl Connector {
                 let connection = UpstreamConnection {
                     host_name,
                     alpn_fallback: alpn,
+                    names: &nuncio_net::PeerNames::default(),
                 };
                 factory.create(socket, &connection)
             }

@@ -26,6 +26,7 @@ use crate::local_cluster::ClusterCore;
 use crate::resource::Priority;
 use http::{HttpPool, HttpUse};
 use nuncio_codec::ResetReason;
+use nuncio_net::PeerNames;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -70,7 +71,18 @@ impl fmt::Display for PoolFailure {
 pub(crate) struct Pools {
     /// By what they speak.
     http: [ByHost<Rc<HttpPool>>; HttpUse::ALL.len()],
+    /// Those whose connections have names of their requests'.
+    named: HashMap<NamedPool, Rc<HttpPool>>,
     tcp: ByHost<Rc<TcpPool>>,
+}
+
+/// A host's pool for requests that say the same of it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct NamedPool {
+    host: u64,
+    priority: Priority,
+    speaks: HttpUse,
+    names: PeerNames,
 }
 
 type ByHost<T> = HashMap<(u64, Priority), T, BuildHasherDefault<IdHasher>>;
@@ -84,7 +96,37 @@ impl Pools {
         speaks: HttpUse,
     ) -> Rc<HttpPool> {
         let pool = self.http[speaks as usize].entry((host.id(), priority));
-        Rc::clone(pool.or_insert_with(|| HttpPool::new(core, host, priority, speaks)))
+        let none = PeerNames::default();
+        Rc::clone(pool.or_insert_with(|| HttpPool::new(core, host, priority, speaks, none)))
+    }
+
+    /// The pool for requests that say `names` of the host.
+    pub fn named_http(
+        &mut self,
+        core: &Rc<ClusterCore>,
+        host: &Arc<Host>,
+        (priority, speaks): (Priority, HttpUse),
+        names: PeerNames,
+    ) -> Rc<HttpPool> {
+        if names == PeerNames::default() {
+            return self.http(core, host, priority, speaks);
+        }
+        // Clients choose the names: pools that nobody uses go before the table grows.
+        if self.named.len() == self.named.capacity() {
+            self.named.retain(|_, pool| !pool.is_unused());
+        }
+        let key = NamedPool {
+            host: host.id(),
+            priority,
+            speaks,
+            names,
+        };
+        if let Some(pool) = self.named.get(&key) {
+            return Rc::clone(pool);
+        }
+        let pool = HttpPool::new(core, host, priority, speaks, key.names.clone());
+        self.named.insert(key, Rc::clone(&pool));
+        pool
     }
 
     pub fn tcp(
@@ -107,12 +149,15 @@ impl Pools {
             }
             self.tcp.remove(&(host, priority));
         }
+        let of_host = self.named.extract_if(|key, _| key.host == host);
+        of_host.for_each(|(_, pool)| pool.drain());
     }
 
     pub fn drain_all(&mut self) {
         for (_, pool) in self.http.iter_mut().flat_map(HashMap::drain) {
             pool.drain();
         }
+        self.named.drain().for_each(|(_, pool)| pool.drain());
         self.tcp.clear();
     }
 }

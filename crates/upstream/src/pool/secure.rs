@@ -5,7 +5,7 @@ use super::connect::{Connected, Use};
 use super::counted::{Cause, CountedConnection};
 use nuncio_base::address::Address;
 use nuncio_codec::ResetReason;
-use nuncio_net::{Socket, Transport, TransportSocket, UpstreamConnection};
+use nuncio_net::{PeerNames, Socket, Transport, TransportSocket, UpstreamConnection};
 use nuncio_worker::{Timer, Worker};
 use std::io;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use std::time::Instant;
 pub(super) async fn secure(
     counted: &mut CountedConnection,
     (socket, address): (Socket, Address),
-    purpose: Use,
+    (purpose, names): (Use, &PeerNames),
 ) -> Result<Connected, PoolFailure> {
     let core = Rc::clone(&counted.core);
     let factory = core
@@ -29,6 +29,7 @@ pub(super) async fn secure(
             &UpstreamConnection {
                 host_name: counted.host.hostname(),
                 alpn_fallback: purpose.alpn(),
+                names,
             },
         ),
     };

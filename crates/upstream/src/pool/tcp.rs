@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::local_cluster::ClusterCore;
 use crate::resource::{Priority, Resource};
 use nuncio_base::address::Address;
-use nuncio_net::{Transport, next_connection_id};
+use nuncio_net::{PeerNames, Transport, next_connection_id};
 use nuncio_stream_info::TlsInfo;
 use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
@@ -70,7 +70,8 @@ impl TcpPool {
 
     async fn run(self: Rc<Self>, mut counted: CountedConnection, this: Rc<Connect>) {
         let result = {
-            let mut connecting = std::pin::pin!(connect(&mut counted, Use::Tcp));
+            let names = PeerNames::default();
+            let mut connecting = std::pin::pin!(connect(&mut counted, Use::Tcp, &names));
             std::future::poll_fn(|task| {
                 if this.given_up.get() {
                     return Poll::Ready(None);

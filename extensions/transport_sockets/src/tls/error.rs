@@ -44,7 +44,8 @@ pub fn transport_failure(error: &Error) -> String {
         Error::InvalidCertificate(CertificateError::Other(other)) => other
             .0
             .downcast_ref::<VerifyError>()
-            .map(ToString::to_string),
+            .map(ToString::to_string)
+            .filter(|text| !text.is_empty()),
         Error::InvalidCertificate(other) => Some(format!("verify cert failed: {other}")),
         _ => None,
     };

@@ -2,7 +2,7 @@
 
 use super::certificate;
 use super::names::{cipher_name, group_name, version_name};
-use super::validation::{Check, PeerSide, Validation, VerifyError};
+use super::validation::{Check, ExpectedNames, PeerSide, Validation, VerifyError};
 use nuncio_stream_info::{CertificateInfo, TlsInfo};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{CertificateError, CommonState, Error};
@@ -18,7 +18,7 @@ pub fn failed_check(
     if !validation.accept_untrusted {
         return None;
     }
-    let verified = validation.verify(chain, peer, UnixTime::now(), &[]);
+    let verified = validation.verify(chain, peer, UnixTime::now(), ExpectedNames::default());
     verified.err().map(|error| error.check())
 }
 

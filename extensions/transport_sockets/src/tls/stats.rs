@@ -180,6 +180,7 @@ impl LocalStats {
             Check::Pins => self.ssl.fail_verify_cert_hash().inc(),
             Check::SubjectAltNames => self.ssl.fail_verify_san().inc(),
             Check::Chain => self.ssl.fail_verify_error().inc(),
+            Check::Unfounded => {}
         }
     }
 

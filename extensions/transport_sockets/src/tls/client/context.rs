@@ -44,6 +44,7 @@ pub struct ClientSpec {
 /// A client context.
 pub struct ClientContext {
     pub(super) spec: ClientSpec,
+    pub(super) verifier: Arc<Verifier>,
     pub(super) config: ClientConfig,
     _expirations: Vec<SharedGauge>,
 }
@@ -55,18 +56,19 @@ impl ClientContext {
     /// What rustls has against the parameters.
     pub fn new(spec: ClientSpec, stats: &Arc<ContextStats>) -> Result<Self, Error> {
         let provider = spec.params.provider();
-        let verifier = Verifier {
+        let verifier = Arc::new(Verifier {
             validation: Arc::clone(&spec.validation),
             mandatory: false,
             match_server_name: spec.auto_sni_san_validation,
+            subject_alt_name: None,
             hints: Vec::new(),
             algorithms: provider.signature_verification_algorithms,
             stats: Arc::clone(stats),
-        };
+        });
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&spec.params.versions())?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
+            .with_custom_certificate_verifier(verifier.clone());
         let mut config = match spec.identities.first() {
             None => builder.with_no_client_auth(),
             Some(identity) => {
@@ -78,6 +80,7 @@ impl ClientContext {
         Ok(Self {
             _expirations: stats.expirations(&spec.identities, &spec.validation),
             spec,
+            verifier,
             config,
         })
     }

@@ -4,7 +4,7 @@ use super::context::ClientContext;
 use crate::tls::facts::{failed_check, tls_info};
 use crate::tls::socket::Handshaker;
 use crate::tls::stats::LocalStats;
-use crate::tls::validation::PeerSide;
+use crate::tls::validation::{PeerSide, Verifier};
 use nuncio_base::address::Address;
 use nuncio_net::{AlpnFallback, Socket, UpstreamConnection};
 use nuncio_stream_info::TlsInfo;
@@ -26,6 +26,8 @@ pub struct LocalClient {
     /// By what pools offer where the configuration offers nothing, made with the first connection;
     /// there are as many as kinds of pools.
     by_fallback: RefCell<Vec<(AlpnFallback, Pair<Arc<ClientConfig>>)>>,
+    /// Sessions with hosts whose certificates had the name that was asked for.
+    verified: Resumption,
     stats: Rc<LocalStats>,
     context: Arc<ClientContext>,
 }
@@ -33,15 +35,17 @@ pub struct LocalClient {
 impl LocalClient {
     /// `context` on the calling worker, whose sessions it keeps.
     pub fn new(context: &Arc<ClientContext>, stats: &Rc<LocalStats>) -> Self {
-        let mut named = context.config.clone();
-        named.resumption = match context.spec.max_session_keys {
+        let sessions = || match context.spec.max_session_keys {
             0 => Resumption::disabled(),
             most => Resumption::in_memory_sessions(most),
         };
+        let mut named = context.config.clone();
+        named.resumption = sessions();
         let mut unnamed = named.clone();
         unnamed.enable_sni = false;
         Self {
             without: [unnamed, named],
+            verified: sessions(),
             by_fallback: RefCell::default(),
             stats: Rc::clone(stats),
             context: Arc::clone(context),
@@ -65,6 +69,30 @@ impl LocalClient {
         Arc::clone(&configs[at].1[usize::from(is_named)])
     }
 
+    fn config_for(
+        &self,
+        connection: &UpstreamConnection<'_>,
+        name: Option<&ServerName<'_>>,
+    ) -> Arc<ClientConfig> {
+        let config = self.config(connection.alpn_fallback, name.is_some());
+        let Some(wanted) = &connection.names.subject_alt_name else {
+            return config;
+        };
+        let mut config = ClientConfig::clone(&config);
+        let mut verifier = Verifier::clone(&self.context.verifier);
+        verifier.subject_alt_name = Some(Arc::clone(wanted));
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::new(verifier));
+        // Sessions are taken up without another look at the certificate: of those that were begun
+        // with the same name alone, by which they are kept.
+        config.resumption = match name {
+            Some(name) if *name.to_str() == **wanted => self.verified.clone(),
+            _ => Resumption::disabled(),
+        };
+        Arc::new(config)
+    }
+
     /// Begins the handshake of one connection.
     pub fn handshaker(
         &self,
@@ -74,8 +102,10 @@ impl LocalClient {
         let spec = &self.context.spec;
         let of_host =
             Some(connection.host_name).filter(|name| spec.auto_host_sni && !name.is_empty());
-        let of_host = of_host.and_then(|name| ServerName::try_from(name.to_owned()).ok());
-        let name = of_host.or_else(|| spec.sni.clone());
+        let of_request = connection.names.server_name.as_deref();
+        let wanted = of_request.or(of_host);
+        let wanted = wanted.and_then(|name| ServerName::try_from(name.to_owned()).ok());
+        let name = wanted.or_else(|| spec.sni.clone());
         // rustls keeps sessions by name, and wants one even if it isn't sent.
         let unsent = || {
             let address = socket.peer_address().as_ref().and_then(Address::ip_only);
@@ -83,7 +113,7 @@ impl LocalClient {
             ServerName::IpAddress(ip.into())
         };
         ClientHandshaker {
-            config: self.config(connection.alpn_fallback, name.is_some()),
+            config: self.config_for(connection, name.as_ref()),
             asked: name.as_ref().map(|name| name.to_str().into()),
             name: name.unwrap_or_else(unsent),
             stats: Rc::clone(&self.stats),

@@ -66,6 +66,7 @@ impl ServerContext {
             validation: Arc::clone(&spec.validation),
             mandatory: spec.require_client_certificate,
             match_server_name: false,
+            subject_alt_name: None,
             hints: std::mem::take(&mut spec.hints),
             algorithms: provider.signature_verification_algorithms,
             stats: Arc::clone(stats),

@@ -32,6 +32,15 @@ pub struct Validation {
     pub stat_name: String,
 }
 
+/// Names that a certificate must have, whatever else is asked of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExpectedNames<'a> {
+    /// The name that was asked for.
+    pub asked: Option<&'a str>,
+    /// The name that a request gives the host.
+    pub listed: Option<&'a str>,
+}
+
 /// Which check a certificate failed; stats count them apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Check {
@@ -41,6 +50,8 @@ pub enum Check {
     Pins,
     /// The names.
     SubjectAltNames,
+    /// Names are asked for, but no authority vouches for them.
+    Unfounded,
 }
 
 /// Why a certificate was refused.
@@ -81,6 +92,9 @@ impl VerifyError {
 
 impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.check == Check::Unfounded {
+            return Ok(());
+        }
         write!(f, "verify cert failed: {}", self.detail)
     }
 }
@@ -122,8 +136,7 @@ impl Validation {
         }
     }
 
-    /// Checks a peer's chain; `names` are subject alternative names of which it must have one,
-    /// whatever else is asked, unless there are none.
+    /// Checks a peer's chain, and that it has `names`.
     ///
     /// # Errors
     /// The first check that fails, in Envoy's order.
@@ -132,33 +145,48 @@ impl Validation {
         chain: (&CertificateDer<'_>, &[CertificateDer<'_>]),
         peer: PeerSide,
         now: UnixTime,
-        names: &[String],
+        names: ExpectedNames<'_>,
     ) -> Result<(), VerifyError> {
         let (leaf, intermediates) = chain;
-        if let Some(trusted_ca) = &self.trusted_ca {
-            trusted_ca
+        match &self.trusted_ca {
+            Some(trusted_ca) => trusted_ca
                 .verify(leaf, intermediates, peer, now)
-                .map_err(|detail| VerifyError::new(Check::Chain, detail))?;
+                .map_err(|detail| VerifyError::new(Check::Chain, detail))?,
+            None if names.listed.is_some() => {
+                return Err(VerifyError::new(Check::Unfounded, ""));
+            }
+            None => {}
         }
         self.verify_pins(leaf)?;
-        if names.is_empty() && self.san_matchers.is_empty() {
+        self.verify_names(leaf, names)
+    }
+
+    fn verify_names(
+        &self,
+        leaf: &CertificateDer<'_>,
+        names: ExpectedNames<'_>,
+    ) -> Result<(), VerifyError> {
+        let ExpectedNames { asked, listed } = names;
+        if asked.is_none() && listed.is_none() && self.san_matchers.is_empty() {
             return Ok(());
         }
         let refused = |detail: String| Err(VerifyError::new(Check::SubjectAltNames, detail));
         let Some(info) = certificate::read(leaf) else {
             return refused("malformed certificate".to_owned());
         };
-        let mut pairs = names.iter();
-        if !names.is_empty() && !pairs.any(|name| san::has_name(&info, name)) {
-            let (wanted, own) = (names.join(", "), all_names(&info));
+        let own = all_names(&info);
+        if let Some(wanted) = listed.filter(|name| !san::has_name(&info, name)) {
             return refused(format!(
                 "verify SAN list, expected SANs: [{wanted}], certificate SANs: [{own}]"
             ));
         }
-        let mut matchers = self.san_matchers.iter();
-        if !self.san_matchers.is_empty() && !matchers.any(|matcher| matcher.matches(&info)) {
-            let names = all_names(&info);
-            return refused(format!("SAN matcher, certificate SANs are [{names}]"));
+        let matches = |matchers: &[SanMatcher]| {
+            let mut matchers = matchers.iter();
+            matchers.len() == 0 || matchers.any(|matcher| matcher.matches(&info))
+        };
+        let is_asked = asked.is_none_or(|name| san::has_name(&info, name));
+        if !is_asked || !matches(&self.san_matchers) {
+            return refused(format!("SAN matcher, certificate SANs are [{own}]"));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! A validation as rustls asks for it, for clients and servers.
 
-use super::{PeerSide, Validation, VerifyError};
+use super::{ExpectedNames, PeerSide, Validation, VerifyError};
 use crate::tls::stats::ContextStats;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A validation in use.
+#[derive(Clone)]
 pub struct Verifier {
     /// What is asked.
     pub validation: Arc<Validation>,
@@ -20,6 +21,8 @@ pub struct Verifier {
     pub mandatory: bool,
     /// Whether a server's certificate must be for the name that was asked for.
     pub match_server_name: bool,
+    /// A name that a server's certificate must have besides, whatever was asked for.
+    pub subject_alt_name: Option<Arc<str>>,
     /// The authorities that clients are told of.
     pub hints: Vec<DistinguishedName>,
     /// Signatures that are understood.
@@ -40,7 +43,7 @@ impl Verifier {
         chain: (&CertificateDer<'_>, &[CertificateDer<'_>]),
         peer: PeerSide,
         now: UnixTime,
-        names: &[String],
+        names: ExpectedNames<'_>,
     ) -> Result<(), Error> {
         match self.validation.verify(chain, peer, now, names) {
             Err(_) if self.validation.accept_untrusted => Ok(()),
@@ -85,7 +88,12 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.verify((leaf, intermediates), PeerSide::Client, now, &[])?;
+        self.verify(
+            (leaf, intermediates),
+            PeerSide::Client,
+            now,
+            ExpectedNames::default(),
+        )?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -123,9 +131,12 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let name = self.match_server_name.then(|| server_name.to_str().into());
-        let names: Vec<String> = name.into_iter().collect();
-        self.verify((leaf, intermediates), PeerSide::Server, now, &names)?;
+        let asked = server_name.to_str();
+        let names = ExpectedNames {
+            asked: Some(&*asked).filter(|_| self.match_server_name),
+            listed: self.subject_alt_name.as_deref(),
+        };
+        self.verify((leaf, intermediates), PeerSide::Server, now, names)?;
         Ok(ServerCertVerified::assertion())
     }
 
