@@ -45,7 +45,8 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     refused.and(pool.map(|_| ()))?;
     let name: Arc<str> = proto.name.as_str().into();
     let alternative = proto.alt_stat_name.as_str();
-    let (http, sockets) = (http?, sockets?);
+    let (http, sockets, health_check) = (http?, sockets?, health_check?);
+    health_check::check_protocol(cx, &name, health_check.as_deref(), http.protocol)?;
     if http.protocol == UpstreamProtocol::Auto && sockets.default.is_none() {
         return Err(cx.error(format!(
             "ALPN configured for cluster {name} which has a non-ALPN transport socket"
@@ -71,7 +72,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
                 .metadata
                 .map(|metadata| common::metadata(Some(metadata))),
             common_lb: common_lb?,
-            health_check: health_check?,
+            health_check,
             outlier_detection: outliers?,
             ignore_health_on_host_removal: proto.ignore_health_on_host_removal,
             ..ClusterSpec::new(&name, lb?)

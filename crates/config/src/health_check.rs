@@ -1,6 +1,6 @@
 //! `envoy.config.core.v3.HealthCheck`.
 
-use crate::health_check_http::http_probe;
+use crate::health_check_http::{header, http_probe};
 use crate::unknown_extension::unknown_extension;
 use crate::{address, duration};
 use bytes::Bytes;
@@ -9,8 +9,9 @@ use nuncio_proto::envoy::config::core::v3 as proto;
 use nuncio_proto::envoy::config::endpoint::v3::endpoint::HealthCheckConfig;
 use nuncio_proto::envoy::extensions::health_check::event_sinks::file::v3::HealthCheckEventFileSink;
 use nuncio_proto::google::protobuf::Any;
+use nuncio_upstream::cluster::UpstreamProtocol;
 use nuncio_upstream::health_check::{
-    EndpointCheck, HealthCheckSpec, HealthEventSink, Intervals, Payload, Probe, TcpProbe,
+    EndpointCheck, GrpcProbe, HealthCheckSpec, HealthEventSink, Intervals, Payload, Probe, TcpProbe,
 };
 use proto::health_check::{HealthChecker, TcpHealthCheck};
 use std::sync::Arc;
@@ -56,7 +57,17 @@ fn health_check(cx: &mut ParseCx, proto: &proto::HealthCheck) -> Parsed<HealthCh
             let tcp = cx.field("tcp_health_check", |cx| tcp_probe(cx, tcp))?;
             Probe::Tcp(tcp)
         }
-        Some(HealthChecker::GrpcHealthCheck(_)) => return Err(cx.not_built("grpc_health_check")),
+        Some(HealthChecker::GrpcHealthCheck(grpc)) => {
+            let add = &grpc.initial_metadata;
+            let metadata = cx.field("grpc_health_check", |cx| {
+                cx.list("initial_metadata", add, header)
+            })?;
+            Probe::Grpc(Box::new(GrpcProbe {
+                service_name: grpc.service_name.clone(),
+                authority: grpc.authority.as_str().into(),
+                initial_metadata: metadata,
+            }))
+        }
         Some(HealthChecker::CustomHealthCheck(_)) => {
             return Err(cx.not_built("custom_health_check"));
         }
@@ -73,6 +84,28 @@ fn health_check(cx: &mut ParseCx, proto: &proto::HealthCheck) -> Parsed<HealthCh
         always_log_failures: proto.always_log_health_check_failures,
         always_log_successes: proto.always_log_health_check_success,
     })
+}
+
+/// gRPC needs a cluster that speaks HTTP/2.
+///
+/// # Errors
+/// Where it does not.
+pub fn check_protocol(
+    cx: &mut ParseCx,
+    cluster: &str,
+    check: Option<&HealthCheckSpec>,
+    protocol: UpstreamProtocol,
+) -> Parsed<()> {
+    let grpc = check.is_some_and(|check| matches!(check.probe, Probe::Grpc(_)));
+    let http1 = matches!(
+        protocol,
+        UpstreamProtocol::Http1 | UpstreamProtocol::Downstream { http2: false }
+    );
+    if grpc && http1 {
+        let message = format!("{cluster} cluster must support HTTP/2 for gRPC healthchecking");
+        return Err(cx.error_at("health_checks", message));
+    }
+    Ok(())
 }
 
 fn intervals(cx: &mut ParseCx, proto: &proto::HealthCheck) -> Parsed<Intervals> {

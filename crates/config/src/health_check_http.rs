@@ -12,10 +12,10 @@ use nuncio_upstream::health_check::{HttpProbe, Payload, StatusRange};
 /// Converts what is asked and expected.
 ///
 /// # Errors
-/// Other versions than HTTP/1; ranges that are none; values with operators.
+/// HTTP/3; ranges that are none; values with operators.
 pub(crate) fn http_probe(cx: &mut ParseCx, proto: &HttpHealthCheck) -> Parsed<HttpProbe> {
-    let http1 = proto.codec_client_type() == CodecClientType::Http1;
-    cx.refuse("codec_client_type", !http1)?;
+    let http3 = proto.codec_client_type() == CodecClientType::Http3;
+    cx.refuse("codec_client_type", http3)?;
     let method = method(proto.method());
     let send = cx.optional("send", proto.send.as_ref(), payload)?;
     if send.is_some() && !matches!(method, "POST" | "PUT" | "PATCH" | "OPTIONS") {
@@ -41,6 +41,7 @@ pub(crate) fn http_probe(cx: &mut ParseCx, proto: &HttpHealthCheck) -> Parsed<Ht
     let add = &proto.request_headers_to_add;
     let size = proto.response_buffer_size.as_ref().map(|size| size.value);
     Ok(HttpProbe {
+        http2: proto.codec_client_type() == CodecClientType::Http2,
         method,
         host: proto.host.as_str().into(),
         path: proto.path.as_str().into(),

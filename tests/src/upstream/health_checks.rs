@@ -1,6 +1,6 @@
 //! Active health checks: who is checked how, what the answers do to traffic, what is logged.
 
-use crate::harness::{Config, Reply, Upstream, route};
+use crate::harness::{Config, Reply, Upstream, direct, route};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -194,4 +194,30 @@ fn changes_of_health_are_gathered() {
     proxy.wait_stat("cluster_manager.cluster_updated_via_merge", 1);
     assert_eq!(proxy.stat("cluster_manager.cluster_updated"), before + 1);
     assert_eq!(proxy.stat("cluster.up.membership_healthy"), 0);
+}
+
+#[test]
+fn hosts_are_checked_over_http2() {
+    let mut fields = check(
+        json!({"http_health_check": {"path": "/hz", "codec_client_type": "HTTP2"}}),
+        json!({"unhealthy_threshold": 1, "healthy_threshold": 1}),
+    );
+    let address = json!({"pipe": {"path": "${folder}/checked.sock"}});
+    fields["load_assignment"] = json!({"cluster_name": "own", "endpoints": [{"lb_endpoints": [
+        {"endpoint": {"address": address}},
+    ]}]});
+    let mut config = Config::http(&[direct("/hz", 200, "fine"), route("/", "own")])
+        .access_log("%PROTOCOL% %REQ(:AUTHORITY)% %REQ(USER-AGENT)%")
+        .cluster_with("own", &[], fields);
+    let mut listeners = config.take_listeners();
+    listeners[0]["address"] = address;
+    let proxy = config
+        .bootstrap(json!({"static_resources": {"listeners": listeners}}))
+        .start();
+    proxy.wait_stat("cluster.own.membership_healthy", 1);
+    assert_eq!(proxy.access_log(1)[0], "HTTP/2 own Envoy/HC");
+    let successes = proxy.stat("cluster.own.health_check.success");
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(proxy.stat("cluster.own.health_check.success") > successes);
+    assert_eq!(proxy.stat("http.http.downstream_cx_http2_total"), 1);
 }

@@ -280,7 +280,7 @@ fn what_is_not_built_is_refused_by_name() {
     for (check, part) in [
         (
             "grpc_health_check: {}",
-            "grpc_health_check is not supported by this build",
+            "cluster must support HTTP/2 for gRPC healthchecking",
         ),
         (
             "custom_health_check: {name: redis}",
@@ -295,7 +295,7 @@ fn what_is_not_built_is_refused_by_name() {
             "invalid hex string 'abc'",
         ),
         (
-            "http_health_check: {path: /, codec_client_type: HTTP2}",
+            "http_health_check: {path: /, codec_client_type: HTTP3}",
             "codec_client_type is not supported by this build",
         ),
         (

@@ -1,13 +1,16 @@
 //! A health check's own connection to a host: no pool, and not counted as traffic.
 
+use super::exchange::HttpConnection;
 use super::host_health::Failure;
-use super::http::HttpConnection;
+use super::http1::Http1Connection;
+use super::http2::Http2Connection;
 use crate::cluster::ClusterInfo;
 use crate::host::Host;
 use crate::transport::LocalSockets;
 use bytes::Bytes;
 use nuncio_base::Buffer;
 use nuncio_codec::h1::H1Stats;
+use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_net::{AlpnFallback, Socket, Transport, UpstreamConnection};
 use nuncio_worker::Worker;
 use std::cell::OnceCell;
@@ -23,6 +26,7 @@ pub(super) struct Connector {
     pub sockets: LocalSockets,
     /// There from the first HTTP connection on.
     http1_stats: OnceCell<H1Stats>,
+    http2: OnceCell<Rc<H2Local>>,
 }
 
 impl Connector {
@@ -32,17 +36,30 @@ impl Connector {
             info: Arc::clone(info),
             sockets: info.spec.transport_sockets.localize(worker),
             http1_stats: OnceCell::new(),
+            http2: OnceCell::new(),
         }
     }
 
     /// Connects for HTTP.
-    pub async fn connect_http(&self, host: &Host) -> Result<HttpConnection, Failure> {
-        let connection = self.connect(host, &[b"http/1.1"]).await?;
-        let scope = &self.info.scope;
+    pub async fn connect_http(&self, host: &Host, http2: bool) -> Result<HttpConnection, Failure> {
+        let alpn: AlpnFallback = if http2 { &[b"h2"] } else { &[b"http/1.1"] };
+        let connection = self.connect(host, alpn).await?;
+        let (scope, http) = (&self.info.scope, &self.info.spec.http);
         // The codec's stats are there, as in Envoy, from the first connection on.
-        self.http1_stats
-            .get_or_init(|| scope.scope("http1").group::<H1Stats>().local());
-        Ok(HttpConnection::new(connection, &self.info.spec.http.http1))
+        if http2 {
+            let local = self.http2.get_or_init(|| {
+                Rc::new(H2Local {
+                    settings: Arc::clone(&http.http2),
+                    stats: scope.scope("http2").group::<H2Stats>().local(),
+                })
+            });
+            let connection = Http2Connection::new(connection, local);
+            return Ok(HttpConnection::Http2(Box::new(connection)));
+        }
+        let stats = || scope.scope("http1").group::<H1Stats>().local();
+        self.http1_stats.get_or_init(stats);
+        let connection = Http1Connection::new(connection, &http.http1);
+        Ok(HttpConnection::Http1(Box::new(connection)))
     }
 
     /// Connects to where `host` is checked. The caller limits the time.
@@ -89,8 +106,17 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Writes all of `from`.
-    pub async fn write(&mut self, mut from: Buffer) -> Result<(), Failure> {
-        let written = poll_fn(|task| self.transport.poll_write(task, &mut from)).await;
+    pub async fn write(&mut self, from: &mut Buffer) -> Result<(), Failure> {
+        poll_fn(|task| self.poll_write(task, from)).await
+    }
+
+    /// As [`write`](Self::write).
+    pub fn poll_write(
+        &mut self,
+        task: &mut Context<'_>,
+        from: &mut Buffer,
+    ) -> Poll<Result<(), Failure>> {
+        let written = self.transport.poll_write(task, from);
         written.map_err(|_| Failure::Network)
     }
 

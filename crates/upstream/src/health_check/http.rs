@@ -1,19 +1,18 @@
-//! HTTP health checks: a request, and what its response means (`HttpHealthCheck`).
+//! HTTP health checks: what is asked, and what the response means (`HttpHealthCheck`).
 
-use super::connection::Connection;
 use super::host_health::Failure;
 use super::spec::StatusRange;
 use super::tcp::Payload;
-use bytes::{Bytes, BytesMut};
-use nuncio_base::{Buffer, HeaderMap, names};
-use nuncio_codec::h1::{H1Client, H1Settings};
-use nuncio_codec::{End, Frame, HeaderPool};
+use bytes::Bytes;
+use nuncio_base::{HeaderMap, names};
 use nuncio_matching::StringMatcher;
 use std::sync::Arc;
 
 /// What is asked, and what is expected.
 #[derive(Clone)]
 pub struct HttpProbe {
+    /// Whether HTTP/2 is spoken.
+    pub http2: bool,
     /// The method; not CONNECT.
     pub method: &'static str,
     /// The `host`; empty for the cluster's name.
@@ -41,13 +40,11 @@ pub struct HttpProbe {
 /// The longest body that is kept to be looked at.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// A response, as far as it matters.
+/// What a response means.
 pub(super) struct Answer {
     pub outcome: Result<Healthy, Failure>,
     /// The host asks to be left out until it is healthy again.
     pub immediate_fail: bool,
-    /// The connection may carry another request.
-    pub reusable: bool,
     /// The service's name was looked at.
     pub verified: bool,
 }
@@ -59,107 +56,17 @@ pub(super) struct Healthy {
     pub degraded: bool,
 }
 
-/// A connection with its codec.
-pub(super) struct HttpConnection {
-    connection: Connection,
-    codec: H1Client,
-    settings: Arc<H1Settings>,
-    pool: HeaderPool,
-}
-
-impl HttpConnection {
-    pub fn new(connection: Connection, settings: &Arc<H1Settings>) -> Self {
-        Self {
-            connection,
-            codec: H1Client::new(),
-            settings: Arc::clone(settings),
-            pool: HeaderPool::default(),
-        }
-    }
-
-    pub fn connection(&mut self) -> &mut Connection {
-        &mut self.connection
-    }
-
-    /// Sends a request and waits for its response.
-    pub async fn check(
-        &mut self,
-        probe: &HttpProbe,
-        host: &str,
-        secure: bool,
-        verify: bool,
-    ) -> Result<Answer, Failure> {
-        let headers = probe.request(host, secure);
-        let (mut out, mut scratch) = (Buffer::new(), BytesMut::new());
-        let (codec, settings) = (&mut self.codec, &*self.settings);
-        let end = End::when(probe.send.is_empty());
-        let encoded = codec.encode_request(settings, &headers, end, &mut scratch, &mut out);
-        if encoded.is_err() {
-            return Err(Failure::Network);
-        }
-        if !end.is_end() {
-            let mut body = Buffer::new();
-            body.push(probe.send.clone());
-            codec.encode_data(&mut body, End::Stream, &mut scratch, &mut out);
-        }
-        self.connection.write(out).await?;
-        let (headers, body) = self.response(probe).await?;
-        let closes = asks_to_close(&headers);
-        let mut answer = probe.judge(&headers, &body, verify);
-        answer.reusable = self.codec.is_reusable() && !closes;
-        Ok(answer)
-    }
-
-    async fn response(&mut self, probe: &HttpProbe) -> Result<(HeaderMap, Vec<u8>), Failure> {
-        let (mut input, mut head, mut body) = (Bytes::new(), None, Vec::new());
-        let keep = if probe.receive.is_empty() {
-            0
-        } else {
-            probe.response_buffer_size.unwrap_or(MAX_BODY).min(MAX_BODY)
-        };
-        loop {
-            let next = self.codec.next(&self.settings, &mut input, &mut self.pool);
-            let frame = match next.map_err(|_| Failure::Network)? {
-                Some(frame) => frame,
-                None => match self.connection.read().await? {
-                    end if end.is_empty() => {
-                        let last = self.codec.on_eof(&mut self.pool);
-                        last.ok_or(Failure::Network)?
-                    }
-                    bytes => {
-                        let rest = std::mem::take(&mut input);
-                        input = if rest.is_empty() {
-                            bytes
-                        } else {
-                            [&rest[..], &bytes[..]].concat().into()
-                        };
-                        continue;
-                    }
-                },
-            };
-            let end = match frame {
-                Frame::Informational(_) => End::No,
-                Frame::Headers(headers, end) => {
-                    head = Some(headers);
-                    end
-                }
-                Frame::Data(data, end) => {
-                    let bytes = data.slices().flat_map(|slice| slice.iter());
-                    body.extend(bytes.take(keep - body.len()));
-                    end
-                }
-                Frame::Trailers(_) => End::Stream,
-                Frame::Reset(_) => return Err(Failure::Network),
-            };
-            if end.is_end() {
-                return Ok((head.ok_or(Failure::Network)?, body));
-            }
-        }
-    }
-}
-
 impl HttpProbe {
-    fn request(&self, host: &str, secure: bool) -> HeaderMap {
+    /// How much of a response's body is looked at.
+    pub(super) fn kept_body(&self) -> usize {
+        match self.receive.is_empty() {
+            true => 0,
+            false => self.response_buffer_size.unwrap_or(MAX_BODY).min(MAX_BODY),
+        }
+    }
+
+    /// The head of a request.
+    pub(super) fn request(&self, host: &str, secure: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.append(names::METHOD, self.method.as_bytes());
         headers.append(names::AUTHORITY, host.as_bytes());
@@ -185,7 +92,7 @@ impl HttpProbe {
     }
 
     /// What a response means. `verify`: whether the service's name counts.
-    fn judge(&self, headers: &HeaderMap, body: &[u8], verify: bool) -> Answer {
+    pub(super) fn judge(&self, headers: &HeaderMap, body: &[u8], verify: bool) -> Answer {
         let status = headers.get_str(names::STATUS);
         let status = status.and_then(|status| status.parse().ok()).unwrap_or(0);
         let among = |ranges: &[StatusRange]| ranges.iter().any(|range| range.contains(status));
@@ -207,18 +114,9 @@ impl HttpProbe {
             },
             immediate_fail: !expected
                 && headers.contains(names::X_ENVOY_IMMEDIATE_HEALTH_CHECK_FAIL),
-            reusable: false,
             verified: name.is_some(),
         }
     }
-}
-
-fn asks_to_close(headers: &HeaderMap) -> bool {
-    let asks = |value: Option<&[u8]>| {
-        let mut tokens = value.unwrap_or_default().split(|byte| *byte == b',');
-        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
-    };
-    asks(headers.get(names::CONNECTION)) || asks(headers.get(names::PROXY_CONNECTION))
 }
 
 #[cfg(test)]
@@ -227,6 +125,7 @@ mod tests {
 
     fn probe() -> HttpProbe {
         HttpProbe {
+            http2: false,
             method: "GET",
             host: "".into(),
             path: "/hz".into(),

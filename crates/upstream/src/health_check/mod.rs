@@ -4,8 +4,12 @@
 mod checker;
 mod connection;
 mod event;
+mod exchange;
+mod grpc;
 mod host_health;
 mod http;
+mod http1;
+mod http2;
 mod interval;
 mod session;
 mod spec;
@@ -13,6 +17,7 @@ mod tcp;
 
 pub(crate) use checker::HealthChecker;
 pub use event::{HealthEvent, HealthEventKind, HealthEventSink};
+pub use grpc::GrpcProbe;
 pub use host_health::Failure;
 pub use http::HttpProbe;
 pub use interval::Intervals;

@@ -2,8 +2,10 @@
 
 use super::checker::HealthChecker;
 use super::connection::Connection;
+use super::exchange::HttpConnection;
+use super::grpc::{self, GrpcProbe};
 use super::host_health::{Failure, HostHealth};
-use super::http::{Healthy, HttpConnection, HttpProbe};
+use super::http::{Healthy, HttpProbe};
 use super::spec::Probe;
 use super::tcp::TcpProbe;
 use crate::health::HealthFlag;
@@ -28,7 +30,7 @@ pub(super) struct Session {
 
 /// A connection that is kept for the next check.
 enum Kept {
-    Http(Box<HttpConnection>),
+    Http(HttpConnection),
     Tcp(Connection),
 }
 
@@ -98,32 +100,55 @@ impl Session {
                 check_tcp(probe, connection).await
             }
             Probe::Http(probe) => {
-                let connection = match kept {
-                    Some(Kept::Http(connection)) => connection,
-                    _ => Box::new(checker.connector().connect_http(&self.host).await?),
-                };
+                let connection = self.http_connection(checker, kept, probe.http2).await?;
                 self.check_http(checker, probe, connection).await
             }
+            Probe::Grpc(probe) => {
+                let connection = self.http_connection(checker, kept, true).await?;
+                self.check_grpc(checker, probe, connection).await
+            }
         }
+    }
+
+    async fn http_connection(
+        &self,
+        checker: &HealthChecker,
+        kept: Option<Kept>,
+        http2: bool,
+    ) -> Result<HttpConnection, Failure> {
+        match kept {
+            Some(Kept::Http(connection)) => Ok(connection),
+            _ => {
+                let connector = checker.connector();
+                connector.connect_http(&self.host, http2).await
+            }
+        }
+    }
+
+    /// The name by which the host is asked: its own, that of the check, or that of the cluster.
+    fn name<'a>(&'a self, checker: &'a HealthChecker, of_check: &'a str) -> &'a str {
+        let own = self.host.check().map(|check| &*check.hostname);
+        let cluster = &checker.connector().info.spec.name;
+        let names = [own.unwrap_or_default(), of_check, cluster];
+        let mut names = names.into_iter();
+        names.find(|name| !name.is_empty()).unwrap_or_default()
     }
 
     async fn check_http(
         &self,
         checker: &HealthChecker,
         probe: &HttpProbe,
-        mut connection: Box<HttpConnection>,
+        mut connection: HttpConnection,
     ) -> Outcome {
         let connector = checker.connector();
-        let own = self.host.check().map(|check| &*check.hostname);
-        let spec = &connector.info.spec;
-        let names = [own.unwrap_or_default(), &*probe.host, &*spec.name];
-        let name = names.into_iter().find(|name| !name.is_empty());
-        let secure = connector.is_secure(&self.host);
         let flags = connector.worker.flags();
         let percent = flags.integer("health_check.verify_cluster", 100);
         let verify = connector.worker.random() % 100 < percent;
-        let name = name.unwrap_or_default();
-        let answer = connection.check(probe, name, secure, verify).await?;
+        let name = self.name(checker, &probe.host);
+        let headers = probe.request(name, connector.is_secure(&self.host));
+        let (body, keep) = (probe.send.clone(), probe.kept_body());
+        let response = connection.exchange(&headers, body, keep).await?;
+        let answer = probe.judge(&response.headers, &response.body, verify);
         if answer.verified {
             checker.stats().verify_cluster().inc();
         }
@@ -132,7 +157,22 @@ impl Session {
             self.host.set_flag(flag, true);
         }
         let healthy = answer.outcome?;
-        Ok((healthy, answer.reusable.then_some(Kept::Http(connection))))
+        Ok((healthy, response.reusable.then_some(Kept::Http(connection))))
+    }
+
+    async fn check_grpc(
+        &self,
+        checker: &HealthChecker,
+        probe: &GrpcProbe,
+        mut connection: HttpConnection,
+    ) -> Outcome {
+        let name = self.name(checker, &probe.authority);
+        let secure = checker.connector().is_secure(&self.host);
+        let headers = probe.request(name, secure);
+        let sent = connection.exchange(&headers, probe.message(), grpc::MAX_MESSAGE);
+        let response = sent.await?;
+        let healthy = grpc::judge(&response)?;
+        Ok((healthy, response.reusable.then_some(Kept::Http(connection))))
     }
 }
 
@@ -167,7 +207,7 @@ async fn rest(worker: &Rc<Worker>, until: Instant, kept: &mut Option<Kept>) {
     poll_fn(|task| {
         worker.tick();
         let moved = match kept {
-            Some(Kept::Http(connection)) => connection.connection().poll_read(task).is_ready(),
+            Some(Kept::Http(connection)) => connection.poll_idle(task).is_ready(),
             Some(Kept::Tcp(connection)) => connection.poll_read(task).is_ready(),
             None => false,
         };

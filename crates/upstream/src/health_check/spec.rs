@@ -1,6 +1,7 @@
 //! Health checks as configured (`envoy.config.core.v3.HealthCheck`).
 
 use super::event::HealthEventSink;
+use super::grpc::GrpcProbe;
 use super::http::HttpProbe;
 use super::interval::Intervals;
 use super::tcp::TcpProbe;
@@ -34,8 +35,10 @@ pub struct HealthCheckSpec {
 /// What is asked of a host.
 #[derive(Clone)]
 pub enum Probe {
-    /// An HTTP/1 request.
+    /// An HTTP request.
     Http(Box<HttpProbe>),
+    /// A call of gRPC's health service.
+    Grpc(Box<GrpcProbe>),
     /// A connection, perhaps bytes, perhaps an answer.
     Tcp(TcpProbe),
 }
@@ -45,6 +48,7 @@ impl Probe {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Http(_) => "HTTP",
+            Self::Grpc(_) => "GRPC",
             Self::Tcp(_) => "TCP",
         }
     }

@@ -53,7 +53,7 @@ impl TcpProbe {
         if !self.send.is_empty() {
             let mut out = Buffer::new();
             out.push(self.send.clone());
-            connection.write(out).await?;
+            connection.write(&mut out).await?;
         }
         if self.receive.is_empty() {
             return Ok(false);
