@@ -86,6 +86,7 @@ pub fn listener(
         .max_connections_to_accept_per_socket_event
         .map(|value| value.value);
     spec.ignore_global_conn_limit = proto.ignore_global_conn_limit;
+    spec.bypass_overload_manager = proto.bypass_overload_manager;
     spec.listener_filters = filters?;
     spec.access_logs = access_logs?;
     Ok(ConvertedListener { spec, chains })
@@ -103,7 +104,6 @@ fn traffic_direction(proto: &proto::Listener) -> TrafficDirection {
     }
 }
 
-/// `bypass_overload_manager` is not among these: no overload action is built that it could bypass.
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
     let is_true = |value: &Option<nuncio_proto::google::protobuf::BoolValue>| {
         value.is_some_and(|value| value.value)

@@ -82,6 +82,7 @@ fn defaults_are_envoys() {
     assert_eq!(spec.per_connection_buffer_limit, 1024 * 1024);
     assert_eq!(spec.listener_filters_timeout, Some(Duration::from_secs(15)));
     assert!(spec.reuse_port && spec.bind_to_port && !spec.ignore_global_conn_limit);
+    assert!(!spec.bypass_overload_manager);
     assert_eq!(spec.connection_balance, ConnectionBalance::None);
     assert_eq!(spec.max_connections_to_accept_per_socket_event, None);
     assert_eq!((spec.backlog, spec.drain_type), (None, DrainType::Default));
@@ -142,6 +143,7 @@ tcp_keepalive: {keepalive_probes: 1, keepalive_time: 2, keepalive_interval: 3}",
     assert_eq!(spec.connection_balance, ConnectionBalance::Exact);
     assert_eq!(spec.max_connections_to_accept_per_socket_event, Some(2));
     assert!(!spec.reuse_port && !spec.bind_to_port && spec.ignore_global_conn_limit);
+    assert!(spec.bypass_overload_manager);
     // Level, name and the value's first byte, before binding, once bound, and once listening.
     let numbers = |options: &[SocketOption]| -> Vec<_> {
         let number = |option: &SocketOption| (option.level, option.name, option.value[0]);

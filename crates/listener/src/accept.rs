@@ -127,6 +127,9 @@ impl Future for Acceptor {
                 return pending;
             }
         }
+        if this.listener.poll_accepting(task).is_pending() {
+            return Poll::Pending;
+        }
         let mut accepted = 0;
         let result = this.turn(task, &mut accepted);
         if accepted > 0 {

@@ -14,6 +14,7 @@ use crate::stats::{ListenerStats, WorkerListenerStats};
 use crate::worker_listeners::WorkerListeners;
 use nuncio_base::address::Address;
 use nuncio_base::log::{Level, logger};
+use nuncio_net::overload::{Overload, Shedding};
 use nuncio_net::{
     Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
     LocalTransportSocketFactory, NewConnection, Socket, Transport, next_connection_id,
@@ -25,6 +26,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// How long a connection that was closed gracefully waits for its peer, where its filters say
@@ -103,6 +105,7 @@ pub(crate) struct LocalConfig {
 fn listener_info(spec: &ListenerSpec) -> Rc<ListenerInfo> {
     Rc::new(ListenerInfo {
         name: Arc::clone(&spec.name),
+        bypasses_overload: spec.bypass_overload_manager,
         metadata: spec.metadata.clone(),
     })
 }
@@ -118,6 +121,7 @@ pub(crate) struct LocalListener {
     /// A stat that Envoy lacks: there only once it is needed, and then for good.
     accept_failures: OnceCell<SharedCounter>,
     next_complaint: Cell<Option<Instant>>,
+    overload: Rc<Overload>,
     /// Chains that an update in place has left out.
     drained: RefCell<Vec<Rc<LocalChain>>>,
 }
@@ -150,6 +154,7 @@ impl LocalListener {
             inspected: Rc::default(),
             accept_failures: OnceCell::new(),
             next_complaint: Cell::new(None),
+            overload: worker.services().get_or_default(),
             drained: RefCell::default(),
         });
         let acceptors: Vec<_> = sockets
@@ -232,6 +237,14 @@ impl LocalListener {
             .max_connections_to_accept_per_socket_event
     }
 
+    /// Ready unless overload has stopped accepting.
+    pub fn poll_accepting(&self, task: &mut Context<'_>) -> Poll<()> {
+        if self.config.borrow().listener.spec().bypass_overload_manager {
+            return Poll::Ready(());
+        }
+        self.overload.poll_accepting(task)
+    }
+
     pub fn count_accepts(&self, accepted: u32) {
         self.stats
             .connections_accepted_per_socket_event()
@@ -258,6 +271,11 @@ impl LocalListener {
     /// Lets a connection in that a socket gave, or hands it to another worker.
     pub fn on_accept(self: &Rc<Self>, incoming: Incoming) {
         let listener = Arc::clone(&self.config.borrow().listener);
+        if !listener.spec().bypass_overload_manager
+            && self.overload.sheds(Shedding::Connections, &self.worker)
+        {
+            return self.stats.downstream_cx_overload_reject().inc();
+        }
         let (admission, target) = match listener.admit(self.worker.id(), &self.worker.flags()) {
             Ok(admitted) => admitted,
             Err(Refusal::Global) => return self.stats.downstream_global_cx_overflow().inc(),

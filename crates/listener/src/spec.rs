@@ -190,6 +190,8 @@ pub struct ListenerSpec {
     pub max_connections_to_accept_per_socket_event: Option<u32>,
     /// Not counted against the global limit of connections.
     pub ignore_global_conn_limit: bool,
+    /// Left alone by overload actions.
+    pub bypass_overload_manager: bool,
     /// The direction of its traffic.
     pub traffic_direction: TrafficDirection,
     /// When connections are asked to close.
@@ -217,6 +219,7 @@ impl ListenerSpec {
             connection_balance: ConnectionBalance::None,
             max_connections_to_accept_per_socket_event: None,
             ignore_global_conn_limit: false,
+            bypass_overload_manager: false,
             traffic_direction: TrafficDirection::Unspecified,
             drain_type: DrainType::Default,
             access_logs: Vec::new(),

@@ -6,6 +6,7 @@ pub mod factory;
 pub mod filter;
 pub mod gather;
 pub mod host_address;
+pub mod overload;
 mod peek;
 pub mod peer_names;
 pub mod pending_calls;

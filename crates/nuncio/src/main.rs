@@ -7,5 +7,11 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    nuncio::main()
+    nuncio::main(shrink_heap)
+}
+
+fn shrink_heap() {
+    // SAFETY: it takes and returns no pointer, and may be called by any thread at any time; it is
+    // of the allocator above.
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }

@@ -16,6 +16,7 @@ pub mod listener_manager;
 pub mod logging;
 pub mod memory;
 mod outlier_log;
+pub mod overload_manager;
 mod rtds;
 pub mod runtime_loader;
 pub mod server;

@@ -10,6 +10,7 @@ use crate::guard_dog::GuardDog;
 use crate::listener_manager::ListenerManager;
 use crate::logging::ApplicationLog;
 use crate::outlier_log::OutlierLog;
+use crate::overload_manager::{OverloadManager, ShrinkHeap};
 use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
@@ -64,17 +65,22 @@ pub struct Server {
     pub(crate) admin_listener: RefCell<Option<(Arc<Listener>, ListenSockets)>>,
 }
 
-/// Runs the process: serves until a signal or the admin ends it, or only validates.
+/// Runs the process: serves until a signal or the admin ends it, or only validates. `shrink_heap`
+/// is the allocator's, which the binary has chosen.
 ///
 /// # Errors
 /// What to print before ending with 1.
-pub fn run(options: Options, registry: &'static Registry) -> Result<(), String> {
+pub fn run(
+    options: Options,
+    registry: &'static Registry,
+    shrink_heap: ShrinkHeap,
+) -> Result<(), String> {
     descriptors::make_room();
     let (application_log, opened) = ApplicationLog::install(&options);
     opened?;
     let name = bootstrap_loader::name(&options);
     let mode = options.mode;
-    let result = start(options, registry, application_log);
+    let result = start(options, (registry, shrink_heap), application_log);
     result.inspect_err(|text| log_failure(mode, &name, text))
 }
 
@@ -90,7 +96,7 @@ fn log_failure(mode: Mode, name: &str, text: &str) {
 
 fn start(
     options: Options,
-    registry: &'static Registry,
+    (registry, shrink_heap): (&'static Registry, ShrinkHeap),
     application_log: ApplicationLog,
 ) -> Result<(), String> {
     let loaded = bootstrap_loader::load(&options)?;
@@ -109,7 +115,7 @@ fn start(
             parsed,
             layers,
             options,
-            registry,
+            (registry, shrink_heap),
             application_log,
         )
         .await
@@ -153,7 +159,7 @@ async fn serve(
     mut parsed: Bootstrap,
     layers: bootstrap_loader::Layers,
     options: Options,
-    registry: &'static Registry,
+    (registry, shrink_heap): (&'static Registry, ShrinkHeap),
     application_log: ApplicationLog,
 ) -> Result<(), String> {
     let started = worker.now();
@@ -205,16 +211,14 @@ async fn serve(
     let mut signals = signals;
     let dog = GuardDog::start(server.worker.handle().clone(), &env.workers, &env.store);
     let dog = dog.map_err(|error| format!("cannot start the watchdog: {error}"))?;
-    let result = server.initialize(clusters, &parsed, &mut signals).await;
+    let overload = OverloadManager::new(&parsed.overload, &server, shrink_heap);
+    let result = tokio::select! {
+        result = server.initialize(clusters, &parsed, &mut signals) => result,
+        () = overload.run() => Ok(()),
+    };
     drop(dog);
     drop(threads);
-    if !server.access_logs.shutdown(LOG_PATIENCE) {
-        log!(
-            logger::MAIN,
-            Level::Warning,
-            "access logs could not be written in time"
-        );
-    }
+    server.close_access_logs();
     result
 }
 
@@ -254,7 +258,7 @@ fn listener_context(env: &ServerEnv, options: &Options, parsed: &Bootstrap) -> L
             nuncio_base::options::DrainStrategy::Immediate => DrainStrategy::Immediate,
         },
     };
-    let max = parsed.overload.max_downstream_connections;
+    let max = parsed.overload.max_downstream_connections();
     ListenerContext {
         store: env.store.clone(),
         workers: env.workers.clone(),
@@ -324,6 +328,16 @@ impl Server {
         }
         log!(logger::MAIN, Level::Info, "exiting");
         Ok(())
+    }
+
+    fn close_access_logs(&self) {
+        if !self.access_logs.shutdown(LOG_PATIENCE) {
+            log!(
+                logger::MAIN,
+                Level::Warning,
+                "access logs could not be written in time"
+            );
+        }
     }
 
     /// Resolves when a signal or the admin ends the process; reopens logs meanwhile.

@@ -50,6 +50,8 @@ pub enum Summary {
 pub struct ListenerInfo {
     /// Its name.
     pub name: Arc<str>,
+    /// Whether overload actions leave it alone.
+    pub bypasses_overload: bool,
     /// Its metadata.
     pub metadata: Option<Arc<Metadata>>,
 }

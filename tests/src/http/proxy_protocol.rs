@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 fn proxy(fields: Value) -> Proxy {
     Config::http(&[direct("/", 200, "x")])
-        .access_log("%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS%")
+        .access_log("%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%")
         .listener_filter("proxy_protocol", "proxy_protocol.v3.ProxyProtocol", fields)
         .start()
 }
@@ -31,7 +31,8 @@ fn its_addresses_are_the_connections() {
         assert_eq!(connection.get("/").status, 200);
     }
     let log = proxy.access_log(3);
-    assert_eq!(log[..2], ["[1::2]:5 [3::4]:6", "1.2.3.4:9 5.6.7.8:10"]);
+    assert_eq!(log[0], "[1::2]:5 [3::4]:6 127.0.0.1");
+    assert_eq!(log[1], "1.2.3.4:9 5.6.7.8:10 127.0.0.1");
     assert!(log[2].starts_with("127.0.0.1:"), "{log:?}");
     assert_eq!(proxy.stat("proxy_proto.versions.v1.found"), 1);
     assert_eq!(proxy.stat("proxy_proto.versions.v2.found"), 2);

@@ -3,5 +3,6 @@
 mod crowd;
 mod exhaustion;
 mod garbage;
+mod overload;
 mod shutdown;
 mod upstreams;

@@ -6,8 +6,9 @@ use crate::conn_manager::stream::ActiveStream;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::Buffer;
 use nuncio_net::drain::DrainDecision;
+use nuncio_net::overload::Shedding;
 use nuncio_net::{ConnCx, NewConnection};
-use nuncio_stream_info::Protocol;
+use nuncio_stream_info::{ConnectionInfo, Protocol};
 use nuncio_worker::Timer;
 use std::rc::Rc;
 use std::time::Instant;
@@ -19,6 +20,7 @@ const SMALL_REST: usize = 4096;
 pub(super) struct Connection {
     pub local: Rc<HcmLocal>,
     pub drain: Rc<DrainDecision>,
+    info: Rc<ConnectionInfo>,
     /// Received and not yet decoded.
     pub input: Bytes,
     /// Since when there is no stream.
@@ -38,6 +40,7 @@ impl Connection {
         Self {
             local: Rc::clone(local),
             drain: Rc::clone(connection.drain),
+            info: Rc::clone(connection.info),
             _counted: CountedConnection::new(local, connection),
             input: Bytes::new(),
             idle_since: local.worker.now(),
@@ -88,8 +91,14 @@ impl Connection {
         is_last
     }
 
-    /// Whether the listener drains, and this connection's turn has come; counted.
+    /// Whether the listener drains, and this connection's turn has come, or connections are not to
+    /// last; counted.
     pub fn is_asked_to_drain(&self) -> bool {
+        if self.local.sheds(Shedding::KeepAlive, &self.info) {
+            let stats = &self.local.stats;
+            stats.downstream_cx_overload_disable_keepalive().inc();
+            return true;
+        }
         let asked = self.drain.close(&self.local.worker);
         if asked {
             self.local.stats.downstream_cx_drain_close().inc();

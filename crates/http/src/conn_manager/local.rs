@@ -11,8 +11,10 @@ use nuncio_base::time::HttpDate;
 use nuncio_codec::HeaderPool;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::H2Local;
+use nuncio_net::overload::{Overload, Shedding};
 use nuncio_net::splice::Pipes;
 use nuncio_observe::{AccessLog, AccessLogType, FormatCx};
+use nuncio_stream_info::ConnectionInfo;
 use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
 use std::cell::OnceCell;
@@ -37,6 +39,7 @@ pub struct HcmLocal {
     pub(crate) header_pool: Rc<LocalSlot<HeaderPool>>,
     pub(crate) date: LocalSlot<HttpDate>,
     pub(crate) pipes: Rc<Pipes>,
+    overload: Rc<Overload>,
 }
 
 impl HcmLocal {
@@ -66,6 +69,7 @@ impl HcmLocal {
             header_pool: worker.services().get_or_default(),
             date: LocalSlot::default(),
             pipes: worker.services().get_or_default(),
+            overload: worker.services().get_or_default(),
             spec: Arc::clone(spec),
         })
     }
@@ -87,6 +91,13 @@ impl HcmLocal {
             let cx = FormatCx { log_type, ..*cx };
             self.access_logs.iter().for_each(|log| log.log(&cx));
         });
+    }
+
+    /// Whether the process sheds this one of a connection's.
+    pub(crate) fn sheds(&self, what: Shedding, connection: &ConnectionInfo) -> bool {
+        let listener = connection.listener.as_ref();
+        self.overload.sheds(what, &self.worker)
+            && !listener.is_some_and(|listener| listener.bypasses_overload)
     }
 
     /// What connections that speak HTTP/2 share.

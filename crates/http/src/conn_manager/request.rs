@@ -9,6 +9,7 @@ use crate::format_cx::with_headers;
 use crate::local_reply::LocalReply;
 use nuncio_base::ip_text::IpText;
 use nuncio_base::{HeaderMap, names};
+use nuncio_net::overload::Shedding;
 use nuncio_stream_info::Protocol;
 
 /// Checks the head and makes it fit for the filters; whether the request is internal.
@@ -16,6 +17,10 @@ use nuncio_stream_info::Protocol;
 /// # Errors
 /// The reply to send where the request can't be served.
 pub(super) fn prepare(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply> {
+    if local.sheds(Shedding::Requests, &state.info.connection) {
+        local.stats.downstream_rq_overload_close().inc();
+        return Err(LocalReply::new(503, "envoy overloaded", "overload"));
+    }
     check(local, state)?;
     let headers = &mut state.request.headers;
     path::strip_host(&local.spec, &state.info.connection, headers);

@@ -152,8 +152,7 @@ impl LocalFilter {
             destination,
         }) = header.endpoints
         {
-            candidate.info.remote_address = source.into();
-            candidate.info.local_address = destination.into();
+            candidate.info.restore(destination.into(), source.into());
         }
         ListenerFilterStatus::Continue
     }
