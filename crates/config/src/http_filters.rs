@@ -93,7 +93,11 @@ fn entry(
     let Some(factory) = registry.http_filter(&config) else {
         return unknown(cx, &filter.name, &config, filter.is_optional);
     };
-    if filter_cx.upstream && !factory.is_upstream() {
+    let fits = match filter_cx.upstream {
+        true => factory.is_upstream(),
+        false => factory.is_downstream(),
+    };
+    if !fits {
         return Err(cx.error(format!(
             "Didn't find a registered implementation for '{}' with type URL: '{}'",
             filter.name,

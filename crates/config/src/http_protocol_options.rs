@@ -2,9 +2,11 @@
 //! older fields of the cluster itself.
 
 use crate::cluster_target::header_to_ask;
+use crate::http_filters;
 use crate::{duration, h1, h2};
 use nuncio_codec::h1::H1Settings;
 use nuncio_codec::h2::H2Settings;
+use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::envoy::config::cluster::v3::cluster::ClusterProtocolSelection;
@@ -17,6 +19,7 @@ use nuncio_upstream::cluster::{HttpOptions, UpstreamProtocol};
 use nuncio_upstream::peer_names::PeerNameRules;
 use proto::http_protocol_options::explicit_http_config::ProtocolConfig;
 use proto::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
+use std::any::Any;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +58,7 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
     }
     match typed {
         Some((key, options)) => cx.field("typed_extension_protocol_options", |cx| {
-            cx.key(&key, |cx| of_typed(cx, options, requests))
+            cx.key(&key, |cx| of_typed(cx, options, requests, &cluster.name))
         }),
         None => {
             let versions = of_older_fields(cx, cluster)?;
@@ -107,12 +110,18 @@ fn of_typed(
     cx: &mut ParseCx,
     typed: proto::HttpProtocolOptions,
     requests: Option<u32>,
+    cluster: &str,
 ) -> Parsed<HttpOptions> {
     let peer_names = typed
         .upstream_http_protocol_options
         .as_ref()
         .map(peer_names);
-    cx.refuse("http_filters", !typed.http_filters.is_empty())?;
+    let has_filters = !typed.http_filters.is_empty();
+    let filter_cx = HttpFilterCx {
+        stat_prefix: format!("cluster.{cluster}."),
+        upstream: true,
+    };
+    let chain = http_filters::chain(cx, "http_filters", typed.http_filters, &filter_cx)?;
     cx.refuse(
         "header_validation_config",
         typed.header_validation_config.is_some(),
@@ -157,8 +166,10 @@ fn of_typed(
         None => Versions::default(),
     };
     let options = options(cx, typed.common_http_protocol_options, versions, requests)?;
+    let filters: Arc<dyn Any + Send + Sync> = Arc::new(chain);
     Ok(HttpOptions {
         peer_names: peer_names.flatten(),
+        filters: has_filters.then_some(filters),
         ..options
     })
 }
@@ -240,6 +251,7 @@ fn options(
             protocol: versions.protocol,
             http2: Arc::new(http2),
             http1: Arc::new(settings),
+            filters: None,
         })
     })
 }

@@ -22,6 +22,8 @@ pub trait HttpFilterExtension: Send + Sync + 'static {
     const NAME: &'static str;
     /// Whether it ends a chain.
     const TERMINAL: bool = false;
+    /// Whether it may stand in a connection manager's chain.
+    const DOWNSTREAM: bool = true;
     /// Whether it may stand in an upstream chain.
     const UPSTREAM: bool = false;
     /// Its configuration.
@@ -57,6 +59,8 @@ pub trait HttpFilterFactory: Send + Sync {
     fn name(&self) -> &'static str;
     /// Whether it ends a chain.
     fn is_terminal(&self) -> bool;
+    /// Whether it may stand in a connection manager's chain.
+    fn is_downstream(&self) -> bool;
     /// Whether it may stand in an upstream chain.
     fn is_upstream(&self) -> bool;
     /// The full name of its configuration's message.
@@ -91,6 +95,10 @@ impl<E: HttpFilterExtension> HttpFilterFactory for E {
 
     fn is_terminal(&self) -> bool {
         E::TERMINAL
+    }
+
+    fn is_downstream(&self) -> bool {
+        E::DOWNSTREAM
     }
 
     fn is_upstream(&self) -> bool {

@@ -42,6 +42,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::Router,
     &http_filters::SetFilterState,
     &http_filters::SetMetadata,
+    &http_filters::UpstreamCodec,
 ];
 
 static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[

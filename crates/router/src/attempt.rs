@@ -73,6 +73,14 @@ impl Attempt {
         }
     }
 
+    /// Replaces the connection's stream by what `wrap` makes of it.
+    pub fn wrap(&mut self, wrap: impl FnOnce(UpstreamStream) -> UpstreamStream) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Open(stream) => Phase::Open(wrap(stream)),
+            other => other,
+        };
+    }
+
     /// Whether body or trailers wait to follow the head.
     pub fn has_waiting(&self) -> bool {
         self.waiting_end.is_some() || self.waiting_trailers.is_some()
@@ -202,7 +210,7 @@ impl BulkBody for Attempt {
     fn source(&self) -> Option<(u64, &Socket)> {
         match self.stream()? {
             UpstreamStream::Http(stream) => stream.bulk_source(),
-            UpstreamStream::Tcp(_) => None,
+            UpstreamStream::Tcp(_) | UpstreamStream::Filtered(_) => None,
         }
     }
 
@@ -210,6 +218,9 @@ impl BulkBody for Attempt {
         if let Phase::Open(UpstreamStream::Http(stream)) = &mut self.phase {
             self.moved_at = now;
             stream.bulk_taken(bytes);
+            if let Some(record) = &mut self.record {
+                record.info.bytes_received += bytes;
+            }
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::counts::RouteCounts;
 use crate::router::Router;
+use crate::upstream_filters::UpstreamChains;
 use crate::upstream_log::UpstreamLogSettings;
 use nuncio_http::cluster_directory::ClusterDirectory;
 use nuncio_http::conn_manager::RouterStats;
-use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
+use nuncio_http::factory::{ChainSpec, HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::filter::Hooks;
 use nuncio_observe::AccessLog;
 use nuncio_route::mutation::Scratch;
@@ -36,6 +37,8 @@ pub struct RouterSpec {
     pub respect_expected_rq_timeout: bool,
     /// The logs of attempts.
     pub upstream_logs: UpstreamLogSettings,
+    /// The filters between it and hosts of clusters that have none of their own.
+    pub upstream_filters: ChainSpec,
 }
 
 impl HttpFilterSpec for RouterSpec {
@@ -60,6 +63,7 @@ impl HttpFilterSpec for RouterSpec {
             scratch: LocalSlot::default(),
             counts: LocalSlot::default(),
             upstream_logs: logs.map(|log| log.localize(worker)).collect(),
+            upstream_chains: LocalSlot::new(UpstreamChains::new(&self.upstream_filters, worker)),
             upstream_log_interval: self.upstream_logs.interval,
             log_upstream_streams: self.upstream_logs.on_upstream_stream,
             own_ip: OnceCell::new(),
@@ -87,6 +91,7 @@ pub struct RouterLocal {
     pub(crate) scratch: LocalSlot<Scratch>,
     pub(crate) counts: LocalSlot<RouteCounts>,
     pub(crate) upstream_logs: Vec<AccessLog>,
+    pub(crate) upstream_chains: LocalSlot<UpstreamChains>,
     pub(crate) upstream_log_interval: Option<Duration>,
     pub(crate) log_upstream_streams: bool,
     own_ip: OnceCell<String>,

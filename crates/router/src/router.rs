@@ -154,6 +154,7 @@ impl Router {
             attempt.and_then(|attempt| self.idle_due(attempt)),
             self.back_off_until,
             attempt.and_then(|attempt| attempt.record.as_ref()?.log_at),
+            attempt.and_then(|attempt| attempt.stream()?.wake_at()),
         ]
         .into_iter()
         .flatten()

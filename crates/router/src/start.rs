@@ -8,6 +8,7 @@ use crate::reply;
 use crate::retry::RetryState;
 use crate::router::Router;
 use crate::timeouts::{self, TimeoutInputs, Timeouts};
+use crate::upstream_stream::UpstreamStream;
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::End;
 use nuncio_http::local_reply::is_grpc;
@@ -325,11 +326,15 @@ impl Router {
             );
         }
         self.log_connected(cx);
+        self.add_upstream_filters(cx);
         let (Some(attempt), state) = (&mut self.attempt, cx.state()) else {
             return;
         };
         let waits = self.request_ended && !attempt.has_waiting();
         attempt.send_headers(&state.request.headers, End::when(waits));
+        if let Some(changed) = attempt.stream().and_then(UpstreamStream::request_headers) {
+            state.request.headers.clone_from(changed);
+        }
         if attempt.request_ended {
             state.info.timings.last_upstream_tx = Some(now);
         }

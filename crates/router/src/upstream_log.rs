@@ -39,6 +39,18 @@ impl Router {
         if self.local.upstream_logs.is_empty() {
             return None;
         }
+        let interval = self.local.upstream_log_interval;
+        let now = cx.worker().now();
+        Some(Box::new(AttemptRecord {
+            info: self.attempt_info(cx),
+            response: None,
+            trailers: None,
+            log_at: interval.map(|interval| now + interval),
+        }))
+    }
+
+    /// The facts of an attempt that begins.
+    pub(crate) fn attempt_info(&self, cx: &mut Cx<'_>) -> StreamInfo {
         let (now, wall) = (cx.worker().now(), cx.worker().wall());
         let stream = cx.info();
         let timings = Timings::new(wall, now);
@@ -51,13 +63,7 @@ impl Router {
         info.host_metadata = stream.host_metadata.clone();
         info.route_metadata = stream.route_metadata.clone();
         info.stream_id = stream.stream_id.clone();
-        let interval = self.local.upstream_log_interval;
-        Some(Box::new(AttemptRecord {
-            info,
-            response: None,
-            trailers: None,
-            log_at: interval.map(|interval| now + interval),
-        }))
+        info
     }
 
     /// The attempt has got its connection.

@@ -1,11 +1,13 @@
 //! What an attempt waits for and sends through: an HTTP stream, or a TCP connection for the payload
 //! of a CONNECT that ends here.
 
+use crate::upstream_filters::FilteredStream;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame};
 use nuncio_stream_info::{BytesMeter, UpstreamInfo};
 use nuncio_upstream::{ClientStream, PoolFailure, StreamRequest, TcpRequest, TcpStream};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 /// A connection that was asked for.
 pub(crate) enum UpstreamRequest {
@@ -27,6 +29,8 @@ impl UpstreamRequest {
 pub(crate) enum UpstreamStream {
     Http(ClientStream),
     Tcp(Box<TcpStream>),
+    /// With filters before it.
+    Filtered(Box<FilteredStream>),
 }
 
 impl UpstreamStream {
@@ -34,6 +38,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.send_headers(headers, end),
             Self::Tcp(stream) => stream.send_headers(end),
+            Self::Filtered(stream) => stream.send_headers(headers, end),
         }
     }
 
@@ -41,6 +46,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.send_data(data, end),
             Self::Tcp(stream) => stream.send_data(data, end),
+            Self::Filtered(stream) => stream.send_data(data, end),
         }
     }
 
@@ -48,6 +54,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.send_trailers(trailers),
             Self::Tcp(stream) => stream.send_trailers(),
+            Self::Filtered(stream) => stream.send_trailers(trailers),
         }
     }
 
@@ -55,6 +62,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.poll(task),
             Self::Tcp(stream) => stream.poll(task),
+            Self::Filtered(stream) => stream.poll(task),
         }
     }
 
@@ -62,6 +70,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.flush(task),
             Self::Tcp(stream) => stream.flush(task),
+            Self::Filtered(stream) => stream.flush(task),
         }
     }
 
@@ -69,6 +78,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.write_blocked(),
             Self::Tcp(stream) => stream.write_blocked(),
+            Self::Filtered(stream) => stream.write_blocked(),
         }
     }
 
@@ -76,6 +86,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.bytes(),
             Self::Tcp(stream) => stream.bytes(),
+            Self::Filtered(stream) => stream.bytes(),
         }
     }
 
@@ -92,6 +103,7 @@ impl UpstreamStream {
                 upstream.connect_start = Some(connection.connect_start);
                 upstream.connect_end = Some(connection.connect_end);
             }
+            Self::Filtered(stream) => stream.describe(upstream),
             Self::Tcp(stream) => {
                 let connection = stream.info();
                 upstream.local_address = connection.local_address.clone();
@@ -100,6 +112,21 @@ impl UpstreamStream {
                 upstream.connect_start = Some(connection.connect_start);
                 upstream.connect_end = Some(connection.connect_end);
             }
+        }
+    }
+    /// The request's headers where filters may have changed them.
+    pub fn request_headers(&self) -> Option<&HeaderMap> {
+        match self {
+            Self::Http(_) | Self::Tcp(_) => None,
+            Self::Filtered(stream) => stream.request_headers(),
+        }
+    }
+
+    /// When it wants its turn at the latest.
+    pub fn wake_at(&self) -> Option<Instant> {
+        match self {
+            Self::Http(_) | Self::Tcp(_) => None,
+            Self::Filtered(stream) => stream.wake_at(),
         }
     }
 }

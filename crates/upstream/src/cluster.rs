@@ -13,6 +13,7 @@ use nuncio_codec::h1::H1Settings;
 use nuncio_codec::h2::H2Settings;
 use nuncio_net::SocketOptions;
 use nuncio_stats::{Group, Scope, SharedCounter};
+use std::any::Any;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -54,6 +55,8 @@ pub struct HttpOptions {
     pub http2: Arc<H2Settings>,
     /// What the HTTP/1 codec is set to; limits on heads are there.
     pub http1: Arc<H1Settings>,
+    /// The filters that requests pass on their way here, as routers know them.
+    pub filters: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Default for HttpOptions {
@@ -67,6 +70,7 @@ impl Default for HttpOptions {
             peer_names: None,
             http2: Arc::default(),
             http1: Arc::default(),
+            filters: None,
         }
     }
 }

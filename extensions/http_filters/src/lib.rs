@@ -18,6 +18,7 @@ pub mod rbac;
 pub mod router;
 pub mod set_filter_state;
 pub mod set_metadata;
+pub mod upstream_codec;
 
 #[cfg(test)]
 mod per_route_tests;
@@ -46,3 +47,4 @@ fn no_route_config(cx: &mut nuncio_extension::ParseCx, name: &str) -> nuncio_ext
         "The filter {name} doesn't support virtual host or route specific configurations"
     ))
 }
+pub use upstream_codec::UpstreamCodec;

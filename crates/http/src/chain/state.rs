@@ -1,6 +1,6 @@
 //! The state of one stream that filters see through [`Cx`](crate::cx::Cx).
 
-use crate::chain::orders::{HttpDone, Orders};
+use crate::chain::orders::{HttpDone, Orders, Respond};
 use crate::config::StreamConfig;
 use crate::filter::Direction;
 use crate::local_reply::LocalReply;
@@ -140,6 +140,8 @@ pub struct StreamState {
     pub route: RouteCache,
     /// What left the chain and waits for the codec.
     pub out: VecDeque<Out>,
+    /// What passed a chain that ends in a codec, and waits for it.
+    pub sent: VecDeque<Respond>,
     /// How much may be buffered, in bytes.
     pub buffer_limit: usize,
     /// The request is answered or failed: what still comes of it is dropped.
@@ -177,6 +179,7 @@ impl StreamState {
             response: Side::default(),
             route: RouteCache::default(),
             out: VecDeque::new(),
+            sent: VecDeque::new(),
             request_aborted: false,
             response_sent: false,
             replied_locally: false,
@@ -196,6 +199,7 @@ impl StreamState {
         self.response.renew(filters);
         self.route.renew();
         self.out.clear();
+        self.sent.clear();
         self.request_aborted = false;
         self.response_sent = false;
         self.replied_locally = false;
@@ -212,6 +216,7 @@ impl StreamState {
         self.response.renew(0);
         self.route.renew();
         self.out.clear();
+        self.sent.clear();
         self.begin_anew = None;
         self.orders.clear();
         self.calls.clear();

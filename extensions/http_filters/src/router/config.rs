@@ -3,7 +3,7 @@
 // Envoy still reads its deprecated fields; so does this.
 #![allow(deprecated)]
 
-use nuncio_config::{access_log, duration};
+use nuncio_config::{access_log, duration, http_filters};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{HttpFilterExtension, ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::filters::http::router::v3 as proto;
@@ -28,12 +28,14 @@ impl HttpFilterExtension for Router {
         cx: &mut ParseCx,
     ) -> Parsed<RouterSpec> {
         let logs = upstream_logs(cx, &proto);
-        let filters = cx.refuse(
-            "upstream_http_filters",
-            !proto.upstream_http_filters.is_empty(),
-        );
+        let filter_cx = HttpFilterCx {
+            stat_prefix: filter.stat_prefix.clone(),
+            upstream: true,
+        };
+        let filters = proto.upstream_http_filters.clone();
+        let filters = http_filters::chain(cx, "upstream_http_filters", filters, &filter_cx);
         let span = cx.refuse("start_child_span", proto.start_child_span);
-        filters.and(span)?;
+        span?;
         let prefix = filter.stat_prefix.trim_end_matches('.');
         Ok(RouterSpec {
             stats: cx.env().store.scope(prefix).group(),
@@ -48,6 +50,7 @@ impl HttpFilterExtension for Router {
                 .collect(),
             respect_expected_rq_timeout: proto.respect_expected_rq_timeout,
             upstream_logs: logs?,
+            upstream_filters: filters?,
         })
     }
 
