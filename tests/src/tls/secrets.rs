@@ -4,7 +4,7 @@ use super::authority::{Authority, Identity};
 use super::client::Client;
 use super::server::tls;
 use crate::dynamic::{node, path_source, response};
-use crate::harness::{Config, direct};
+use crate::harness::{Config, direct, wait_for};
 use rustls::HandshakeKind;
 use serde_json::{Value, json};
 
@@ -38,8 +38,11 @@ fn certificates_change_and_connections_stay() {
     assert_eq!(kept.get("/").unwrap().status, 200);
     proxy.replace("own.json", secret("2", &new));
     proxy.wait_stat("sds.own.update_success", 2);
-    // What was sealed with the old context's keys is not taken up by the new one.
-    let mut fresh = client.connect(address, "b.test").unwrap();
+    // Workers are told by message. What was sealed with the old context's keys is not taken up by
+    // the new one.
+    let mut fresh = wait_for("the new certificate", || {
+        client.connect(address, "b.test").ok()
+    });
     assert_eq!(fresh.get("/").unwrap().status, 200);
     assert_eq!(
         fresh.connection().handshake_kind(),

@@ -89,8 +89,8 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
     result
 }
 
-/// How a tunnel is asked for. Response headers and trailers kept for logs, ids made for requests and
-/// extensions of formats are refused.
+/// How a tunnel is asked for. Response headers and trailers kept for logs, ids made for requests
+/// and extensions of formats are refused.
 fn tunnel(cx: &mut ParseCx, proto: TunnelingConfig) -> Parsed<TunnelSpec> {
     let TunnelingConfig {
         hostname,
