@@ -38,6 +38,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::Fault,
     &http_filters::HeaderMutation,
     &http_filters::HealthCheck,
+    &http_filters::LocalRateLimit,
     &http_filters::Rbac,
     &http_filters::Router,
     &http_filters::SetFilterState,

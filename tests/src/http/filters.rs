@@ -141,3 +141,25 @@ fn metadata_and_filter_state() {
     proxy.connect().request("GET", "/", "x-who: ann\r\n", "");
     assert_eq!(proxy.access_log(1), ["c ann"]);
 }
+
+#[test]
+fn local_ratelimit() {
+    let all = json!({"default_value": {"numerator": 100}});
+    let fields = json!({
+        "stat_prefix": "p",
+        "token_bucket": {"max_tokens": 1, "fill_interval": "600s"},
+        "filter_enabled": all,
+        "filter_enforced": all,
+    });
+    let proxy = proxy(
+        "local_ratelimit",
+        "local_ratelimit.v3.LocalRateLimit",
+        fields,
+    );
+    let requests = [
+        (["GET", "/", "", ""], "200 direct_response"),
+        (["GET", "/", "", ""], "429 local_rate_limited"),
+    ];
+    check(&proxy, &requests);
+    assert_eq!(proxy.stat("p.http_local_rate_limit.rate_limited"), 1);
+}

@@ -46,6 +46,7 @@ static REGISTRY: Registry = Registry {
         &crate::ExtAuthz,
         &crate::Fault,
         &crate::HeaderMutation,
+        &crate::LocalRateLimit,
         &crate::Rbac,
         &crate::SetFilterState,
         &crate::SetMetadata,
