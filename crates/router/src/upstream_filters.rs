@@ -14,6 +14,7 @@ use nuncio_http::filter::{DataStatus, HeadersStatus, Hooks, HttpFilter, Trailers
 use nuncio_stream_info::{BytesMeter, UpstreamInfo};
 use nuncio_upstream::LocalCluster;
 use nuncio_worker::Worker;
+use nuncio_worker::local_slot::LocalSlot;
 use std::any::Any;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -68,38 +69,41 @@ impl HttpFilter for UpstreamCodec {
 }
 
 /// The upstream chains of a worker, by the configuration they were made of.
-#[derive(Default)]
 pub(crate) struct UpstreamChains {
     of_router: Option<Rc<LocalChain>>,
-    of_clusters: HashMap<*const (), (Arc<dyn Any + Send + Sync>, Rc<LocalChain>)>,
+    of_clusters: LocalSlot<HashMap<*const (), OfCluster>>,
     config: Rc<StreamConfig>,
 }
+
+/// A cluster's chain, and what it was made of.
+type OfCluster = (Arc<dyn Any + Send + Sync>, Rc<LocalChain>);
 
 impl UpstreamChains {
     pub fn new(of_router: &ChainSpec, worker: &Rc<Worker>) -> Self {
         let has_filters = !of_router.filters.is_empty();
         Self {
             of_router: has_filters.then(|| LocalChain::new(of_router, worker)),
-            ..Self::default()
+            of_clusters: LocalSlot::default(),
+            config: Rc::default(),
         }
     }
 
     /// The chain of requests to a cluster: its own, or the router's; most often none.
-    fn of(&mut self, cluster: &LocalCluster, worker: &Rc<Worker>) -> Option<Rc<LocalChain>> {
+    fn of(&self, cluster: &LocalCluster, worker: &Rc<Worker>) -> Option<Rc<LocalChain>> {
         let Some(spec) = &cluster.spec().http.filters else {
             return self.of_router.clone();
         };
         let key = Arc::as_ptr(spec).cast::<()>();
-        if let Some((_, chain)) = self.of_clusters.get(&key) {
-            return Some(Rc::clone(chain));
-        }
-        // Clusters that were replaced hold theirs no more.
-        self.of_clusters
-            .retain(|_, (spec, _)| Arc::strong_count(spec) > 1);
-        let chain = LocalChain::new(spec.downcast_ref::<ChainSpec>()?, worker);
-        let kept = (Arc::clone(spec), Rc::clone(&chain));
-        self.of_clusters.insert(key, kept);
-        Some(chain)
+        self.of_clusters.with(|known| {
+            if let Some((_, chain)) = known.get(&key) {
+                return Some(Rc::clone(chain));
+            }
+            // Clusters that were replaced hold theirs no more.
+            known.retain(|_, (spec, _)| Arc::strong_count(spec) > 1);
+            let chain = LocalChain::new(spec.downcast_ref::<ChainSpec>()?, worker);
+            known.insert(key, (Arc::clone(spec), Rc::clone(&chain)));
+            Some(chain)
+        })
     }
 }
 
@@ -110,11 +114,11 @@ impl Router {
             return;
         };
         let worker = Rc::clone(cx.worker());
-        let (chain, config) = self
-            .local
-            .upstream_chains
-            .with(|chains| (chains.of(&cluster, &worker), Rc::clone(&chains.config)));
-        let Some(chain) = chain else { return };
+        let chains = &self.local.upstream_chains;
+        let Some(chain) = chains.of(&cluster, &worker) else {
+            return;
+        };
+        let config = Rc::clone(&chains.config);
         let mut info = self.attempt_info(cx);
         info.protocol = info.upstream_mut().protocol;
         let mut filters = FilterStream::new(&chain, &config, info);
