@@ -5,4 +5,5 @@ mod authority;
 mod client;
 mod secrets;
 mod server;
+mod tickets;
 mod upstream;

@@ -1,21 +1,30 @@
 //! `DownstreamTlsContext`.
 
-use super::context::{ServerContext, ServerSocketFactory, ServerSpec};
+use super::context::{ServerContext, ServerSocketFactory, ServerSpec, Tickets};
+use super::tickets::{KEY_BYTES, TicketKey};
 use crate::tls::common::config::common;
 use crate::tls::common::params::config::tls_params;
 use crate::tls::dynamic::ContextSource;
 use crate::tls::dynamic::config::secrets_of;
 use crate::tls::stats::ContextStats;
+use nuncio_config::common::data_source;
+use nuncio_config::duration;
+use nuncio_config::secret::{SecretKind, named_secret};
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{DownstreamSocketExtension, ParseCx, Parsed};
 use nuncio_net::TransportSocketFactory;
-use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext as Proto;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::downstream_tls_context::{
     OcspStaplePolicy, SessionTicketKeysType,
 };
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::tls_parameters::TlsProtocol;
+use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::{
+    DownstreamTlsContext as Proto, TlsSessionTicketKeys,
+};
 use rustls::crypto::aws_lc_rs;
 use std::sync::Arc;
+
+/// For how many seconds sessions may be resumed where the config says nothing, as in BoringSSL.
+const SESSION_TIMEOUT: u64 = 2 * 60 * 60;
 
 /// The extension, for accepted connections.
 pub struct DownstreamTls;
@@ -35,7 +44,12 @@ impl DownstreamSocketExtension for DownstreamTls {
             .store
             .scope(listener.listener_stat_prefix.trim_end_matches('.'));
         let stats = Arc::new(ContextStats::new(&scope, "server"));
-        let secrets = secrets_of(&proto.common_tls_context.clone().unwrap_or_default());
+        let mut secrets = secrets_of(&proto.common_tls_context.clone().unwrap_or_default());
+        if let Some(SessionTicketKeysType::SessionTicketKeysSdsSecretConfig(config)) =
+            &proto.session_ticket_keys_type
+        {
+            secrets.push((SecretKind::SessionTicketKeys, config.clone()));
+        }
         let shared = Arc::clone(&stats);
         let make = move |cx: &mut ParseCx| {
             let spec = server_spec(proto.clone(), cx)?;
@@ -51,20 +65,15 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
         value.is_some_and(|value| value.value)
     };
     let must_staple = proto.ocsp_staple_policy() == OcspStaplePolicy::MustStaple;
-    let refused = cx
-        .refuse("require_sni", is_true(proto.require_sni))
-        .and(cx.refuse("session_timeout", proto.session_timeout.is_some()))
-        .and(cx.refuse("ocsp_staple_policy", must_staple));
-    let tickets = match proto.session_ticket_keys_type {
-        None => true,
-        Some(SessionTicketKeysType::DisableStatelessSessionResumption(disabled)) => !disabled,
-        Some(SessionTicketKeysType::SessionTicketKeys(_)) => {
-            return Err(cx.not_built("session_ticket_keys"));
-        }
-        Some(SessionTicketKeysType::SessionTicketKeysSdsSecretConfig(_)) => {
-            return Err(cx.not_built("session_ticket_keys_sds_secret_config"));
-        }
-    };
+    let refused = cx.refuse("ocsp_staple_policy", must_staple);
+    if is_true(proto.require_sni) {
+        cx.field("require_sni", |cx| {
+            cx.warn("clients without SNI are served, as by Envoy");
+        });
+    }
+    let timeout = duration::optional(cx, "session_timeout", proto.session_timeout)?;
+    let timeout = timeout.map_or(SESSION_TIMEOUT, |timeout| timeout.as_secs());
+    let tickets = tickets(cx, proto.session_ticket_keys_type)?;
     let require_client_certificate = is_true(proto.require_client_certificate);
     let full_scan = is_true(proto.full_scan_certs_on_sni_mismatch);
     let (prefer_client_ciphers, session_cache) = (
@@ -95,7 +104,40 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
             full_scan,
             prefer_client_ciphers,
             tickets,
+            session_timeout: u32::try_from(timeout).unwrap_or(u32::MAX),
             session_cache,
         })
     })
+}
+
+/// What sessions are resumed by.
+fn tickets(cx: &mut ParseCx, proto: Option<SessionTicketKeysType>) -> Parsed<Tickets> {
+    match proto {
+        None | Some(SessionTicketKeysType::DisableStatelessSessionResumption(false)) => {
+            Ok(Tickets::Random)
+        }
+        Some(SessionTicketKeysType::DisableStatelessSessionResumption(true)) => Ok(Tickets::Off),
+        Some(SessionTicketKeysType::SessionTicketKeys(keys)) => {
+            cx.field("session_ticket_keys", |cx| ticket_keys(cx, keys))
+        }
+        Some(SessionTicketKeysType::SessionTicketKeysSdsSecretConfig(config)) => {
+            cx.field("session_ticket_keys_sds_secret_config", |cx| {
+                let keys = named_secret(cx, &config)?;
+                ticket_keys(cx, keys)
+            })
+        }
+    }
+}
+
+fn ticket_keys(cx: &mut ParseCx, proto: TlsSessionTicketKeys) -> Parsed<Tickets> {
+    let keys = cx.list("keys", proto.keys, |cx, source| {
+        let bytes = data_source(cx, source)?;
+        TicketKey::new(&bytes).ok_or_else(|| {
+            cx.error(format!(
+                "Incorrect TLS session ticket key length. Length {}, expected length {KEY_BYTES}.",
+                bytes.len()
+            ))
+        })
+    });
+    Ok(Tickets::Configured(keys?))
 }

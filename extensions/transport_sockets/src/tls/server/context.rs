@@ -2,6 +2,7 @@
 
 use super::choice::ChoosesCertificate;
 use super::handshaker::ServerHandshaker;
+use super::tickets::{ConfiguredTickets, TicketKey, Timed};
 use crate::tls::dynamic::{ContextSource, LocalContext};
 use crate::tls::identity::Identity;
 use crate::tls::not_ready::NotReadySocket;
@@ -9,12 +10,15 @@ use crate::tls::params::TlsParams;
 use crate::tls::socket::TlsSocket;
 use crate::tls::stats::ContextStats;
 use crate::tls::validation::{Validation, Verifier};
+use aws_lc_rs::digest;
 use nuncio_config::certificates::ContextCertificates;
 use nuncio_net::{LocalTransportSocketFactory, Socket, Transport, TransportSocketFactory};
 use nuncio_stats::SharedGauge;
 use nuncio_worker::Worker;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::server::{
+    NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
+};
 use rustls::{DistinguishedName, Error, ServerConfig};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,10 +46,22 @@ pub struct ServerSpec {
     pub full_scan: bool,
     /// Among suites, the client's order counts.
     pub prefer_client_ciphers: bool,
-    /// Sessions are resumed by tickets.
-    pub tickets: bool,
+    /// What sessions are resumed by.
+    pub tickets: Tickets,
+    /// For how many seconds sessions may be resumed.
+    pub session_timeout: u32,
     /// Sessions are remembered for clients without tickets.
     pub session_cache: bool,
+}
+
+/// What session tickets are sealed with.
+pub enum Tickets {
+    /// There are none.
+    Off,
+    /// Keys of the context's own, which change with time.
+    Random,
+    /// Configured keys, at least one: the first seals, all open.
+    Configured(Vec<TicketKey>),
 }
 
 /// A server context.
@@ -53,6 +69,21 @@ pub struct ServerContext {
     pub(super) spec: ServerSpec,
     config: ServerConfig,
     _expirations: Vec<SharedGauge>,
+}
+
+impl ServerSpec {
+    /// Stands for all that decides which clients are let in, and who they are let in by.
+    fn digest(&self) -> [u8; 32] {
+        let mut digest = digest::Context::new(&digest::SHA256);
+        digest.update(&self.validation.digest);
+        digest.update(&[u8::from(self.require_client_certificate)]);
+        for identity in self.identities.iter() {
+            digest.update(identity.info.sha256.as_bytes());
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.finish().as_ref());
+        bytes
+    }
 }
 
 impl ServerContext {
@@ -76,11 +107,24 @@ impl ServerContext {
             .with_protocol_versions(&spec.params.versions())?
             .with_client_cert_verifier(Arc::new(verifier))
             .with_cert_resolver(Arc::new(chooses));
-        if spec.tickets {
-            config.ticketer = Ticketer::new()?;
+        let lifetime = spec.session_timeout;
+        let inner: Option<Arc<dyn ProducesTickets>> =
+            match std::mem::replace(&mut spec.tickets, Tickets::Off) {
+                Tickets::Off => None,
+                Tickets::Random => Some(Ticketer::new()?),
+                Tickets::Configured(keys) => Some(Arc::new(ConfiguredTickets {
+                    keys,
+                    context: spec.digest(),
+                })),
+            };
+        match inner {
+            // As in Envoy sessions of TLS 1.3 are resumed by tickets alone.
+            None => config.send_tls13_tickets = 0,
+            Some(inner) => config.ticketer = Arc::new(Timed { lifetime, inner }),
         }
         config.session_storage = if spec.session_cache {
-            ServerSessionMemoryCache::new(SESSIONS)
+            let inner: Arc<dyn StoresServerSessions> = ServerSessionMemoryCache::new(SESSIONS);
+            Arc::new(Timed { lifetime, inner })
         } else {
             Arc::new(NoServerSessionStorage {})
         };

@@ -5,5 +5,6 @@ pub mod config;
 mod context;
 pub mod first_flight;
 mod handshaker;
+pub mod tickets;
 
 pub use context::{ServerContext, ServerSocketFactory, ServerSpec};

@@ -4,9 +4,11 @@ use super::san::NameMatcher;
 use super::{SanMatcher, TrustedCa, Validation};
 use crate::tls::common::config::{NamedContext, pem_source, source_name};
 use crate::tls::identity::stat_name;
+use aws_lc_rs::digest;
 use nuncio_config::common::data_source;
 use nuncio_config::matching::string_matcher;
 use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::Message;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3 as proto;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::certificate_validation_context::TrustChainVerification;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::subject_alt_name_matcher::SanType;
@@ -33,6 +35,8 @@ pub fn validation(
         name,
     } = named;
     refuse_not_built(cx, &proto)?;
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(&proto.encode_to_vec());
     let accept_untrusted =
         proto.trust_chain_verification() == TrustChainVerification::AcceptUntrusted;
     let has_ca = proto.trusted_ca.is_some();
@@ -74,7 +78,9 @@ pub fn validation(
         proto.match_subject_alt_names.clone(),
         untyped_matchers,
     );
-    let trusted_ca = trusted_ca(cx, &proto, algorithms);
+    let trusted_ca = trusted_ca(cx, &proto, algorithms, &mut digest);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.finish().as_ref());
     let mut san_matchers = typed?;
     san_matchers.extend(untyped?.into_iter().flatten());
     Ok(Validation {
@@ -84,6 +90,7 @@ pub fn validation(
         san_matchers,
         accept_untrusted,
         stat_name: stat_name(&name, "unnamed_ca_cert"),
+        digest: bytes,
     })
 }
 
@@ -116,6 +123,7 @@ fn trusted_ca(
     cx: &mut ParseCx,
     proto: &proto::CertificateValidationContext,
     algorithms: WebPkiSupportedAlgorithms,
+    digest: &mut digest::Context,
 ) -> Parsed<Option<TrustedCa>> {
     let crl_path = source_name(proto.crl.as_ref());
     let Some(source) = proto.trusted_ca.clone() else {
@@ -127,6 +135,7 @@ fn trusted_ca(
     };
     let source = cx.field("trusted_ca", |cx| pem_source(cx, source))?;
     let path = source.path;
+    digest.update(&source.pem);
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&source.pem).collect();
     let certificates = certificates.ok().filter(|all| !all.is_empty());
     let failed = || format!("Failed to load trusted CA certificates from {path}");
@@ -141,6 +150,7 @@ fn trusted_ca(
     let mut crls = revocation_lists(&source.pem).unwrap_or_default();
     if let Some(source) = proto.crl.clone() {
         let pem = cx.field("crl", |cx| data_source(cx, source))?;
+        digest.update(&pem);
         let lists = revocation_lists(&pem).filter(|lists| !lists.is_empty());
         let lists = lists
             .ok_or_else(|| cx.error_at("crl", format!("Failed to load CRL from {crl_path}")))?;

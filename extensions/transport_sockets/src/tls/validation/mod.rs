@@ -30,6 +30,8 @@ pub struct Validation {
     pub accept_untrusted: bool,
     /// What stands for the authorities in stats.
     pub stat_name: String,
+    /// Stands for all of this.
+    pub digest: [u8; 32],
 }
 
 /// Names that a certificate must have, whatever else is asked of it.
