@@ -3,12 +3,12 @@
 use crate::dynamic_resources::{DynamicSources, dynamic_resources};
 use crate::overload::{Overload, overload};
 use crate::unknown_extension::unknown_extension;
-use crate::{dns_resolver, duration, stats};
+use crate::{dns_resolver, duration, node, stats};
 use nuncio_base::options::Options;
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3 as proto;
-use nuncio_proto::envoy::config::core::v3::TypedExtensionConfig;
+use nuncio_proto::envoy::config::core::v3::{Node, TypedExtensionConfig};
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::Secret;
 use nuncio_stats::StatsConfig;
 use nuncio_upstream::discovery::ResolverSettings;
@@ -18,6 +18,8 @@ use std::time::Duration;
 pub struct Bootstrap {
     /// Who this proxy is.
     pub node: NodeInfo,
+    /// The same, as control planes are told.
+    pub full_node: Node,
     /// How stats are named and which exist.
     pub stats: StatsConfig,
     /// How often histograms are merged.
@@ -72,18 +74,12 @@ pub fn bootstrap(
     let overload = cx.optional("overload_manager", proto.overload_manager, overload);
     let dynamic = dynamic_resources(cx, proto.dynamic_resources.as_ref());
     let manager = proto.cluster_manager.unwrap_or_default();
-    let node = proto.node.unwrap_or_default();
+    let full_node = node::node(proto.node, options);
     refused.and(regex_engine)?;
     Ok(Bootstrap {
         outlier_event_log: manager.outlier_detection.unwrap_or_default().event_log_path,
-        node: NodeInfo {
-            id: or_else(node.id, &options.service_node),
-            cluster: or_else(node.cluster, &options.service_cluster),
-            zone: or_else(
-                node.locality.unwrap_or_default().zone,
-                &options.service_zone,
-            ),
-        },
+        node: node::info(&full_node),
+        full_node,
         stats: stats?,
         stats_flush_interval: interval?.unwrap_or(Duration::from_secs(5)),
         stats_flush_on_admin: matches!(
@@ -107,14 +103,6 @@ fn regex_engine(cx: &mut ParseCx, typed: TypedExtensionConfig) -> Parsed<()> {
     match nuncio_proto::any::type_name(&config) {
         "envoy.extensions.regex_engines.v3.GoogleRE2" => Ok(()),
         _ => Err(unknown_extension(cx, &typed.name, &config)),
-    }
-}
-
-fn or_else(text: String, fallback: &str) -> String {
-    if text.is_empty() {
-        fallback.to_owned()
-    } else {
-        text
     }
 }
 

@@ -1,11 +1,15 @@
 //! `envoy.config.core.v3.ConfigSource`: where resources come from.
 
+use crate::duration;
+use crate::grpc_service::grpc_service;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as proto;
-use nuncio_xds::{ConfigSource, PathSource};
+use nuncio_xds::{ApiSource, ConfigSource, PathSource};
+use proto::api_config_source::ApiType;
 use proto::config_source::ConfigSourceSpecifier;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Converts where resources come from. For files, which are there or not, `initial_fetch_timeout`
 /// means nothing.
@@ -24,10 +28,54 @@ pub fn config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<Co
                 path_source(cx, "path", &source.path, directory)
             })
         }
-        Some(ConfigSourceSpecifier::ApiConfigSource(_)) => Err(cx.not_built("api_config_source")),
-        Some(ConfigSourceSpecifier::Ads(_)) => Err(cx.not_built("ads")),
+        Some(ConfigSourceSpecifier::ApiConfigSource(source)) => {
+            let timeout = first_fetch(cx, proto)?;
+            let source = cx.field("api_config_source", |cx| api_source(cx, source))?;
+            Ok(ConfigSource::Api(source, timeout))
+        }
+        Some(ConfigSourceSpecifier::Ads(_)) => Ok(ConfigSource::Ads(first_fetch(cx, proto)?)),
         Some(ConfigSourceSpecifier::Self_(_)) => Err(cx.not_built("self")),
     }
+}
+
+/// How long the first answer may take; zero for any time.
+fn first_fetch(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<Duration> {
+    let timeout = duration::optional(cx, "initial_fetch_timeout", proto.initial_fetch_timeout)?;
+    Ok(timeout.unwrap_or(Duration::from_secs(15)))
+}
+
+/// Converts a control plane.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn api_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<ApiSource>> {
+    let delta = match proto.api_type() {
+        ApiType::Grpc | ApiType::AggregatedGrpc => false,
+        ApiType::DeltaGrpc | ApiType::AggregatedDeltaGrpc => true,
+        ApiType::Rest | ApiType::DeprecatedAndUnavailableDoNotUse => {
+            return Err(cx.not_built("api_type"));
+        }
+    };
+    if !proto.cluster_names.is_empty() {
+        let message = "::(DELTA_)GRPC must not have a cluster name specified";
+        return Err(cx.error_at("cluster_names", message));
+    }
+    let validators = !proto.config_validators.is_empty();
+    cx.refuse("config_validators", validators)?;
+    let [service] = &proto.grpc_services[..] else {
+        return Err(cx.error(match proto.grpc_services.len() {
+            0 => "::(DELTA_)GRPC must have one gRPC service specified".to_owned(),
+            _ => return Err(cx.not_built("grpc_services")),
+        }));
+    };
+    let service = cx.field("grpc_services", |cx| {
+        cx.index(0, |cx| grpc_service(cx, service.clone()))
+    })?;
+    Ok(Arc::new(ApiSource {
+        service,
+        delta,
+        node_on_first_message_only: proto.set_node_on_first_message_only,
+    }))
 }
 
 fn path_source(

@@ -208,6 +208,7 @@ impl FilterSubscription {
         let request = SubscriptionRequest {
             source: &subscription.source,
             kind: ResourceType::ExtensionConfig,
+            name: Some(name),
             scope: &scope,
         };
         let made = Subscriptions::of(env).subscribe(&request, Rc::downgrade(&callbacks))?;

@@ -79,6 +79,7 @@ impl Discovery for EdsHosts {
         let request = SubscriptionRequest {
             source: &self.source,
             kind: ResourceType::Endpoint,
+            name: Some(&self.service),
             scope: &members.info().scope,
         };
         let subscriptions = Subscriptions::of(&env);

@@ -46,6 +46,7 @@ pub mod local_reply;
 pub mod match_input;
 pub mod match_tree;
 pub mod matching;
+pub mod node;
 pub mod outlier_detection;
 pub mod overload;
 pub mod rbac;

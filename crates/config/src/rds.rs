@@ -153,6 +153,7 @@ impl RouteProvider {
         let request = SubscriptionRequest {
             source,
             kind: ResourceType::Route,
+            name: Some(name),
             scope,
         };
         let subscriptions = Subscriptions::of(env);

@@ -119,6 +119,7 @@ impl SecretProvider {
         let request = SubscriptionRequest {
             source: &provider.source,
             kind: ResourceType::Secret,
+            name: Some(name),
             scope: &scope,
         };
         let subscriptions = Subscriptions::of(env);

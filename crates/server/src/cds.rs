@@ -51,6 +51,7 @@ impl ClusterDiscovery {
         let request = SubscriptionRequest {
             source,
             kind: ResourceType::Cluster,
+            name: None,
             scope: &scope,
         };
         let subscriptions = Subscriptions::of(env);

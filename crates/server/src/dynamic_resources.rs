@@ -8,7 +8,7 @@ use crate::rtds::RuntimeDiscovery;
 use crate::runtime_loader::{LayerKind, LayerSpec, RuntimeLoader};
 use nuncio_config::dynamic_resources::DynamicSources;
 use nuncio_extension::{InitTargets, ServerEnv};
-use nuncio_xds::ConfigSource;
+use nuncio_xds::{ConfigSource, Subscriptions};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -47,6 +47,9 @@ impl DynamicResources {
         clusters: &Rc<ClusterManager>,
         listeners: &Rc<ListenerManager>,
     ) -> Result<Self, String> {
+        if let Some(ads) = &sources.ads {
+            Subscriptions::of(env).set_ads(env, ads);
+        }
         let cds = sources.cds.as_ref();
         let lds = sources.lds.as_ref();
         let resources = Self {

@@ -58,6 +58,7 @@ impl ListenerDiscovery {
         let request = SubscriptionRequest {
             source,
             kind: ResourceType::Listener,
+            name: None,
             scope: &scope,
         };
         let subscriptions = Subscriptions::of(env);

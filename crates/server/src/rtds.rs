@@ -43,6 +43,7 @@ impl RuntimeDiscovery {
         let request = SubscriptionRequest {
             source,
             kind: ResourceType::Runtime,
+            name: Some(name),
             scope: &env.store.scope("runtime"),
         };
         let subscriptions = Subscriptions::of(env);

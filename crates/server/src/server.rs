@@ -231,11 +231,13 @@ fn environment(
     options: &Options,
 ) -> Rc<ServerEnv> {
     let store = Store::new(std::mem::take(&mut parsed.stats));
-    let node = parsed.node.clone();
+    let (node, full_node) = (parsed.node.clone(), parsed.full_node.clone());
     let env = ServerEnv::new(registry, store, workers.to_vec(), node, false);
     env.set_main(worker);
     let reject = options.reject_unknown_dynamic_fields;
-    Subscriptions::of(&env).set_unknown_fields(match options.ignore_unknown_dynamic_fields {
+    let subscriptions = Subscriptions::of(&env);
+    subscriptions.set_node(full_node);
+    subscriptions.set_unknown_fields(match options.ignore_unknown_dynamic_fields {
         _ if reject => UnknownFields::Reject,
         true => UnknownFields::Ignore,
         false => UnknownFields::Warn,

@@ -1,20 +1,38 @@
 //! Where resources come from (`envoy.config.core.v3.ConfigSource`).
 
+use nuncio_grpc::GrpcService;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where resources come from.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum ConfigSource {
     /// A file.
     Path(Arc<PathSource>),
+    /// The stream for all types, which the bootstrap configures; how long the first answer may
+    /// take, zero for any time.
+    Ads(Duration),
+    /// A stream for this type alone, and how long its first answer may take.
+    Api(Arc<ApiSource>, Duration),
 }
 
 /// A file with a `DiscoveryResponse` (`path_config_source`).
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PathSource {
     /// The file. It is read again when something is renamed to it.
     pub path: PathBuf,
     /// Where it is set, the file is read again when anything is renamed within this directory.
     pub watched_directory: Option<PathBuf>,
+}
+
+/// A control plane (`ApiConfigSource`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct ApiSource {
+    /// The service.
+    pub service: Arc<GrpcService>,
+    /// Whether resources come one by one, instead of all at once.
+    pub delta: bool,
+    /// Whether only the first message of a stream says who asks.
+    pub node_on_first_message_only: bool,
 }

@@ -10,13 +10,14 @@ pub mod config_source;
 mod file_watcher;
 mod initial_fetch;
 mod lease;
+mod mux;
 mod path_subscription;
 mod resource;
 mod response;
 mod stats;
 mod subscriptions;
 
-pub use config_source::{ConfigSource, PathSource};
+pub use config_source::{ApiSource, ConfigSource, PathSource};
 pub use file_watcher::{FileWatch, FileWatcher};
 pub use initial_fetch::InitialFetch;
 pub use lease::Lease;

@@ -39,6 +39,23 @@ impl ResourceType {
         }
     }
 
+    const ALL: [Self; 8] = [
+        Self::Cluster,
+        Self::Endpoint,
+        Self::ExtensionConfig,
+        Self::Listener,
+        Self::Route,
+        Self::Runtime,
+        Self::ScopedRoute,
+        Self::Secret,
+    ];
+
+    /// The type that responses name so.
+    pub fn of_url(url: &str) -> Option<Self> {
+        let name = url.strip_prefix("type.googleapis.com/")?;
+        Self::ALL.into_iter().find(|kind| kind.message() == name)
+    }
+
     /// As responses and requests name it.
     pub fn type_url(self) -> String {
         format!("type.googleapis.com/{}", self.message())

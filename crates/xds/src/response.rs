@@ -1,7 +1,9 @@
 //! `DiscoveryResponse`: from a file or a message to resources whose constraints hold.
 
 use crate::resource::{Resource, ResourceType, name_in};
-use nuncio_proto::envoy::service::discovery::v3::{DiscoveryResponse, Resource as Wrapper};
+use nuncio_proto::envoy::service::discovery::v3::{
+    DeltaDiscoveryResponse, DiscoveryResponse, Resource as Wrapper,
+};
 use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::load::{self, Options};
 use nuncio_proto::{ConfigErrors, Message, any};
@@ -52,6 +54,77 @@ pub fn read(path: &Path, kind: ResourceType, options: &Options) -> Result<Respon
         .collect::<Result<_, _>>()
         .map_err(FileError::Refused)?;
     Ok(Response { resources, version })
+}
+
+/// A response of a stream, its resources not looked at yet.
+#[derive(Debug)]
+pub struct StreamResponse {
+    /// `version_info`, or `system_version_info`.
+    pub version: String,
+    /// `nonce`
+    pub nonce: String,
+    /// The type of the resources.
+    pub type_url: String,
+    /// Who answers, where it says so.
+    pub control_plane: Option<String>,
+    /// The names of what is gone, where resources come one by one.
+    pub removed: Option<Vec<String>>,
+    resources: Vec<(Any, Option<String>)>,
+}
+
+/// Reads a response of a stream.
+///
+/// # Errors
+/// Bytes that are none.
+pub fn decode(message: &[u8], delta: bool) -> Result<StreamResponse, String> {
+    if !delta {
+        let response = DiscoveryResponse::decode(message).map_err(|error| error.to_string())?;
+        return Ok(StreamResponse {
+            version: response.version_info,
+            nonce: response.nonce,
+            type_url: response.type_url,
+            control_plane: response.control_plane.map(|it| it.identifier),
+            removed: None,
+            resources: response
+                .resources
+                .into_iter()
+                .map(|it| (it, None))
+                .collect(),
+        });
+    }
+    let response = DeltaDiscoveryResponse::decode(message).map_err(|error| error.to_string())?;
+    let resources = response.resources.into_iter();
+    let resources = resources.map(|it| (it.resource.unwrap_or_default(), Some(it.version)));
+    Ok(StreamResponse {
+        version: response.system_version_info,
+        nonce: response.nonce,
+        type_url: response.type_url,
+        control_plane: response.control_plane.map(|it| it.identifier),
+        removed: Some(response.removed_resources),
+        resources: resources.collect(),
+    })
+}
+
+impl StreamResponse {
+    /// The resources, checked.
+    ///
+    /// # Errors
+    /// What is wrong with them, in Envoy's words, with the places that are meant.
+    pub fn load(&self, kind: ResourceType, options: &Options) -> Result<Vec<Resource>, String> {
+        let Some(message) = nuncio_proto::reflect::message(kind.message()) else {
+            return Err(format!("no {}", kind.message()));
+        };
+        let resources = self.resources.iter().map(|(body, version)| {
+            let mut resource = unwrap(body.clone(), kind, &self.version)?;
+            if let Some(version) = version {
+                resource.version.clone_from(version);
+            }
+            let checked = load::bytes(resource.body.value.clone(), message, options);
+            checked.map_err(|errors| format!("{}: {}", resource.name, text_of(&errors)))?;
+            Ok(resource)
+        });
+        resources.collect()
+    }
 }
 
 /// Takes a resource out of the wrapper that it may come in.

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 /// A subscription's stats.
 pub struct SubscriptionStats {
+    pub(crate) init_fetch_timeout: SharedCounter,
     pub(crate) update_attempt: SharedCounter,
     pub(crate) update_failure: SharedCounter,
     pub(crate) update_rejected: SharedCounter,
@@ -15,8 +16,8 @@ pub struct SubscriptionStats {
     update_time: SharedGauge,
     version: SharedGauge,
     version_text: SharedTextReadout,
-    /// What files never move; held so that it is shown.
-    _of_services: (SharedCounter, SharedHistogram),
+    /// Nothing is measured here; held so that it is shown.
+    _update_duration: SharedHistogram,
 }
 
 impl SubscriptionStats {
@@ -26,6 +27,7 @@ impl SubscriptionStats {
         update_time.set(0);
         version.set(0);
         Self {
+            init_fetch_timeout: scope.counter("init_fetch_timeout"),
             update_attempt: scope.counter("update_attempt"),
             update_failure: scope.counter("update_failure"),
             update_rejected: scope.counter("update_rejected"),
@@ -33,10 +35,7 @@ impl SubscriptionStats {
             update_time,
             version,
             version_text: scope.text_readout("version_text"),
-            _of_services: (
-                scope.counter("init_fetch_timeout"),
-                scope.histogram("update_duration", Unit::Milliseconds),
-            ),
+            _update_duration: scope.histogram("update_duration", Unit::Milliseconds),
         }
     }
 

@@ -1,15 +1,18 @@
 //! Who wants which resources from where.
 
-use crate::config_source::ConfigSource;
+use crate::config_source::{ApiSource, ConfigSource};
+use crate::mux::{GrpcMux, Watch};
 use crate::path_subscription::PathSubscription;
 use crate::resource::{Resource, ResourceType};
 use crate::stats::SubscriptionStats;
 use nuncio_extension::ServerEnv;
 use nuncio_proto::UnknownFields;
+use nuncio_proto::envoy::config::core::v3::Node;
 use nuncio_proto::load::Options;
 use nuncio_stats::Scope;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 /// What came.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,10 @@ pub struct Update<'a> {
 pub enum UpdateFailure {
     /// What came was refused, with the reason.
     Rejected(String),
+    /// The stream ended; it is opened again.
+    Connection,
+    /// Nothing came for too long.
+    TimedOut,
 }
 
 /// Told what came. Lives on main; who subscribes holds it, the subscription does not.
@@ -47,17 +54,35 @@ pub struct SubscriptionRequest<'a> {
     pub source: &'a ConfigSource,
     /// The type of the resources.
     pub kind: ResourceType,
+    /// The name of the one that is wanted; none for all.
+    pub name: Option<&'a str>,
     /// Below which stats are.
     pub scope: &'a Scope,
 }
 
 /// A subscription, until it is dropped.
-pub struct Subscription(Rc<PathSubscription>);
+pub struct Subscription(Kind);
+
+enum Kind {
+    Path(Rc<PathSubscription>),
+    Stream(Watch, Weak<ServerEnv>),
+    /// There is no stream to subscribe to.
+    Never,
+}
 
 impl Subscription {
     /// Begins. The first update may come before this returns.
     pub fn start(&self) {
-        self.0.start();
+        match &self.0 {
+            Kind::Path(subscription) => subscription.start(),
+            Kind::Stream(watch, env) => {
+                let env = env.upgrade();
+                if let Some(main) = env.as_ref().and_then(|env| env.main()) {
+                    watch.start(main);
+                }
+            }
+            Kind::Never => {}
+        }
     }
 }
 
@@ -65,6 +90,8 @@ impl Subscription {
 pub struct Subscriptions {
     env: Weak<ServerEnv>,
     unknown: Cell<UnknownFields>,
+    node: RefCell<Node>,
+    ads: RefCell<Option<Rc<GrpcMux>>>,
 }
 
 impl Subscriptions {
@@ -73,12 +100,29 @@ impl Subscriptions {
         env.shared(|| Self {
             env: Rc::downgrade(env),
             unknown: Cell::new(UnknownFields::Warn),
+            node: RefCell::default(),
+            ads: RefCell::default(),
         })
     }
 
     /// Says what fields are that a resource's message does not have.
     pub fn set_unknown_fields(&self, unknown: UnknownFields) {
         self.unknown.set(unknown);
+    }
+
+    /// Says who asks.
+    pub fn set_node(&self, node: Node) {
+        *self.node.borrow_mut() = node;
+    }
+
+    pub(crate) fn node(&self) -> Node {
+        self.node.borrow().clone()
+    }
+
+    /// Says where the stream for all types leads.
+    pub fn set_ads(self: &Rc<Self>, env: &ServerEnv, source: &Arc<ApiSource>) {
+        let mux = GrpcMux::new(self, source, None, &env.scope());
+        *self.ads.borrow_mut() = Some(mux);
     }
 
     /// How resources are loaded.
@@ -104,11 +148,22 @@ impl Subscriptions {
         callbacks: Weak<dyn SubscriptionCallbacks>,
     ) -> Result<Subscription, String> {
         let stats = SubscriptionStats::new(request.scope);
-        match request.source {
+        let (kind, name) = (request.kind, request.name);
+        let (mux, timeout) = match request.source {
             ConfigSource::Path(source) => {
-                let kind = request.kind;
-                PathSubscription::new(self, source, kind, stats, callbacks).map(Subscription)
+                let made = PathSubscription::new(self, source, kind, stats, callbacks)?;
+                return Ok(Subscription(Kind::Path(made)));
             }
-        }
+            ConfigSource::Ads(timeout) => (self.ads.borrow().clone(), *timeout),
+            ConfigSource::Api(source, timeout) => {
+                let mux = GrpcMux::new(self, source, Some(kind), request.scope);
+                (Some(mux), *timeout)
+            }
+        };
+        let Some(mux) = mux else {
+            return Ok(Subscription(Kind::Never));
+        };
+        let watch = Watch::new(&mux, kind, name, stats, callbacks, timeout);
+        Ok(Subscription(Kind::Stream(watch, self.env.clone())))
     }
 }

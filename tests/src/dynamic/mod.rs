@@ -1,5 +1,6 @@
 //! Configuration that changes while the proxy serves.
 
+mod aggregated;
 mod clusters;
 mod endpoints;
 mod filters;

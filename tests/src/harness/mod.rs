@@ -3,12 +3,14 @@
 mod admin;
 mod client;
 mod config;
+mod control_plane;
 mod message;
 mod proxy;
 mod upstream;
 
 pub use client::Connection;
 pub use config::{Config, direct, file_log, http_filter, network_filter, route};
+pub use control_plane::ControlPlane;
 pub use message::{Request, Response};
 pub use proxy::{Proxy, is_envoy, raise_file_limit, validate};
 pub use upstream::{Reply, Upstream};

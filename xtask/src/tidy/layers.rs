@@ -119,7 +119,7 @@ const APART: &[(&str, &[&str])] = &[
         ],
     ),
     ("bench", &[]),
-    ("tests", &["nuncio"]),
+    ("tests", &["nuncio", "proto"]),
     ("xtask", &[]),
 ];
 

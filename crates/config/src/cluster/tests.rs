@@ -83,7 +83,7 @@ fn discovery_is_refused_as_by_envoy() {
             "load_assignment.endpoints[0].lb_endpoints[0].endpoint.address: malformed IP address: a.test.",
         ),
         (
-            "type: STATIC, eds_cluster_config: {eds_config: {ads: {}}}",
+            "type: STATIC, eds_cluster_config: {eds_config: {self: {}}}",
             IP,
             "eds_cluster_config set in a non-EDS cluster",
         ),
@@ -93,9 +93,9 @@ fn discovery_is_refused_as_by_envoy() {
             "cannot create an EDS cluster without an EDS config",
         ),
         (
-            "type: EDS, eds_cluster_config: {eds_config: {ads: {}}}",
+            "type: EDS, eds_cluster_config: {eds_config: {self: {}}}",
             IP,
-            "eds_cluster_config.eds_config.ads: ads is not supported by this build",
+            "eds_cluster_config.eds_config.self: self is not supported by this build",
         ),
         (
             "type: ORIGINAL_DST",

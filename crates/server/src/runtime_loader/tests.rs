@@ -54,8 +54,8 @@ fn layers_are_read_or_refused() {
             "disk_layer is not supported by this build",
         ),
         (
-            "layers: [{name: a, rtds_layer: {name: x, rtds_config: {ads: {}}}}]",
-            "ads is not supported by this build",
+            "layers: [{name: a, rtds_layer: {name: x, rtds_config: {self: {}}}}]",
+            "self is not supported by this build",
         ),
     ] {
         assert_eq!(parse(yaml).unwrap_err(), [expected], "{yaml}");

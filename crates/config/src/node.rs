@@ -1,0 +1,54 @@
+//! `envoy.config.core.v3.Node`: who this proxy is, as the bootstrap and the command line say.
+
+use nuncio_base::options::Options;
+use nuncio_base::version::ENVOY_VERSION;
+use nuncio_extension::server_env::NodeInfo;
+use nuncio_proto::envoy::config::core::v3::node::UserAgentVersionType;
+use nuncio_proto::envoy::config::core::v3::{BuildVersion, Node};
+use nuncio_proto::envoy::r#type::v3::SemanticVersion;
+
+/// What control planes are told: the configured node, what the command line says where it says
+/// nothing, and the version of Envoy whose resources are understood.
+pub fn node(configured: Option<Node>, options: &Options) -> Node {
+    let mut node = configured.unwrap_or_default();
+    or_else(&mut node.id, &options.service_node);
+    or_else(&mut node.cluster, &options.service_cluster);
+    if !options.service_zone.is_empty() {
+        or_else(
+            &mut node.locality.get_or_insert_default().zone,
+            &options.service_zone,
+        );
+    }
+    node.user_agent_name = "envoy".to_owned();
+    let mut numbers = ENVOY_VERSION.split('.').map(|number| number.parse());
+    let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
+    node.user_agent_version_type =
+        Some(UserAgentVersionType::UserAgentBuildVersion(BuildVersion {
+            version: Some(SemanticVersion {
+                major_number: next(),
+                minor_number: next(),
+                patch: next(),
+            }),
+            metadata: None,
+        }));
+    let features = ["envoy.config.require-any-fields-contain-struct"];
+    let features = features.map(str::to_owned);
+    node.client_features.extend(features);
+    node
+}
+
+/// What the rest of the configuration needs of it.
+pub fn info(node: &Node) -> NodeInfo {
+    let locality = node.locality.as_ref();
+    NodeInfo {
+        id: node.id.clone(),
+        cluster: node.cluster.clone(),
+        zone: locality.map_or_else(String::new, |locality| locality.zone.clone()),
+    }
+}
+
+fn or_else(text: &mut String, fallback: &str) {
+    if text.is_empty() {
+        fallback.clone_into(text);
+    }
+}

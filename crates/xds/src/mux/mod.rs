@@ -1,0 +1,291 @@
+//! Subscriptions over a gRPC stream: one type each, or all of them over one (ADS). The stream is
+//! opened again for as long as anybody subscribes.
+
+mod backoff;
+mod driver;
+mod interest;
+mod watch;
+
+use crate::config_source::ApiSource;
+use crate::resource::{Resource, ResourceType};
+use crate::response::{self, StreamResponse};
+use crate::subscriptions::{Subscriptions, Update, UpdateFailure};
+use backoff::Backoff;
+use interest::{Interest, Names};
+use nuncio_base::log;
+use nuncio_base::log::{Level, logger};
+use nuncio_stats::{Scope, SharedCounter, SharedGauge, SharedTextReadout};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::Waker;
+
+pub use watch::Watch;
+use watch::WatchState;
+
+/// `control_plane.`
+struct ControlPlaneStats {
+    connected_state: SharedGauge,
+    identifier: SharedTextReadout,
+    /// Nothing is rate limited here; held so that it is shown.
+    _of_limits: (SharedGauge, SharedCounter),
+}
+
+impl ControlPlaneStats {
+    fn new(scope: &Scope) -> Self {
+        let scope = scope.scope("control_plane");
+        let (connected_state, pending) = (
+            scope.gauge("connected_state"),
+            scope.gauge("pending_requests"),
+        );
+        connected_state.set(0);
+        pending.set(0);
+        Self {
+            connected_state,
+            identifier: scope.text_readout("identifier"),
+            _of_limits: (pending, scope.counter("rate_limit_enforced")),
+        }
+    }
+}
+
+/// What is subscribed to of one type.
+struct TypeState {
+    interest: Interest,
+    watches: Vec<Weak<WatchState>>,
+    /// What was accepted last of those that are wanted by name: who asks for one again, a cluster
+    /// that replaces another, is not answered by the control plane, for which nothing changed.
+    known: BTreeMap<String, Resource>,
+}
+
+impl TypeState {
+    fn live(&self) -> Vec<Rc<WatchState>> {
+        self.watches.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Keeps what is wanted by name.
+    fn keep(&mut self, resources: Vec<Resource>, removed: &[String]) {
+        for name in removed {
+            self.known.remove(name);
+        }
+        for resource in resources {
+            if self.interest.wants(&resource.name) {
+                self.known.insert(resource.name.clone(), resource);
+            }
+        }
+    }
+
+    /// What all watches that have begun want together.
+    fn wanted(&mut self) -> Names {
+        self.watches.retain(|watch| watch.strong_count() > 0);
+        let mut names = Names::default();
+        for watch in self.live().iter().filter(|watch| watch.has_begun()) {
+            match watch.name() {
+                Some(name) => drop(names.names.insert(name.to_owned())),
+                None => names.all = true,
+            }
+        }
+        names
+    }
+}
+
+/// The subscriptions of one stream.
+pub struct GrpcMux {
+    owner: Rc<Subscriptions>,
+    source: Arc<ApiSource>,
+    /// The method's name, for the log and the path.
+    method: &'static str,
+    service: &'static str,
+    types: RefCell<BTreeMap<ResourceType, TypeState>>,
+    stats: ControlPlaneStats,
+    backoff: RefCell<Backoff>,
+    runs: Cell<bool>,
+    told_node: Cell<bool>,
+    /// Woken when there is something new to send.
+    waker: RefCell<Option<Waker>>,
+}
+
+impl GrpcMux {
+    /// A stream that is opened with the first subscription. `kind` is what it is for, where it is
+    /// not for all types; `scope` is where its stats are.
+    pub fn new(
+        owner: &Rc<Subscriptions>,
+        source: &Arc<ApiSource>,
+        kind: Option<ResourceType>,
+        scope: &Scope,
+    ) -> Rc<Self> {
+        let (service, method) = driver::method(kind, source.delta);
+        Rc::new(Self {
+            owner: Rc::clone(owner),
+            source: Arc::clone(source),
+            method,
+            service,
+            types: RefCell::default(),
+            stats: ControlPlaneStats::new(scope),
+            backoff: RefCell::default(),
+            runs: Cell::new(false),
+            told_node: Cell::new(false),
+            waker: RefCell::default(),
+        })
+    }
+
+    /// Says that subscriptions began or ended.
+    fn refresh(self: &Rc<Self>, kind: ResourceType) {
+        if let Some(state) = self.types.borrow_mut().get_mut(&kind) {
+            let wanted = state.wanted();
+            state.known.retain(|name, _| wanted.names.contains(name));
+            state.interest.want(wanted);
+        }
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn add(&self, watch: &Rc<WatchState>) {
+        let mut types = self.types.borrow_mut();
+        let state = types.entry(watch.kind()).or_insert_with(|| TypeState {
+            interest: Interest::new(watch.kind(), self.source.delta),
+            watches: Vec::new(),
+            known: BTreeMap::new(),
+        });
+        state.watches.push(Rc::downgrade(watch));
+    }
+
+    /// What was accepted last of a resource that others have asked for before.
+    fn known(&self, kind: ResourceType, name: Option<&str>) -> Option<Resource> {
+        let types = self.types.borrow();
+        types.get(&kind)?.known.get(name?).cloned()
+    }
+
+    /// The messages that are due.
+    fn requests(&self) -> Vec<Vec<u8>> {
+        let mut requests = Vec::new();
+        let mut types = self.types.borrow_mut();
+        for state in types.values_mut() {
+            let node = || {
+                let every = !self.source.delta && !self.source.node_on_first_message_only;
+                let due = every || !self.told_node.replace(true);
+                due.then(|| self.owner.node())
+            };
+            requests.extend(state.interest.next_request(node));
+        }
+        requests
+    }
+
+    fn on_open(&self) {
+        self.told_node.set(false);
+        for state in self.types.borrow_mut().values_mut() {
+            state.interest.on_open();
+        }
+    }
+
+    fn on_message(&self, message: &[u8]) {
+        self.backoff.borrow_mut().reset();
+        let response = match response::decode(message, self.source.delta) {
+            Ok(response) => response,
+            Err(error) => {
+                log!(
+                    logger::CONFIG,
+                    Level::Warning,
+                    "a response that can't be read: {error}"
+                );
+                return;
+            }
+        };
+        if let Some(identifier) = &response.control_plane {
+            self.stats.identifier.set(identifier);
+        }
+        let kind = ResourceType::of_url(&response.type_url);
+        let watches = kind.and_then(|kind| {
+            let types = self.types.borrow();
+            types.get(&kind).map(TypeState::live)
+        });
+        let (Some(kind), Some(watches)) = (kind, watches) else {
+            log!(
+                logger::CONFIG,
+                Level::Warning,
+                "Ignoring the message for type URL {} as it has no current subscribers.",
+                response.type_url
+            );
+            return;
+        };
+        let outcome = self.take(kind, &response, &watches);
+        let mut types = self.types.borrow_mut();
+        let Some(state) = types.get_mut(&kind) else {
+            return;
+        };
+        match outcome {
+            Ok(resources) => {
+                let versions = resources.iter();
+                let versions = versions.map(|it| (it.name.as_str(), it.version.as_str()));
+                let removed = response.removed.as_deref().unwrap_or_default();
+                state.interest.note_versions(versions, removed);
+                state.interest.accept(&response.version, &response.nonce);
+                state.keep(resources, removed);
+            }
+            Err(reason) => {
+                log!(
+                    logger::CONFIG,
+                    Level::Warning,
+                    "gRPC config for {} rejected: {reason}",
+                    response.type_url
+                );
+                state.interest.refuse(&response.nonce, &reason);
+            }
+        }
+    }
+
+    /// Hands a response to those whom it concerns; it is refused as soon as one refuses.
+    fn take(
+        &self,
+        kind: ResourceType,
+        response: &StreamResponse,
+        watches: &[Rc<WatchState>],
+    ) -> Result<Vec<Resource>, String> {
+        let options = self.owner.options();
+        let loaded = response.load(kind, &options);
+        let outcome = loaded.and_then(|resources| {
+            for watch in watches {
+                watch.offer(&resources, response)?;
+            }
+            Ok(resources)
+        });
+        if let Err(reason) = &outcome {
+            let failure = UpdateFailure::Rejected(reason.clone());
+            let begun = watches.iter().filter(|watch| watch.has_begun());
+            begun.for_each(|watch| watch.failed(&failure));
+        }
+        outcome
+    }
+
+    fn on_close(&self) {
+        self.stats.connected_state.set(0);
+        let types = self.types.borrow();
+        let watches: Vec<_> = types.values().flat_map(TypeState::live).collect();
+        drop(types);
+        for watch in watches.iter().filter(|watch| watch.has_begun()) {
+            watch.failed(&UpdateFailure::Connection);
+        }
+    }
+}
+
+impl Drop for GrpcMux {
+    fn drop(&mut self) {
+        // Whoever drives the stream sees that it is gone.
+        self.wake();
+    }
+}
+
+impl StreamResponse {
+    fn update<'a>(&'a self, resources: &'a [Resource]) -> Update<'a> {
+        Update {
+            resources,
+            removed: self.removed.as_deref(),
+            version: &self.version,
+        }
+    }
+}

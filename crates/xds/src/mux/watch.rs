@@ -1,0 +1,185 @@
+//! One subscription of a stream: all resources of a type, or one of them by its name.
+
+use super::GrpcMux;
+use crate::resource::{Resource, ResourceType};
+use crate::response::StreamResponse;
+use crate::stats::SubscriptionStats;
+use crate::subscriptions::{SubscriptionCallbacks, Update, UpdateFailure};
+use nuncio_base::log;
+use nuncio_base::log::{Level, logger};
+use nuncio_base::time::wall;
+use nuncio_worker::Worker;
+use nuncio_worker::timer::sleep_until;
+use std::cell::Cell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+/// What the stream knows of a subscription.
+pub struct WatchState {
+    kind: ResourceType,
+    name: Option<String>,
+    stats: SubscriptionStats,
+    callbacks: Weak<dyn SubscriptionCallbacks>,
+    begun: Cell<bool>,
+    /// Something came, if only a refusal.
+    answered: Cell<bool>,
+}
+
+impl WatchState {
+    pub fn kind(&self) -> ResourceType {
+        self.kind
+    }
+
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.begun.get()
+    }
+
+    /// Hands over what of a response concerns it.
+    pub fn offer(&self, resources: &[Resource], response: &StreamResponse) -> Result<(), String> {
+        if !self.begun.get() {
+            return Ok(());
+        }
+        let Some(name) = &self.name else {
+            return self.take(&response.update(resources));
+        };
+        let own = resources.iter().position(|resource| resource.name == *name);
+        let removed = response.removed.as_ref();
+        let removed = removed.map(|removed| {
+            let own = removed.iter().position(|removed| removed == name);
+            own.map_or(&[][..], |at| &removed[at..=at])
+        });
+        if own.is_none() && removed.is_none_or(<[String]>::is_empty) {
+            // Nothing of it came: what was there stands.
+            return Ok(());
+        }
+        let own = own.map_or(&[][..], |at| &resources[at..=at]);
+        self.take(&Update {
+            resources: own,
+            removed,
+            version: &response.version,
+        })
+    }
+
+    fn take(&self, update: &Update<'_>) -> Result<(), String> {
+        let Some(callbacks) = self.callbacks.upgrade() else {
+            return Ok(());
+        };
+        callbacks.on_update(update)?;
+        self.answered.set(true);
+        self.stats.update_attempt.inc();
+        self.stats.accepted(update.version, wall());
+        Ok(())
+    }
+
+    /// What came was refused, or nothing came.
+    pub fn failed(&self, failure: &UpdateFailure) {
+        self.stats.update_attempt.inc();
+        match failure {
+            UpdateFailure::Rejected(_) => {
+                self.answered.set(true);
+                self.stats.update_rejected.inc();
+            }
+            UpdateFailure::Connection => {
+                self.stats.update_failure.inc();
+                // The stream is tried again, until the first fetch takes too long.
+                return;
+            }
+            UpdateFailure::TimedOut => self.stats.init_fetch_timeout.inc(),
+        }
+        if let Some(callbacks) = self.callbacks.upgrade() {
+            callbacks.on_failure(failure);
+        }
+    }
+}
+
+/// A subscription over a stream, until it is dropped.
+pub struct Watch {
+    mux: Rc<GrpcMux>,
+    state: Rc<WatchState>,
+    timeout: Duration,
+}
+
+impl Watch {
+    /// A subscription that begins when it is started; its first answer may take `timeout`, zero for
+    /// any time.
+    pub fn new(
+        mux: &Rc<GrpcMux>,
+        kind: ResourceType,
+        name: Option<&str>,
+        stats: SubscriptionStats,
+        callbacks: Weak<dyn SubscriptionCallbacks>,
+        timeout: Duration,
+    ) -> Self {
+        let state = Rc::new(WatchState {
+            kind,
+            name: name.map(str::to_owned),
+            stats,
+            callbacks,
+            begun: Cell::new(false),
+            answered: Cell::new(false),
+        });
+        mux.add(&state);
+        Self {
+            mux: Rc::clone(mux),
+            state,
+            timeout,
+        }
+    }
+
+    /// Begins.
+    pub fn start(&self, main: &Rc<Worker>) {
+        if self.state.begun.replace(true) {
+            return;
+        }
+        self.state.stats.update_attempt.inc();
+        let known = self.mux.known(self.state.kind, self.state.name());
+        self.mux.refresh(self.state.kind);
+        self.mux.run();
+        if let Some(known) = known {
+            self.begin_with(known);
+        }
+        if self.timeout.is_zero() {
+            return;
+        }
+        let state = Rc::downgrade(&self.state);
+        let (worker, until) = (Rc::clone(main), main.now() + self.timeout);
+        main.spawn(async move {
+            sleep_until(&worker, until).await;
+            if let Some(state) = state.upgrade().filter(|state| !state.answered.get()) {
+                log!(
+                    logger::CONFIG,
+                    Level::Warning,
+                    "gRPC config: initial fetch timed out for {}",
+                    state.kind.type_url()
+                );
+                state.failed(&UpdateFailure::TimedOut);
+            }
+        });
+    }
+}
+
+impl Watch {
+    /// Takes over what others were given.
+    fn begin_with(&self, known: Resource) {
+        let version = known.version.clone();
+        let update = Update {
+            resources: &[known],
+            removed: None,
+            version: &version,
+        };
+        if let Err(reason) = self.state.take(&update) {
+            self.state.failed(&UpdateFailure::Rejected(reason));
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.state.begun.set(false);
+        self.mux.refresh(self.state.kind);
+    }
+}

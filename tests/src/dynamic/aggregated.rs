@@ -1,0 +1,137 @@
+//! ADS: clusters, hosts, listeners and routes over one stream.
+
+use super::{node, response};
+use crate::harness::{Config, ControlPlane, Proxy, Upstream, direct};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+const CLUSTER: &str = "config.cluster.v3.Cluster";
+const ENDPOINT: &str = "config.endpoint.v3.ClusterLoadAssignment";
+const LISTENER: &str = "config.listener.v3.Listener";
+const ROUTE: &str = "config.route.v3.RouteConfiguration";
+
+fn start(plane: &ControlPlane) -> Proxy {
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let http2 = json!({options: {
+        "@type": format!("type.googleapis.com/{options}"),
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }});
+    let ads = json!({
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "set_node_on_first_message_only": true,
+        "grpc_services": [{"envoy_grpc": {"cluster_name": "plane"}}],
+    });
+    let source = json!({"ads": {}, "resource_api_version": "V3"});
+    let fields = json!({"typed_extension_protocol_options": http2});
+    Config::new()
+        .cluster_with("plane", &[plane.address()], fields)
+        .bootstrap(node())
+        .bootstrap(json!({"dynamic_resources": {
+            "ads_config": ads, "cds_config": source, "lds_config": source,
+        }}))
+        .start()
+}
+
+fn ads() -> Value {
+    json!({"ads": {}, "resource_api_version": "V3"})
+}
+
+fn cluster(name: &str, timeout: &str) -> Value {
+    json!({
+        "name": name, "type": "EDS", "connect_timeout": timeout,
+        "eds_cluster_config": {"eds_config": ads()},
+    })
+}
+
+fn hosts(name: &str, host: SocketAddr) -> Value {
+    let address = json!({"address": host.ip().to_string(), "port_value": host.port()});
+    let endpoint = json!({"endpoint": {"address": {"socket_address": address}}});
+    json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]})
+}
+
+fn listener() -> Value {
+    let rds = json!({"route_config_name": "routes", "config_source": ads()});
+    let mut config = Config::http(&[]).manager(json!({"route_config": null, "rds": rds}));
+    config.take_listeners().remove(0)
+}
+
+fn routes(cluster: &str) -> Value {
+    let route = json!({"match": {"prefix": "/"}, "route": {"cluster": cluster}});
+    let virtual_host = json!({"name": "v", "domains": ["*"], "routes": [route]});
+    json!({"name": "routes", "virtual_hosts": [virtual_host]})
+}
+
+#[test]
+fn all_comes_over_one_stream() {
+    let (one, two) = (Upstream::ok("one"), Upstream::ok("two"));
+    let plane = ControlPlane::start();
+    plane.set(CLUSTER, &response("1", CLUSTER, &[cluster("a", "1s")]));
+    plane.set(
+        ENDPOINT,
+        &response("1", ENDPOINT, &[hosts("a", one.address())]),
+    );
+    plane.set(LISTENER, &response("1", LISTENER, &[listener()]));
+    plane.set(ROUTE, &response("1", ROUTE, &[routes("a")]));
+    let proxy = start(&plane);
+    assert_eq!(proxy.get("/").text(), "one");
+    assert_eq!(
+        (plane.streams(), proxy.stat("control_plane.connected_state")),
+        (1, 1)
+    );
+    let first = plane.wait_request(CLUSTER, |request| request.response_nonce.is_empty());
+    let node = first.node.unwrap();
+    assert_eq!((&*node.id, &*node.user_agent_name), ("node1", "envoy"));
+    let eds = plane.wait_request(ENDPOINT, |request| request.version_info == "1");
+    assert_eq!((eds.resource_names, eds.node), (vec!["a".to_owned()], None));
+    // Hosts change.
+    plane.set(
+        ENDPOINT,
+        &response("2", ENDPOINT, &[hosts("a", two.address())]),
+    );
+    proxy.wait_stat("cluster.a.update_success", 2);
+    assert_eq!(proxy.get("/").text(), "two");
+    // A cluster that takes another's place has the same hosts, for which nobody asks again.
+    plane.set(CLUSTER, &response("2", CLUSTER, &[cluster("a", "2s")]));
+    plane.wait_request(CLUSTER, |request| request.version_info == "2");
+    proxy.wait_stat("cluster_manager.warming_clusters", 0);
+    assert_eq!(proxy.get("/").text(), "two");
+    // What is refused is said, and changes nothing.
+    let mut bad = routes("a");
+    let host = bad["virtual_hosts"][0].clone();
+    bad["virtual_hosts"].as_array_mut().unwrap().push(host);
+    plane.set(ROUTE, &response("2", ROUTE, &[bad]));
+    let nack = plane.wait_request(ROUTE, |request| request.error_detail.is_some());
+    assert_eq!(nack.version_info, "1");
+    let reason = nack.error_detail.unwrap().message;
+    assert!(
+        reason.contains("Only a single wildcard domain is permitted"),
+        "{reason}"
+    );
+    assert_eq!(proxy.get("/").text(), "two");
+}
+
+#[test]
+fn a_stream_that_ends_is_opened_again_with_what_is_known() {
+    let plane = ControlPlane::start();
+    let mut config = Config::http(&[direct("/", 200, "first")]);
+    let listener = config.take_listeners().remove(0);
+    plane.set(CLUSTER, &response("c1", CLUSTER, &[]));
+    plane.set(LISTENER, &response("l1", LISTENER, &[listener]));
+    let proxy = start(&plane);
+    assert_eq!(proxy.get("/").text(), "first");
+    plane.wait_request(LISTENER, |request| request.version_info == "l1");
+    plane.end_streams();
+    let again = |request: &_| {
+        let request: &nuncio_proto::envoy::service::discovery::v3::DiscoveryRequest = request;
+        request.version_info == "l1" && request.response_nonce.is_empty()
+    };
+    plane.wait_request(LISTENER, again);
+    assert_eq!(
+        (plane.streams(), proxy.get("/").text()),
+        (2, "first".to_owned())
+    );
+    assert_eq!(proxy.stat("listener_manager.lds.update_failure"), 1);
+    plane.set(LISTENER, &response("l2", LISTENER, &[]));
+    proxy.wait_stat("listener_manager.listener_removed", 1);
+}

@@ -1,0 +1,208 @@
+//! A control plane that answers over one gRPC stream, state of the world, by an HTTP/2 that is not
+//! ours.
+
+use super::wait_for;
+use bytes::Bytes;
+use h2::{RecvStream, SendStream, server};
+use http::{HeaderMap, Request, Response};
+use nuncio_proto::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
+use nuncio_proto::{Format, Message, load};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use tokio::sync::Notify;
+
+#[derive(Default)]
+struct State {
+    /// What there is now, by type.
+    responses: BTreeMap<String, DiscoveryResponse>,
+    requests: Vec<DiscoveryRequest>,
+    streams: usize,
+    nonce: u64,
+}
+
+/// A running control plane, for the rest of the test's process.
+pub struct ControlPlane {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    /// Something changed; or all streams are to end.
+    changed: Arc<Notify>,
+    ended: Arc<Notify>,
+}
+
+impl ControlPlane {
+    /// One that has nothing yet.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let plane = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::default(),
+            changed: Arc::default(),
+            ended: Arc::default(),
+        };
+        let (state, changed) = (Arc::clone(&plane.state), Arc::clone(&plane.changed));
+        let ended = Arc::clone(&plane.ended);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.unwrap().block_on(async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                loop {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    let (state, changed) = (Arc::clone(&state), Arc::clone(&changed));
+                    let ended = Arc::clone(&ended);
+                    tokio::spawn(async move {
+                        let mut connection = server::handshake(socket).await.unwrap();
+                        while let Some(Ok((request, mut respond))) = connection.accept().await {
+                            let head =
+                                Response::builder().header("content-type", "application/grpc");
+                            let send = respond
+                                .send_response(head.body(()).unwrap(), false)
+                                .unwrap();
+                            let (state, changed) = (Arc::clone(&state), Arc::clone(&changed));
+                            tokio::spawn(serve(request, send, state, changed, Arc::clone(&ended)));
+                        }
+                    });
+                }
+            });
+        });
+        plane
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Replaces what there is of a type: a response as it stands in files.
+    pub fn set(&self, kind: &str, response: &Value) {
+        let message = load::message_of::<DiscoveryResponse>().unwrap();
+        let text = response.to_string();
+        let read = load::read(
+            "",
+            text.into_bytes(),
+            Format::Json,
+            message,
+            &Default::default(),
+        );
+        // Unchecked, where a test sends what is wrong.
+        let mut decoded = match read.check() {
+            Ok(loaded) => loaded.decode::<DiscoveryResponse>().unwrap(),
+            Err(errors) => panic!("{errors}"),
+        };
+        decoded.type_url = type_url(kind);
+        let mut state = self.state.lock().unwrap();
+        state.responses.insert(decoded.type_url.clone(), decoded);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends all streams with an error.
+    pub fn end_streams(&self) {
+        self.ended.notify_waiters();
+    }
+
+    /// How many streams there were.
+    pub fn streams(&self) -> usize {
+        self.state.lock().unwrap().streams
+    }
+
+    /// Waits for a request of a type.
+    pub fn wait_request(
+        &self,
+        kind: &str,
+        wanted: impl Fn(&DiscoveryRequest) -> bool,
+    ) -> DiscoveryRequest {
+        wait_for(&format!("a request for {kind}"), || {
+            let state = self.state.lock().unwrap();
+            let mut of_type = state
+                .requests
+                .iter()
+                .filter(|it| it.type_url == type_url(kind));
+            of_type.find(|request| wanted(request)).cloned()
+        })
+    }
+}
+
+fn type_url(kind: &str) -> String {
+    format!("type.googleapis.com/envoy.{kind}")
+}
+
+/// What one stream was asked for and sent, by type.
+#[derive(Default)]
+struct Sent {
+    names: Vec<String>,
+    version: Option<String>,
+}
+
+async fn serve(
+    request: Request<RecvStream>,
+    mut send: SendStream<Bytes>,
+    state: Arc<Mutex<State>>,
+    changed: Arc<Notify>,
+    ended: Arc<Notify>,
+) {
+    state.lock().unwrap().streams += 1;
+    let mut body = request.into_body();
+    let mut sent: BTreeMap<String, Sent> = BTreeMap::new();
+    let mut bytes = Vec::new();
+    loop {
+        tokio::select! {
+            data = body.data() => {
+                let Some(Ok(data)) = data else { return };
+                body.flow_control().release_capacity(data.len()).unwrap();
+                bytes.extend_from_slice(&data);
+            }
+            () = changed.notified() => {}
+            () = ended.notified() => {
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", "14".parse().unwrap());
+                send.send_trailers(trailers).unwrap();
+                return;
+            }
+        }
+        while let Some(request) = take(&mut bytes) {
+            let of_type = sent.entry(request.type_url.clone()).or_default();
+            if of_type.names != request.resource_names {
+                of_type.names.clone_from(&request.resource_names);
+                of_type.version = None;
+            }
+            state.lock().unwrap().requests.push(request);
+        }
+        for (kind, of_type) in &mut sent {
+            let mut state = state.lock().unwrap();
+            state.nonce += 1;
+            let nonce = state.nonce.to_string();
+            let Some(response) = state.responses.get(kind) else {
+                continue;
+            };
+            if of_type.version.as_ref() == Some(&response.version_info) {
+                continue;
+            }
+            of_type.version = Some(response.version_info.clone());
+            let response = DiscoveryResponse {
+                nonce,
+                ..response.clone()
+            };
+            send.send_data(frame(&response.encode_to_vec()), false)
+                .unwrap();
+        }
+    }
+}
+
+fn take(bytes: &mut Vec<u8>) -> Option<DiscoveryRequest> {
+    let length = bytes.get(1..5)?.try_into().map(u32::from_be_bytes).unwrap() as usize;
+    let message = bytes.get(5..5 + length)?;
+    let request = DiscoveryRequest::decode(message).unwrap();
+    bytes.drain(..5 + length);
+    Some(request)
+}
+
+fn frame(message: &[u8]) -> Bytes {
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    [&[0], &length[..], message].concat().into()
+}
