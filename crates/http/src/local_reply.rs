@@ -72,7 +72,8 @@ impl LocalReply {
 
     /// Writes the reply's headers into the response, and gives its body.
     pub(crate) fn prepare(self, state: &mut StreamState) -> Buffer {
-        let is_grpc = is_grpc(state.request.headers.get(names::CONTENT_TYPE));
+        let content_type = state.request.headers.get(names::CONTENT_TYPE);
+        let is_grpc = state.came_as_grpc.unwrap_or_else(|| is_grpc(content_type));
         let is_head = state.request.headers.get(names::METHOD) == Some(b"HEAD");
         state.response.trailers = None;
         let mut digits = itoa::Buffer::new();

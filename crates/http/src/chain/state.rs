@@ -150,6 +150,9 @@ pub struct StreamState {
     pub response_sent: bool,
     /// The response is a local reply.
     pub replied_locally: bool,
+    /// Whether the request came as a gRPC call, once filters have begun to see it: they may change
+    /// what it says of itself.
+    pub(crate) came_as_grpc: Option<bool>,
     /// A local reply was for a bad request, whatever a gRPC client is told of it.
     pub replied_bad_request: bool,
     /// The request is to begin anew, with this body: its headers are changed already.
@@ -183,6 +186,7 @@ impl StreamState {
             request_aborted: false,
             response_sent: false,
             replied_locally: false,
+            came_as_grpc: None,
             replied_bad_request: false,
             begin_anew: None,
             wake_at: None,
@@ -203,6 +207,7 @@ impl StreamState {
         self.request_aborted = false;
         self.response_sent = false;
         self.replied_locally = false;
+        self.came_as_grpc = None;
         self.replied_bad_request = false;
         self.begin_anew = None;
         self.wake_at = None;

@@ -6,7 +6,8 @@ use crate::chain::state::StreamState;
 use crate::config::StreamConfig;
 use crate::cx::Cx;
 use crate::filter::{Direction, Hooks, HttpFilter};
-use nuncio_base::{Buffer, HeaderMap};
+use crate::local_reply::is_grpc;
+use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::End;
 use nuncio_stream_info::StreamInfo;
 use std::rc::Rc;
@@ -58,6 +59,8 @@ impl FilterStream {
     pub fn request_headers(&mut self, end: End) {
         self.state.request.started = true;
         self.state.request.ended = end.is_end();
+        let content_type = self.state.request.headers.get(names::CONTENT_TYPE);
+        self.state.came_as_grpc = Some(is_grpc(content_type));
         self.apply_route();
         self.pass_headers(Direction::Request, 0, end.is_end());
         self.settle();

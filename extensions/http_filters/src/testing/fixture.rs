@@ -19,7 +19,7 @@ use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::{Format, Name, Options, load, reflect};
 use nuncio_route::RouteTable;
 use nuncio_stats::{StatsConfig, Store};
-use nuncio_stream_info::{ConnectionInfo, StreamInfo, Timings};
+use nuncio_stream_info::{ConnectionInfo, Protocol, StreamInfo, Timings};
 use nuncio_upstream::lb::LbCx;
 use nuncio_upstream::{
     Choice, ClusterInfo, ClusterManager, ClusterSpec, Host, HostSet, HostSpec, LbRequest, LbSpec,
@@ -45,6 +45,9 @@ static REGISTRY: Registry = Registry {
         &crate::Csrf,
         &crate::ExtAuthz,
         &crate::Fault,
+        &crate::GrpcHttp1Bridge,
+        &crate::GrpcStats,
+        &crate::GrpcWeb,
         &crate::HeaderMutation,
         &crate::LocalRateLimit,
         &crate::Rbac,
@@ -321,7 +324,8 @@ impl Script {
         let time = (worker.now(), worker.wall());
         let connection = ConnectionInfo::new(1, address.clone(), address, time);
         let timings = Timings::new(worker.wall(), worker.now());
-        let info = StreamInfo::new(Rc::new(connection), timings);
+        let mut info = StreamInfo::new(Rc::new(connection), timings);
+        info.protocol = Some(Protocol::Http11);
         let config = Rc::new(StreamConfig {
             buffer_limit: 1 << 20,
             stats: None,
