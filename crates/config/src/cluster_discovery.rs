@@ -1,5 +1,6 @@
 //! Where a cluster's hosts come from: `type`, or `cluster_type` with its configuration.
 
+use crate::aggregate_cluster;
 use crate::eds::eds_hosts;
 use crate::endpoint::{self, load_assignment};
 use crate::unknown_extension::{is_envoys, not_in_this_build};
@@ -28,6 +29,9 @@ pub fn discovery(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Dis
             Err(_) => Err(cx.error_at("type", format!("unknown discovery type {kind}"))),
         },
         Some(ClusterDiscoveryType::ClusterType(custom)) => {
+            if let Some(spec) = aggregate_cluster::aggregate(cx, proto)? {
+                return Ok(Arc::new(spec));
+            }
             cx.field("cluster_type", |cx| of_custom(cx, proto, custom))
         }
     }

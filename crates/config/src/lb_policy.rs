@@ -1,6 +1,7 @@
 //! A cluster's load-balancing policy: `load_balancing_policy`, or the older `lb_policy` and what
 //! goes with it.
 
+use crate::aggregate_cluster;
 use crate::unknown_extension::is_envoys;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3 as proto;
@@ -18,6 +19,16 @@ use std::sync::Arc;
 /// # Errors
 /// Recorded in `cx`.
 pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn LbSpec>> {
+    if let Some(spec) = aggregate_cluster::aggregate(cx, proto)? {
+        return match is_cluster_provided(proto) {
+            true => Ok(Arc::new(spec)),
+            false => Err(cx.error(format!(
+                "cluster manager: cluster provided LB not specified but cluster '{}' provided one. \
+                 Check cluster documentation.",
+                proto.name
+            ))),
+        };
+    }
     if let Some(policy) = &proto.load_balancing_policy {
         check_alone(cx, proto)?;
         return cx.field("load_balancing_policy", |cx| {
@@ -52,6 +63,20 @@ pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Lb
         }
     };
     of_any(cx, &config, "lb_policy")
+}
+
+/// Whether the cluster's type is to balance.
+fn is_cluster_provided(proto: &proto::Cluster) -> bool {
+    const TYPE: &str =
+        "envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided";
+    match &proto.load_balancing_policy {
+        None => proto.lb_policy() == LbPolicy::ClusterProvided,
+        Some(policy) => policy.policies.iter().any(|policy| {
+            let extension = policy.typed_extension_config.as_ref();
+            let config = extension.and_then(|extension| extension.typed_config.as_ref());
+            config.is_some_and(|config| nuncio_proto::any::type_name(config) == TYPE)
+        }),
+    }
 }
 
 /// The newer way to name a policy goes with none of what belongs to the older.

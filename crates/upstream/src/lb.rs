@@ -1,11 +1,13 @@
 //! Load balancing: the trait that policies implement, and what they share (Envoy's
 //! "Load balancing"). The policies are extensions.
 
+pub mod aggregate;
 pub mod edf;
 pub mod source;
 pub mod weighted;
 
 use crate::host::Host;
+use crate::local_cluster::LocalCluster;
 use crate::priority::{PriorityLoad, PrioritySet};
 use crate::stats::ClusterLbStats;
 use nuncio_base::HeaderMap;
@@ -89,6 +91,14 @@ pub trait LoadBalancer {
     /// Chooses a host. `hosts` differ from those of the last call where their version does.
     fn choose(&mut self, hosts: &PrioritySet, request: &dyn LbRequest, cx: &mut LbCx<'_>)
     -> Choice;
+
+    /// Called before [`choose`](Self::choose), while the worker's random numbers are not lent.
+    fn prepare(&mut self) {}
+
+    /// The cluster whose connections lead to a host, where it is another.
+    fn owner(&self, _host: &Host) -> Option<&Rc<LocalCluster>> {
+        None
+    }
 }
 
 /// A load-balancing policy as configured.

@@ -10,6 +10,7 @@ use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats};
 use crate::transport::LocalSockets;
+use nuncio_base::random::Random;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_net::PeerNames;
@@ -137,18 +138,44 @@ impl LocalCluster {
     /// Chooses a host for a request or connection; where there is none, that is counted
     /// (`upstream_cx_none_healthy`).
     pub fn choose(&self, request: &dyn LbRequest) -> Choice {
-        let choice = self.core.worker.with_random(|random| {
-            let mut cx = LbCx {
-                random,
-                stats: &self.lb_stats,
-            };
-            let hosts = self.hosts.borrow();
-            self.balancer.borrow_mut().choose(&hosts, request, &mut cx)
-        });
+        self.prepare();
+        let worker = &self.core.worker;
+        let choice = worker.with_random(|random| self.choose_for(request, random));
         if matches!(choice, Choice::NoHost) {
             self.stats().upstream_cx_none_healthy().inc();
         }
         choice
+    }
+
+    /// Lets the balancer find the clusters that it chooses from.
+    pub(crate) fn prepare(&self) {
+        if let Ok(mut balancer) = self.balancer.try_borrow_mut() {
+            balancer.prepare();
+        }
+    }
+
+    /// As [`choose`](Self::choose), for a cluster that this one is part of; nothing is counted.
+    pub(crate) fn choose_for(&self, request: &dyn LbRequest, random: &mut Random) -> Choice {
+        let mut cx = LbCx {
+            random,
+            stats: &self.lb_stats,
+        };
+        let hosts = self.hosts.borrow();
+        // A cluster that is part of itself has no host.
+        match self.balancer.try_borrow_mut() {
+            Ok(mut balancer) => balancer.choose(&hosts, request, &mut cx),
+            Err(_) => Choice::NoHost,
+        }
+    }
+
+    /// The cluster whose connections lead to a host, where it is another.
+    fn owner(&self, host: &Host) -> Option<Rc<Self>> {
+        self.balancer.borrow().owner(host).cloned()
+    }
+
+    /// A number that changes with the hosts.
+    pub(crate) fn hosts_version(&self) -> u64 {
+        self.hosts.borrow().version()
     }
 
     /// Asks for a stream to `host`; poll it. Dropping it cancels. `downstream`: what the client
@@ -159,6 +186,9 @@ impl LocalCluster {
         priority: Priority,
         downstream: Option<Protocol>,
     ) -> StreamRequest {
+        if let Some(owner) = self.owner(host) {
+            return owner.http_stream(host, priority, downstream);
+        }
         let speaks = HttpUse::of(self.spec().http.protocol, downstream);
         let mut pools = self.pools.borrow_mut();
         StreamRequest::new(pools.http(&self.core, host, priority, speaks))
@@ -172,6 +202,9 @@ impl LocalCluster {
         downstream: Option<Protocol>,
         names: PeerNames,
     ) -> StreamRequest {
+        if let Some(owner) = self.owner(host) {
+            return owner.named_http_stream(host, priority, downstream, names);
+        }
         let speaks = HttpUse::of(self.spec().http.protocol, downstream);
         let mut pools = self.pools.borrow_mut();
         StreamRequest::new(pools.named_http(&self.core, host, (priority, speaks), names))
@@ -179,6 +212,9 @@ impl LocalCluster {
 
     /// Asks for a connection of one's own to `host`; poll it. Dropping it cancels.
     pub fn tcp_connection(&self, host: &Arc<Host>, priority: Priority) -> TcpRequest {
+        if let Some(owner) = self.owner(host) {
+            return owner.tcp_connection(host, priority);
+        }
         let mut pools = self.pools.borrow_mut();
         TcpRequest::new(pools.tcp(&self.core, host, priority))
     }

@@ -1,4 +1,5 @@
 //! Which hosts get requests: health, outliers, balancing.
 
+mod aggregate;
 mod health_checks;
 mod outliers;
