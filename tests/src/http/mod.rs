@@ -5,6 +5,7 @@ mod allocations;
 mod bulk;
 mod connect;
 mod connections;
+mod filter_chains;
 mod filters;
 mod framing;
 mod health_check;

@@ -38,6 +38,11 @@ impl FilterStream {
     /// Ends the stream: every filter is told, and its memory goes back to the pool.
     pub fn finish(mut self: Box<Self>) {
         self.complete();
+        self.give_back();
+    }
+
+    /// Gives the memory of a stream that no filter has seen back to the pool.
+    pub(crate) fn give_back(mut self: Box<Self>) {
         if let Some(chain) = self.chain.take() {
             chain.give(self);
         }

@@ -5,6 +5,7 @@ use crate::cluster_directory::ClusterDirectory;
 use crate::config::StreamConfig;
 use crate::conn_manager::spec::HcmSpec;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats};
+use crate::conn_manager::upgrade::Upgrade;
 use crate::format_cx::with_format_cx;
 use crate::route_source::LocalRoutes;
 use nuncio_base::time::HttpDate;
@@ -27,6 +28,8 @@ pub struct HcmLocal {
     pub spec: Arc<HcmSpec>,
     pub(crate) worker: Rc<Worker>,
     pub(crate) chain: Rc<LocalChain>,
+    /// By the upgrade they are for.
+    pub(crate) upgrade_chains: Vec<(String, Rc<LocalChain>)>,
     pub(crate) stream_config: Rc<StreamConfig>,
     pub(crate) routes: LocalRoutes,
     pub(crate) access_logs: Vec<AccessLog>,
@@ -46,9 +49,17 @@ impl HcmLocal {
     /// Makes a worker's part.
     pub fn new(spec: &Arc<HcmSpec>, worker: &Rc<Worker>) -> Rc<Self> {
         let stats = spec.stats.http.local();
+        let has_filters = |upgrade: &&Upgrade| !upgrade.chain.filters.is_empty();
+        let upgrades = spec.upgrades.iter().filter(has_filters);
         Rc::new(Self {
             worker: Rc::clone(worker),
             chain: LocalChain::new(&spec.chain, worker),
+            upgrade_chains: upgrades
+                .map(|upgrade| {
+                    let chain = LocalChain::new(&upgrade.chain, worker);
+                    (upgrade.name.clone(), chain)
+                })
+                .collect(),
             stream_config: Rc::new(StreamConfig {
                 buffer_limit: spec.buffer_limit,
                 stats: Some(stats.clone()),

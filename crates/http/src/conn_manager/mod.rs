@@ -27,6 +27,7 @@ mod stream_end;
 mod stream_logs;
 mod stream_timeouts;
 mod stream_waker;
+mod upgrade;
 
 pub use local::HcmLocal;
 pub use manager::HttpConnectionManager;
@@ -38,3 +39,4 @@ pub use spec::{
     UserAgent, XffSettings,
 };
 pub use stats::{HcmStats, ListenerHttpStats, RouterStats, TracingStats};
+pub use upgrade::Upgrade;

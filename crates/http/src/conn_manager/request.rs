@@ -220,34 +220,6 @@ fn set_request_id(local: &HcmLocal, headers: &mut HeaderMap, edge: bool) {
     }
 }
 
-/// An upgrade must be allowed by name.
-///
-/// # Errors
-/// The reply to send where it is not.
-pub(super) fn check_upgrade(local: &HcmLocal, state: &StreamState) -> Result<(), LocalReply> {
-    let headers = &state.request.headers;
-    let kind = if headers.get(names::METHOD) == Some(b"CONNECT") {
-        &b"connect"[..]
-    } else if is_upgrade(headers) {
-        headers.get(names::UPGRADE).unwrap_or_default()
-    } else {
-        return Ok(());
-    };
-    let of_manager = local
-        .spec
-        .upgrades
-        .iter()
-        .any(|name| kind.eq_ignore_ascii_case(name.as_bytes()));
-    let of_route = state.route.action().and_then(|action| action.upgrade(kind));
-    let allowed = of_route.map_or(of_manager, |upgrade| upgrade.enabled);
-    // Without a route there is another answer.
-    if allowed || state.route.selected().is_none() {
-        return Ok(());
-    }
-    local.stats.downstream_rq_ws_on_non_ws_route().inc();
-    Err(LocalReply::new(403, "", "upgrade_failed"))
-}
-
 /// Whether a head asks for an upgrade: `connection: upgrade` and an `upgrade`.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.contains(names::UPGRADE)

@@ -3,6 +3,7 @@
 use crate::conn_manager::original_ip::OriginalIpDetection;
 use crate::conn_manager::proxy_status::ProxyStatus;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
+use crate::conn_manager::upgrade::Upgrade;
 use crate::factory::ChainSpec;
 use crate::local_reply_config::LocalReplyConfig;
 use crate::route_source::RouteSource;
@@ -254,8 +255,8 @@ pub struct HcmSpec {
     pub scheme_override: Option<String>,
     /// `Expect: 100-continue` is passed on instead of answered.
     pub proxy_100_continue: bool,
-    /// Upgrades allowed, in lower case: those of `upgrade_configs` that are enabled.
-    pub upgrades: Vec<String>,
+    /// Upgrades that may be allowed.
+    pub upgrades: Vec<Upgrade>,
     /// Time limits.
     pub timeouts: Timeouts,
     /// A connection that has lasted too long ends with a response only.

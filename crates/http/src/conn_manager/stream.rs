@@ -3,7 +3,7 @@
 use crate::bulk::BulkBody;
 use crate::chain::{FilterStream, Out};
 use crate::conn_manager::local::HcmLocal;
-use crate::conn_manager::{request, response};
+use crate::conn_manager::{request, response, upgrade};
 use crate::grpc_timeout;
 use crate::local_reply::LocalReply;
 use nuncio_base::{Buffer, HeaderMap, names};
@@ -145,8 +145,9 @@ impl ActiveStream {
     /// Gives the request's head, which has its route now, to the filters.
     pub(super) fn enter_filters(&mut self, end: End) {
         let local = Rc::clone(&self.local);
-        let checked = request::check_upgrade(&local, &self.filters().state);
+        let checked = upgrade::check(&local, &self.filters().state);
         if checked.is_ok() {
+            self.choose_chain();
             self.limit_duration();
             self.count_upgrade();
         }

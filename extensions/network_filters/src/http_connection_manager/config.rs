@@ -13,7 +13,7 @@ use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
 use nuncio_http::conn_manager::{
     CodecType, EscapedSlashes, ForwardProto, HcmLocal, HcmSpec, HttpConnectionManager as Manager,
-    ManagerStats, ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts, UserAgent,
+    ManagerStats, ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts, Upgrade, UserAgent,
     XffSettings,
 };
 use nuncio_net::NetworkFilter;
@@ -70,6 +70,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let timeouts = timeouts(cx, &proto);
         let request_ids = request_ids(cx, &proto);
         let chain = http_filters::chain(cx, "http_filters", proto.http_filters.clone(), &filter_cx);
+        let upgrades = upgrades(cx, &proto, &filter_cx);
         let routes = route_source::route_source(cx, &proto);
         let forward_client_cert = forward_client_cert(cx, &proto);
         let internal_addresses =
@@ -113,7 +114,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             append_forwarded_port: proto.append_x_forwarded_port,
             scheme_override: scheme_override(&proto),
             proxy_100_continue: proto.proxy_100_continue,
-            upgrades: upgrades(&proto),
+            upgrades: upgrades?,
             timeouts: timeouts?,
             safe_max_connection_duration: proto.http1_safe_max_connection_duration,
             max_requests_per_connection: common
@@ -193,10 +194,7 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
             result = result.and(cx.refuse(field, used));
         }
     });
-    let upgrades = cx.list("upgrade_configs", &proto.upgrade_configs, |cx, upgrade| {
-        cx.refuse("filters", !upgrade.filters.is_empty())
-    });
-    result.and(upgrades.map(|_| ()))
+    result
 }
 
 fn codec(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<CodecType> {
@@ -367,14 +365,16 @@ fn scheme_override(proto: &proto::HttpConnectionManager) -> Option<String> {
     }
 }
 
-fn upgrades(proto: &proto::HttpConnectionManager) -> Vec<String> {
-    let enabled =
-        |upgrade: &&nested::UpgradeConfig| upgrade.enabled.as_ref().is_none_or(|value| value.value);
-    let name = |upgrade: &nested::UpgradeConfig| upgrade.upgrade_type.to_ascii_lowercase();
-    proto
-        .upgrade_configs
-        .iter()
-        .filter(enabled)
-        .map(name)
-        .collect()
+fn upgrades(
+    cx: &mut ParseCx,
+    proto: &proto::HttpConnectionManager,
+    filter_cx: &HttpFilterCx,
+) -> Parsed<Vec<Upgrade>> {
+    cx.list("upgrade_configs", &proto.upgrade_configs, |cx, upgrade| {
+        Ok(Upgrade {
+            name: upgrade.upgrade_type.to_ascii_lowercase(),
+            enabled: upgrade.enabled.as_ref().is_none_or(|value| value.value),
+            chain: http_filters::chain(cx, "filters", upgrade.filters.clone(), filter_cx)?,
+        })
+    })
 }

@@ -1,0 +1,77 @@
+//! Chains besides the usual one: those of upgrades, and those towards hosts.
+
+use crate::harness::{Config, Upstream, route};
+use serde_json::{Value, json};
+
+const FILTERS: &str = "type.googleapis.com/envoy.extensions.filters.http";
+
+/// A chain that adds a header to requests.
+fn adding(header: &str, terminal: &str) -> Value {
+    let added = json!({"append": {"header": {"key": header, "value": "yes"}}});
+    let (name, message) = terminal.split_once(' ').unwrap();
+    json!([
+        {"name": "add", "typed_config": {
+            "@type": format!("{FILTERS}.header_mutation.v3.HeaderMutation"),
+            "mutations": {"request_mutations": [added]},
+        }},
+        {"name": name, "typed_config": {"@type": format!("{FILTERS}.{message}")}},
+    ])
+}
+
+#[test]
+fn upgrades_may_have_filters_of_their_own() {
+    let upstream = Upstream::ok("hello");
+    let filters = adding("x-upgrade", "router router.v3.Router");
+    let config = json!({"upgrade_type": "websocket", "filters": filters});
+    let proxy = Config::http(&[route("/", "up")])
+        .manager(json!({"upgrade_configs": [config, {"upgrade_type": "other"}]}))
+        .cluster("up", &[upstream.address()])
+        .start();
+    for (kind, expected) in [
+        (None, None),
+        (Some("WebSocket"), Some("yes")),
+        (Some("other"), None),
+    ] {
+        let headers = kind.map_or(String::new(), |kind| {
+            format!("connection: upgrade\r\nupgrade: {kind}\r\n")
+        });
+        let response = proxy.connect().request("GET", "/", &headers, "");
+        assert_eq!(response.status, 200, "{kind:?}");
+        let requests = upstream.requests();
+        assert_eq!(requests.last().unwrap().header("x-upgrade"), expected);
+    }
+}
+
+#[test]
+fn hosts_may_have_filters_before_them() {
+    let upstream = Upstream::ok("hello");
+    let codec = "codec upstream_codec.v3.UpstreamCodec";
+    let mut of_router = json!({"@type": format!("{FILTERS}.router.v3.Router")});
+    of_router["upstream_http_filters"] = adding("x-of-router", codec);
+    let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http_protocol_options": {}},
+        "http_filters": adding("x-of-cluster", codec),
+    }});
+    let proxy = Config::http(&[route("/own", "own"), route("/", "up")])
+        .manager(json!({"http_filters": [{"name": "router", "typed_config": of_router}]}))
+        .cluster("up", &[upstream.address()])
+        .cluster_with(
+            "own",
+            &[upstream.address()],
+            json!({"typed_extension_protocol_options": options}),
+        )
+        .start();
+    let body = "b".repeat(100_000);
+    for (path, header, other) in [
+        ("/own", "x-of-cluster", "x-of-router"),
+        ("/", "x-of-router", "x-of-cluster"),
+    ] {
+        let response = proxy.connect().request("POST", path, "", &body);
+        assert_eq!(response.brief(), (200, "hello".to_owned()));
+        let request = upstream.requests().last().unwrap().clone();
+        assert_eq!(request.header(header), Some("yes"), "{path}");
+        assert_eq!(request.header(other), None, "{path}");
+        assert_eq!(request.body.len(), body.len());
+    }
+}
