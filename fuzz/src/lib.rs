@@ -18,6 +18,10 @@ pub const TARGETS: &[Target] = &[
         run: targets::chain::run,
     },
     Target {
+        name: "client_hello",
+        run: targets::client_hello::run,
+    },
+    Target {
         name: "config",
         run: targets::config::run,
     },

@@ -36,6 +36,7 @@ fn drive(data: &[u8], worker: &Rc<Worker>) {
     let chain = LocalChain::new(&spec(filters), worker);
     let config = StreamConfig {
         buffer_limit: [0, 3, 20][model.choose(3)],
+        local_reply: None,
         stats: None,
     };
     let mut stream = FilterStream::new(&chain, &Rc::new(config), stream_info());

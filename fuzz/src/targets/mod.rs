@@ -1,6 +1,7 @@
 //! What must hold, parser by parser. The HTTP/1 codecs bring their own checks.
 
 pub mod chain;
+pub mod client_hello;
 pub mod config;
 pub mod format;
 pub mod http_preface;

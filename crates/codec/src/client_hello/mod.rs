@@ -60,14 +60,16 @@ pub fn inspect(bytes: &[u8], limit: usize) -> Inspection {
                 _ => Inspection::Incomplete,
             };
         };
+        // What kind it is was seen before how long it is.
+        let begun = message.first().or_else(|| payload.first());
+        if begun.is_some_and(|kind| *kind != CLIENT_HELLO) {
+            return Inspection::NotTls;
+        }
         read += RECORD_HEADER + payload.len();
         if read > limit {
             return Inspection::TooLarge;
         }
         message.extend_from_slice(payload);
-        if message.first().is_some_and(|kind| *kind != CLIENT_HELLO) {
-            return Inspection::NotTls;
-        }
         if message.len() < MESSAGE_HEADER {
             continue;
         }

@@ -1,0 +1,4 @@
+//! libFuzzer's way into the target `client_hello`.
+#![no_main]
+
+nuncio_fuzz::entry!("client_hello");
