@@ -251,6 +251,7 @@ const fn timeouts() -> Timeouts {
         request: None,
         request_headers: None,
         max_connection_duration: None,
+        max_connection_duration_jitter: 0.0,
         max_stream_duration: None,
         drain: Duration::from_millis(100),
         delayed_close: Duration::from_secs(1),

@@ -5,13 +5,14 @@ use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::stream::ActiveStream;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::Buffer;
+use nuncio_base::time::millis;
 use nuncio_net::drain::DrainDecision;
 use nuncio_net::overload::Shedding;
 use nuncio_net::{ConnCx, NewConnection};
 use nuncio_stream_info::{ConnectionInfo, Protocol};
 use nuncio_worker::Timer;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is left of a read is copied out of its block where it is no longer than this.
 const SMALL_REST: usize = 4096;
@@ -20,6 +21,8 @@ const SMALL_REST: usize = 4096;
 pub(super) struct Connection {
     pub local: Rc<HcmLocal>,
     pub drain: Rc<DrainDecision>,
+    /// How long it may last.
+    pub max_duration: Option<Duration>,
     info: Rc<ConnectionInfo>,
     /// Received and not yet decoded.
     pub input: Bytes,
@@ -35,11 +38,26 @@ pub(super) struct Connection {
     _counted: CountedConnection,
 }
 
+/// How long a new connection may last: by chance longer than another, so that those that came
+/// together don't end together.
+fn max_duration(local: &HcmLocal) -> Option<Duration> {
+    let timeouts = &local.spec.timeouts;
+    let limit = timeouts.max_connection_duration?;
+    let share = timeouts.max_connection_duration_jitter / 100.0;
+    let most = (millis(limit) as f64 * share).ceil() as u64;
+    if most == 0 {
+        return Some(limit);
+    }
+    let jitter = Duration::from_millis(local.worker.random() % most);
+    Some(limit.saturating_add(jitter))
+}
+
 impl Connection {
     pub fn new(local: &Rc<HcmLocal>, connection: &NewConnection<'_>) -> Self {
         Self {
             local: Rc::clone(local),
             drain: Rc::clone(connection.drain),
+            max_duration: max_duration(local),
             info: Rc::clone(connection.info),
             _counted: CountedConnection::new(local, connection),
             input: Bytes::new(),

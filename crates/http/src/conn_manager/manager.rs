@@ -98,9 +98,7 @@ impl HttpConnectionManager {
     fn deadline(&self, cx: &ConnCx<'_>) -> Option<Instant> {
         let conn = &self.conn;
         let timeouts = &conn.local.spec.timeouts;
-        let of_connection = timeouts
-            .max_connection_duration
-            .map(|limit| cx.info().start + limit);
+        let of_connection = conn.max_duration.map(|limit| cx.info().start + limit);
         let idle = timeouts.idle.map(|limit| conn.idle_since + limit);
         [
             of_connection.filter(|_| !self.is_ending()),
@@ -121,7 +119,7 @@ impl HttpConnectionManager {
     fn end_of_connection(&mut self, cx: &mut ConnCx<'_>, now: Instant) -> bool {
         let is_ending = self.is_ending();
         let Self { conn, session } = self;
-        let limit = conn.local.spec.timeouts.max_connection_duration;
+        let limit = conn.max_duration;
         if limit.is_some_and(|limit| cx.info().start + limit <= now) && !is_ending {
             conn.local.stats.downstream_cx_max_duration_reached().inc();
             match session {

@@ -146,7 +146,7 @@ pub struct ClientCertDetails {
 }
 
 /// Time limits; `None`: without limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Timeouts {
     /// A connection without requests.
     pub idle: Option<Duration>,
@@ -158,6 +158,8 @@ pub struct Timeouts {
     pub request_headers: Option<Duration>,
     /// A connection as a whole.
     pub max_connection_duration: Option<Duration>,
+    /// How much longer a connection may last by chance, in percent of that.
+    pub max_connection_duration_jitter: f64,
     /// A stream as a whole.
     pub max_stream_duration: Option<Duration>,
     /// How long a draining connection waits before it is closed.

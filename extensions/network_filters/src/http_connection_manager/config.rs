@@ -149,7 +149,6 @@ fn or_default(text: &str, default: &str) -> String {
 }
 
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<()> {
-    let common = proto.common_http_protocol_options.as_ref();
     let checks = [
         ("tracing", proto.tracing.is_some()),
         (
@@ -181,19 +180,10 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
                 .is_some_and(|value| value.value),
         ),
     ];
-    let of_common = [(
-        "max_connection_duration_jitter",
-        common.is_some_and(|common| common.max_connection_duration_jitter.is_some()),
-    )];
     let mut result = Ok(());
     for (field, used) in checks {
         result = result.and(cx.refuse(field, used));
     }
-    cx.field("common_http_protocol_options", |cx| {
-        for (field, used) in of_common {
-            result = result.and(cx.refuse(field, used));
-        }
-    });
     result
 }
 
@@ -247,6 +237,9 @@ fn timeouts(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Ti
         request: request?,
         request_headers: request_headers?,
         max_connection_duration: max_connection_duration?,
+        max_connection_duration_jitter: common
+            .max_connection_duration_jitter
+            .map_or(0.0, |percent| percent.value),
         max_stream_duration: max_stream_duration?,
         drain: drain?.unwrap_or(Duration::from_secs(5)),
         delayed_close: delayed_close?.unwrap_or(Duration::from_secs(1)),
