@@ -72,7 +72,7 @@ pub fn bootstrap(
         stats::stats_config(cx, proto.stats_config, &options.stats_tags)
     });
     let overload = cx.optional("overload_manager", proto.overload_manager, overload);
-    let dynamic = dynamic_resources(cx, proto.dynamic_resources.as_ref());
+    let dynamic = dynamic_resources(cx, proto.dynamic_resources.as_ref(), options.mode);
     let manager = proto.cluster_manager.unwrap_or_default();
     let full_node = node::node(proto.node, options);
     refused.and(regex_engine)?;

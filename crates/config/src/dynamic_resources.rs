@@ -1,8 +1,11 @@
 //! `Bootstrap.dynamic_resources`: where clusters and listeners come from.
 
 use crate::config_source::{api_source, config_source};
+use nuncio_base::options::Mode;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3::bootstrap as proto;
+use nuncio_proto::envoy::config::core::v3::ConfigSource as ConfigSourceProto;
+use nuncio_proto::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use nuncio_xds::{ApiSource, ConfigSource};
 use std::sync::Arc;
 
@@ -24,16 +27,25 @@ pub struct DynamicSources {
 pub fn dynamic_resources(
     cx: &mut ParseCx,
     proto: Option<&proto::DynamicResources>,
+    mode: Mode,
 ) -> Parsed<DynamicSources> {
     let sources = cx.optional("dynamic_resources", proto, |cx, proto| {
         let locator = !proto.lds_resources_locator.is_empty();
         cx.refuse("lds_resources_locator", locator)?;
         let locator = !proto.cds_resources_locator.is_empty();
         cx.refuse("cds_resources_locator", locator)?;
+        // Whether the file is there Envoy asks only where it is going to be read.
+        let is_path = |source: &&ConfigSourceProto| {
+            use ConfigSourceSpecifier::{Path, PathConfigSource};
+            let source = &source.config_source_specifier;
+            matches!(source, Some(Path(_) | PathConfigSource(_)))
+        };
+        let lds = proto.lds_config.as_ref();
+        let lds = lds.filter(|source| mode != Mode::Validate || !is_path(source));
         Ok(DynamicSources {
             ads: cx.optional("ads_config", proto.ads_config.as_ref(), api_source)?,
             cds: cx.optional("cds_config", proto.cds_config.as_ref(), config_source)?,
-            lds: cx.optional("lds_config", proto.lds_config.as_ref(), config_source)?,
+            lds: cx.optional("lds_config", lds, config_source)?,
         })
     })?;
     Ok(sources.unwrap_or_default())

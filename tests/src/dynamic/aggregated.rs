@@ -10,14 +10,14 @@ const ENDPOINT: &str = "config.endpoint.v3.ClusterLoadAssignment";
 const LISTENER: &str = "config.listener.v3.Listener";
 const ROUTE: &str = "config.route.v3.RouteConfiguration";
 
-fn start(plane: &ControlPlane) -> Proxy {
+fn start(plane: &ControlPlane, api_type: &str) -> Proxy {
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let http2 = json!({options: {
         "@type": format!("type.googleapis.com/{options}"),
         "explicit_http_config": {"http2_protocol_options": {}},
     }});
     let ads = json!({
-        "api_type": "GRPC",
+        "api_type": api_type,
         "transport_api_version": "V3",
         "set_node_on_first_message_only": true,
         "grpc_services": [{"envoy_grpc": {"cluster_name": "plane"}}],
@@ -73,7 +73,7 @@ fn all_comes_over_one_stream() {
     );
     plane.set(LISTENER, &response("1", LISTENER, &[listener()]));
     plane.set(ROUTE, &response("1", ROUTE, &[routes("a")]));
-    let proxy = start(&plane);
+    let proxy = start(&plane, "GRPC");
     assert_eq!(proxy.get("/").text(), "one");
     assert_eq!(
         (plane.streams(), proxy.stat("control_plane.connected_state")),
@@ -118,7 +118,7 @@ fn a_stream_that_ends_is_opened_again_with_what_is_known() {
     let listener = config.take_listeners().remove(0);
     plane.set(CLUSTER, &response("c1", CLUSTER, &[]));
     plane.set(LISTENER, &response("l1", LISTENER, &[listener]));
-    let proxy = start(&plane);
+    let proxy = start(&plane, "GRPC");
     assert_eq!(proxy.get("/").text(), "first");
     plane.wait_request(LISTENER, |request| request.version_info == "l1");
     plane.end_streams();
@@ -133,5 +133,38 @@ fn a_stream_that_ends_is_opened_again_with_what_is_known() {
     );
     assert_eq!(proxy.stat("listener_manager.lds.update_failure"), 1);
     plane.set(LISTENER, &response("l2", LISTENER, &[]));
+    proxy.wait_stat("listener_manager.listener_removed", 1);
+}
+
+#[test]
+fn resources_come_one_by_one() {
+    let (one, two) = (Upstream::ok("one"), Upstream::ok("two"));
+    let plane = ControlPlane::start();
+    plane.set(
+        CLUSTER,
+        &response("1", CLUSTER, &[cluster("a", "1s"), cluster("b", "1s")]),
+    );
+    let both = [hosts("a", one.address()), hosts("b", two.address())];
+    plane.set(ENDPOINT, &response("1", ENDPOINT, &both));
+    plane.set(LISTENER, &response("1", LISTENER, &[listener()]));
+    plane.set(ROUTE, &response("1", ROUTE, &[routes("a")]));
+    let proxy = start(&plane, "DELTA_GRPC");
+    assert_eq!(proxy.get("/").text(), "one");
+    plane.set(ROUTE, &response("2", ROUTE, &[routes("b")]));
+    proxy.wait_stat("http.http.rds.routes.update_success", 2);
+    assert_eq!(proxy.get("/").text(), "two");
+    // One goes, the other stays.
+    plane.set(CLUSTER, &response("2", CLUSTER, &[cluster("b", "1s")]));
+    proxy.wait_stat("cluster_manager.cluster_removed", 1);
+    assert_eq!(proxy.get("/").text(), "two");
+    assert_eq!(plane.streams(), 1);
+    let mut bad = routes("a");
+    let host = bad["virtual_hosts"][0].clone();
+    bad["virtual_hosts"].as_array_mut().unwrap().push(host);
+    plane.set(ROUTE, &response("3", ROUTE, &[bad]));
+    plane.wait_request(ROUTE, |request| request.error_detail.is_some());
+    assert_eq!(proxy.get("/").text(), "two");
+    // A listener that goes takes its routes' subscription along.
+    plane.set(LISTENER, &response("2", LISTENER, &[]));
     proxy.wait_stat("listener_manager.listener_removed", 1);
 }

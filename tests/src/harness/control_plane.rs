@@ -1,11 +1,13 @@
-//! A control plane that answers over one gRPC stream, state of the world, by an HTTP/2 that is not
-//! ours.
+//! A control plane that answers over one gRPC stream, all resources or one by one, by an HTTP/2
+//! that is not ours.
 
 use super::wait_for;
 use bytes::Bytes;
 use h2::{RecvStream, SendStream, server};
 use http::{HeaderMap, Request, Response};
-use nuncio_proto::envoy::service::discovery::v3::{DiscoveryRequest, DiscoveryResponse};
+use nuncio_proto::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource,
+};
 use nuncio_proto::{Format, Message, load};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -137,6 +139,59 @@ fn type_url(kind: &str) -> String {
 struct Sent {
     names: Vec<String>,
     version: Option<String>,
+    /// The names of what was sent.
+    there: Vec<String>,
+}
+
+/// The name of a resource: its first field.
+fn name(resource: &[u8]) -> String {
+    let mut fields = nuncio_proto::wire::fields(resource).flatten();
+    let name = fields.find_map(|(number, value)| value.bytes().filter(|_| number == 1));
+    String::from_utf8_lossy(name.unwrap_or_default()).into_owned()
+}
+
+/// A response one by one: everything that is asked for, and what is gone.
+fn delta(response: DiscoveryResponse, of_type: &mut Sent) -> Vec<u8> {
+    let resources = response.resources.into_iter();
+    let resources = resources.map(|body| Resource {
+        name: name(&body.value),
+        version: response.version_info.clone(),
+        resource: Some(body),
+        ..Default::default()
+    });
+    let wanted =
+        |resource: &Resource| of_type.names.is_empty() || of_type.names.contains(&resource.name);
+    let resources: Vec<_> = resources.filter(wanted).collect();
+    let there: Vec<_> = resources
+        .iter()
+        .map(|resource| resource.name.clone())
+        .collect();
+    let mut removed = std::mem::replace(&mut of_type.there, there);
+    removed.retain(|name| !of_type.there.contains(name));
+    DeltaDiscoveryResponse {
+        system_version_info: response.version_info,
+        resources,
+        type_url: response.type_url,
+        removed_resources: removed,
+        nonce: response.nonce,
+        ..Default::default()
+    }
+    .encode_to_vec()
+}
+
+/// A request one by one, as the other kind has it: all names that are wanted now.
+fn undelta(request: DeltaDiscoveryRequest, of_type: &Sent) -> DiscoveryRequest {
+    let mut names = of_type.names.clone();
+    names.retain(|name| !request.resource_names_unsubscribe.contains(name));
+    names.extend(request.resource_names_subscribe);
+    DiscoveryRequest {
+        node: request.node,
+        resource_names: names,
+        type_url: request.type_url,
+        response_nonce: request.response_nonce,
+        error_detail: request.error_detail,
+        ..Default::default()
+    }
 }
 
 async fn serve(
@@ -147,6 +202,7 @@ async fn serve(
     ended: Arc<Notify>,
 ) {
     state.lock().unwrap().streams += 1;
+    let is_delta = request.uri().path().contains("/Delta");
     let mut body = request.into_body();
     let mut sent: BTreeMap<String, Sent> = BTreeMap::new();
     let mut bytes = Vec::new();
@@ -165,7 +221,14 @@ async fn serve(
                 return;
             }
         }
-        while let Some(request) = take(&mut bytes) {
+        while let Some(message) = take(&mut bytes) {
+            let request = if is_delta {
+                let request = DeltaDiscoveryRequest::decode(&*message).unwrap();
+                let of_type = sent.entry(request.type_url.clone()).or_default();
+                undelta(request, of_type)
+            } else {
+                DiscoveryRequest::decode(&*message).unwrap()
+            };
             let of_type = sent.entry(request.type_url.clone()).or_default();
             if of_type.names != request.resource_names {
                 of_type.names.clone_from(&request.resource_names);
@@ -188,18 +251,20 @@ async fn serve(
                 nonce,
                 ..response.clone()
             };
-            send.send_data(frame(&response.encode_to_vec()), false)
-                .unwrap();
+            let message = match is_delta {
+                true => delta(response, of_type),
+                false => response.encode_to_vec(),
+            };
+            send.send_data(frame(&message), false).unwrap();
         }
     }
 }
 
-fn take(bytes: &mut Vec<u8>) -> Option<DiscoveryRequest> {
+fn take(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
     let length = bytes.get(1..5)?.try_into().map(u32::from_be_bytes).unwrap() as usize;
-    let message = bytes.get(5..5 + length)?;
-    let request = DiscoveryRequest::decode(message).unwrap();
+    let message = bytes.get(5..5 + length)?.to_vec();
     bytes.drain(..5 + length);
-    Some(request)
+    Some(message)
 }
 
 fn frame(message: &[u8]) -> Bytes {
