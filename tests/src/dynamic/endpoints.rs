@@ -52,6 +52,8 @@ fn hosts_come_from_a_file() {
     assert_eq!(proxy.stat("cluster.c.upstream_cx_destroy"), 0);
     proxy.replace("eds.json", hosts("3", &[two.address()]));
     proxy.wait_stat("cluster.c.update_success", 3);
+    // Main counts before the workers have heard of it.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     assert_eq!(kept.get("/").text(), "two");
     assert_eq!(updates(&proxy), [3, 3, 0, 0]);
 }
