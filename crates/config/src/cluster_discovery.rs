@@ -5,7 +5,7 @@ use crate::eds::eds_hosts;
 use crate::endpoint::{self, load_assignment};
 use crate::unknown_extension::{is_envoys, not_in_this_build};
 use crate::{dns_resolver, duration};
-use nuncio_extension::{Invalid, ParseCx, Parsed};
+use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::extensions::clusters::common::dns::v3::DnsLookupFamily;
 use nuncio_proto::envoy::extensions::clusters::dns::v3::DnsCluster;
@@ -50,7 +50,7 @@ fn of_type(
         return Err(cx.error_at("eds_cluster_config", message));
     }
     match kind {
-        DiscoveryType::OriginalDst => Err(original_dst(cx, proto)),
+        DiscoveryType::OriginalDst => original_dst(cx, proto),
         DiscoveryType::Static | DiscoveryType::Eds => static_hosts(cx, proto),
         DiscoveryType::StrictDns | DiscoveryType::LogicalDns => {
             let settings = legacy(cx, proto, kind == DiscoveryType::LogicalDns);
@@ -92,19 +92,20 @@ fn unknown_type(name: &str) -> String {
     format!("Didn't find a registered cluster factory implementation for name: '{name}'")
 }
 
-fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Invalid {
+/// A cluster without hosts of its own: they are found for each connection.
+fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Discovery>> {
     if proto.lb_policy() != proto::cluster::LbPolicy::ClusterProvided {
-        return cx.error(format!(
+        return Err(cx.error(format!(
             "cluster: LB policy {} is not valid for Cluster type ORIGINAL_DST. Only \
              'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'",
             proto.lb_policy().as_str_name()
-        ));
+        )));
     }
     if proto.load_assignment.is_some() {
         let message = "ORIGINAL_DST clusters must have no load assignment configured";
-        return cx.error_at("load_assignment", message);
+        return Err(cx.error_at("load_assignment", message));
     }
-    cx.not_built("type")
+    static_hosts(cx, proto)
 }
 
 fn static_hosts(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Discovery>> {

@@ -2,17 +2,24 @@
 //! goes with it.
 
 use crate::aggregate_cluster;
+use crate::duration;
 use crate::unknown_extension::is_envoys;
+use nuncio_base::HeaderName;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::extensions::load_balancing_policies as policies;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::LbSpec;
+use nuncio_upstream::original_dst::OriginalDst;
 use policies::common::v3::locality_lb_config as locality;
 use policies::common::v3::{ConsistentHashingLbConfig, LocalityLbConfig};
 use proto::cluster::common_lb_config::LocalityConfigSpecifier;
 use proto::cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long hosts that nobody asks for are kept, where the config says nothing.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The policy of a cluster.
 ///
@@ -49,6 +56,7 @@ pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Lb
             check_hostnames(cx, proto)?;
             nuncio_proto::any::pack(&maglev(proto))
         }
+        LbPolicy::ClusterProvided if is_original_dst(proto) => return original_dst(cx, proto),
         LbPolicy::ClusterProvided => {
             let message = format!(
                 "cluster manager: cluster provided LB specified but cluster '{}' did not provide \
@@ -77,6 +85,45 @@ fn is_cluster_provided(proto: &proto::Cluster) -> bool {
             config.is_some_and(|config| nuncio_proto::any::type_name(config) == TYPE)
         }),
     }
+}
+
+fn is_original_dst(proto: &proto::Cluster) -> bool {
+    match &proto.cluster_discovery_type {
+        Some(ClusterDiscoveryType::Type(kind)) => *kind == DiscoveryType::OriginalDst as i32,
+        Some(ClusterDiscoveryType::ClusterType(custom)) => {
+            custom.name == "envoy.cluster.original_dst"
+        }
+        None => false,
+    }
+}
+
+/// How hosts are found for connections, where the cluster itself knows none.
+fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn LbSpec>> {
+    let config = match &proto.lb_config {
+        Some(LbConfig::OriginalDstLbConfig(config)) => config.clone(),
+        _ => Default::default(),
+    };
+    let port = cx.field("original_dst_lb_config", |cx| {
+        cx.refuse("metadata_key", config.metadata_key.is_some())?;
+        cx.optional(
+            "upstream_port_override",
+            config.upstream_port_override,
+            |cx, port| {
+                u16::try_from(port.value).map_err(|_| cx.error("value must be at most 65535"))
+            },
+        )
+    })?;
+    let cleanup = duration::limit(cx, "cleanup_interval", proto.cleanup_interval, None)?;
+    let header = match config.http_header_name.as_str() {
+        "" => "x-envoy-original-dst-host",
+        name => name,
+    };
+    Ok(Arc::new(OriginalDst {
+        cluster: proto.name.as_str().into(),
+        header: config.use_http_header.then(|| HeaderName::new(header)),
+        port,
+        cleanup_interval: cleanup.unwrap_or(CLEANUP_INTERVAL),
+    }))
 }
 
 /// The newer way to name a policy goes with none of what belongs to the older.

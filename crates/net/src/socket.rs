@@ -114,6 +114,19 @@ impl Socket {
     }
 
     /// Runs a system call on the socket; where that would block, the socket counts as not ready.
+    /// Where the peer wanted to go, where the system has sent it elsewhere (`SO_ORIGINAL_DST`).
+    pub fn original_destination(&self) -> Option<std::net::SocketAddr> {
+        let Self::Tcp(stream) = self else {
+            return None;
+        };
+        let socket = socket2::SockRef::from(stream);
+        let found = match stream.local_addr().ok()?.is_ipv4() {
+            true => socket.original_dst_v4(),
+            false => socket.original_dst_v6(),
+        };
+        found.ok()?.as_socket()
+    }
+
     pub(crate) fn try_io<R>(
         &self,
         interest: Interest,

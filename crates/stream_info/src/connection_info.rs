@@ -148,6 +148,11 @@ impl ConnectionInfo {
         self.direct.get_or_insert_with(|| Box::new(direct));
     }
 
+    /// Whether a listener filter has found out where the peer wanted to go.
+    pub fn is_restored(&self) -> bool {
+        self.direct.is_some()
+    }
+
     /// The address that the socket has itself.
     pub fn direct_local_address(&self) -> &Address {
         let direct = self.direct.as_ref();

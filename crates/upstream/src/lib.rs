@@ -15,6 +15,7 @@ pub mod host_set;
 pub mod lb;
 pub mod local_cluster;
 pub mod manager;
+pub mod original_dst;
 pub mod outlier;
 pub mod peer_names;
 pub mod pool;

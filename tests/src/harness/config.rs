@@ -60,7 +60,7 @@ impl Config {
 
     /// Adds a listener filter to the first listener.
     pub fn listener_filter(mut self, name: &str, message: &str, fields: Value) -> Self {
-        let filter = typed("listener", name, message, fields);
+        let filter = listener_filter(name, message, fields);
         merge(
             &mut self.listeners[0],
             json!({"listener_filters": [filter]}),
@@ -198,6 +198,11 @@ pub fn direct(prefix: &str, status: u16, body: &str) -> Value {
 /// A network filter by its name's and its message's last parts.
 pub fn network_filter(name: &str, message: &str, fields: Value) -> Value {
     typed("network", name, message, fields)
+}
+
+/// A listener filter by its name's and its message's last parts.
+pub fn listener_filter(name: &str, message: &str, fields: Value) -> Value {
+    typed("listener", name, message, fields)
 }
 
 /// An HTTP filter by its name's and its message's last parts.

@@ -9,7 +9,7 @@ mod proxy;
 mod upstream;
 
 pub use client::Connection;
-pub use config::{Config, direct, file_log, http_filter, network_filter, route};
+pub use config::{Config, direct, file_log, http_filter, listener_filter, network_filter, route};
 pub use control_plane::ControlPlane;
 pub use message::{Request, Response};
 pub use proxy::{Proxy, is_envoy, raise_file_limit, validate};

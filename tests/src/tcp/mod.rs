@@ -2,6 +2,7 @@
 
 mod inspector;
 mod limits;
+mod original_dst;
 mod tunnels;
 
 use crate::harness::{Config, Proxy, Upstream, network_filter};

@@ -14,10 +14,9 @@ use nuncio_net::{
 };
 use nuncio_observe::AccessLogType;
 use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Summary, Timings};
-use nuncio_upstream::lb::AnyRequest;
 use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::resource::Resource;
-use nuncio_upstream::{Choice, Host, LocalCluster, PoolFailure, Priority};
+use nuncio_upstream::{Choice, Host, LbRequest, LocalCluster, PoolFailure, Priority};
 use nuncio_worker::Timer;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +24,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
+
+/// What a balancer may ask of a connection.
+struct Connection<'a>(&'a StreamInfo);
+
+impl LbRequest for Connection<'_> {
+    fn stream_info(&self) -> Option<&StreamInfo> {
+        Some(self.0)
+    }
+}
 
 type PendingHost = Pin<Box<dyn Future<Output = Option<Arc<Host>>>>>;
 
@@ -116,7 +124,7 @@ impl TcpProxy {
             return self.give_up(cx, flag, why);
         }
         self.attempts += 1;
-        match cluster.choose(&AnyRequest) {
+        match cluster.choose(&Connection(&self.info)) {
             Choice::Host(host) => self.ask(cluster, &host),
             Choice::Pending(pending) => self.state = State::Choosing(cluster, pending),
             Choice::NoHost => self.no_host(cx),

@@ -1,0 +1,143 @@
+//! ORIGINAL_DST: a connection goes to where its client wanted to go, as a listener filter found
+//! out, or to the address that a request's header names (Envoy's "Original destination").
+//!
+//! Each worker makes its own hosts, and forgets those that nobody has asked for a while.
+
+use crate::host::{Host, HostSpec};
+use crate::lb::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer};
+use crate::manager::ClusterManager;
+use crate::priority::PrioritySet;
+use nuncio_base::HeaderName;
+use nuncio_base::address::Address;
+use nuncio_worker::Worker;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How hosts are found.
+#[derive(Clone, Debug)]
+pub struct OriginalDst {
+    /// The cluster's name.
+    pub cluster: Arc<str>,
+    /// The header that names the host before all else.
+    pub header: Option<HeaderName>,
+    /// The port instead of the one found.
+    pub port: Option<u16>,
+    /// After how long without use a host is forgotten, and at most twice that.
+    pub cleanup_interval: Duration,
+}
+
+impl LbSpec for OriginalDst {
+    fn name(&self) -> &'static str {
+        "envoy.cluster.original_dst"
+    }
+
+    fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
+        Box::new(Balancer {
+            spec: self.clone(),
+            worker: Rc::clone(worker),
+            hosts: HashMap::new(),
+            cleanup_at: worker.now() + self.cleanup_interval,
+        })
+    }
+}
+
+struct Balancer {
+    spec: OriginalDst,
+    worker: Rc<Worker>,
+    hosts: HashMap<SocketAddr, Known>,
+    cleanup_at: Instant,
+}
+
+struct Known {
+    host: Arc<Host>,
+    /// Asked for since the last cleanup.
+    used: bool,
+}
+
+impl Balancer {
+    /// Where a request goes.
+    fn address(&self, request: &dyn LbRequest) -> Option<SocketAddr> {
+        let named = self.spec.header.as_ref().and_then(|header| {
+            let value = request.headers()?.get(header)?;
+            Some(
+                std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.parse().ok()),
+            )
+        });
+        let address: Option<SocketAddr> = match named {
+            Some(Some(address)) => Some(address),
+            named => {
+                if named.is_some() {
+                    self.count_invalid();
+                }
+                let connection = &request.stream_info()?.connection;
+                let restored = connection.is_restored();
+                restored.then(|| connection.local_address.ip()).flatten()
+            }
+        };
+        let mut address = address?;
+        if let Some(port) = self.spec.port {
+            address.set_port(port);
+        }
+        Some(address)
+    }
+
+    /// A header named no address.
+    fn count_invalid(&self) {
+        let clusters = ClusterManager::of(&self.worker);
+        if let Some(cluster) = clusters.get(&self.spec.cluster) {
+            cluster.stats().original_dst_host_invalid().inc();
+        }
+    }
+
+    /// Forgets hosts that were not asked for since the last time.
+    fn cleanup(&mut self) {
+        let now = self.worker.now();
+        if now < self.cleanup_at {
+            return;
+        }
+        self.cleanup_at = now + self.spec.cleanup_interval;
+        let mut gone = Vec::new();
+        self.hosts.retain(|_, known| {
+            let used = std::mem::take(&mut known.used);
+            if !used {
+                gone.push(known.host.id());
+            }
+            used
+        });
+        if gone.is_empty() {
+            return;
+        }
+        let (worker, name) = (Rc::clone(&self.worker), Arc::clone(&self.spec.cluster));
+        // The cluster is choosing now; its pools are let go of afterwards.
+        self.worker.spawn(async move {
+            if let Some(cluster) = ClusterManager::of(&worker).get(&name) {
+                gone.iter().for_each(|host| cluster.drain_host(*host));
+            }
+        });
+    }
+}
+
+impl LoadBalancer for Balancer {
+    fn choose(
+        &mut self,
+        _hosts: &PrioritySet,
+        request: &dyn LbRequest,
+        _cx: &mut LbCx<'_>,
+    ) -> Choice {
+        self.cleanup();
+        let Some(address) = self.address(request) else {
+            return Choice::NoHost;
+        };
+        let known = self.hosts.entry(address).or_insert_with(|| Known {
+            host: Host::new(HostSpec::new(Address::Ip(address))),
+            used: true,
+        });
+        known.used = true;
+        Choice::Host(Arc::clone(&known.host))
+    }
+}
