@@ -104,7 +104,7 @@ impl Http2Session {
                 }
                 Out::Trailers => {
                     self.codec
-                        .send_trailers(id, stream.take_response_trailers());
+                        .send_trailers(id, stream.copy_response_trailers());
                     stream.complete_when(End::Stream);
                 }
                 Out::Reset(reason) => {

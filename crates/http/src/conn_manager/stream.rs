@@ -371,13 +371,13 @@ impl ActiveStream {
         self.response_paused
     }
 
-    /// The response's trailers, to be sent.
-    pub fn take_response_trailers(&mut self) -> HeaderMap {
+    /// The response's trailers, to be sent; logs want them too.
+    pub fn copy_response_trailers(&mut self) -> HeaderMap {
         self.filters()
             .state
             .response
             .trailers
-            .take()
+            .clone()
             .unwrap_or_default()
     }
 }
