@@ -202,6 +202,7 @@ impl H2Connection {
             return Err(H2Error::connection(ErrorCode::FRAME_SIZE));
         };
         self.check_begun(header.stream)?;
+        self.streams.forget_reset(header.stream);
         let stats = &self.local.stats;
         stats.rx_reset().inc();
         let code = ErrorCode(u32::from_be_bytes(code));
@@ -257,12 +258,14 @@ impl H2Connection {
             };
         }
         self.check_begun(header.stream)?;
+        if by == 0 {
+            return Ok(self.stream_error(header.stream, ErrorCode::PROTOCOL));
+        }
         let Some(stream) = self.streams.get_mut(header.stream) else {
             return Ok(Step::Done);
         };
         let widened = flow::widen(&mut stream.send_window, by);
         Ok(match widened {
-            _ if by == 0 => self.stream_error(header.stream, ErrorCode::PROTOCOL),
             Err(()) => self.stream_error(header.stream, ErrorCode::FLOW_CONTROL),
             Ok(()) => {
                 self.streams.queue(header.stream);

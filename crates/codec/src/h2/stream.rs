@@ -134,6 +134,11 @@ impl Streams {
         self.reset.add(id);
     }
 
+    /// The peer has reset it too: what comes after that can't be of before.
+    pub fn forget_reset(&mut self, id: u32) {
+        self.reset.last.retain(|other| *other != id);
+    }
+
     /// Whether frames on a closed stream may be of the time before our reset.
     pub fn may_be_late(&self, id: u32) -> bool {
         self.reset.has(id)

@@ -31,6 +31,9 @@ struct Progress {
     response_headers: bool,
     /// It asks for another protocol: its body is held back until the upstream agrees.
     asks_to_switch: bool,
+    /// It asks for a tunnel, whose ends are the connection's; those of an upgrade are not, as in
+    /// Envoy.
+    is_connect: bool,
     /// The sending end is closed: how what replaced HTTP says that its request has ended.
     write_ended: bool,
     /// The connection is of no more use.
@@ -157,7 +160,8 @@ impl Http1Connection {
         let progress = &mut self.progress;
         progress.started = true;
         progress.request_ended = end.is_end();
-        progress.asks_to_switch = headers.get(names::METHOD) == Some(b"CONNECT".as_slice())
+        progress.is_connect = headers.get(names::METHOD) == Some(b"CONNECT".as_slice());
+        progress.asks_to_switch = progress.is_connect
             || (headers.contains(names::UPGRADE) && headers.contains(names::CONNECTION));
         self.bytes.header_sent += fields_sent(&self.out, before);
     }
@@ -346,7 +350,9 @@ impl Http1Connection {
 
     /// Ends the sending direction of a connection that speaks HTTP no more, once all is written.
     fn end_write(&mut self, task: &mut Context<'_>) {
-        if self.progress.request_ended && !self.progress.write_ended && self.codec.is_upgraded() {
+        let progress = &self.progress;
+        let is_due = progress.is_connect && progress.request_ended && !progress.write_ended;
+        if is_due && self.codec.is_upgraded() {
             self.progress.write_ended = self.transport.poll_end_write(task).is_ready();
         }
     }
