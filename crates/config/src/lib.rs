@@ -28,6 +28,7 @@ pub mod ecds;
 pub mod eds;
 pub mod endpoint;
 pub mod filter_chain;
+mod filter_chains;
 pub mod filter_config;
 pub mod format;
 pub mod grpc_service;

@@ -4,21 +4,19 @@ use crate::access_log::access_logs;
 use crate::address::{ParsedAddress, address};
 use crate::common::metadata;
 use crate::duration;
-use crate::filter_chain::filter_chain;
+use crate::filter_chains::filter_chains;
 use crate::socket_option::{ConvertedOption, SocketState, keepalive, stream_options};
 use crate::unknown_extension::unknown_extension;
 use nuncio_base::address::Address;
-use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_listener::{
-    ConnectionBalance, DrainType, FilterChainSpec, FilterChains, ListenAddress,
-    ListenSocketOptions, ListenerFilterFactory, ListenerSpec, TrafficDirection,
+    ConnectionBalance, DrainType, FilterChainSpec, ListenAddress, ListenSocketOptions,
+    ListenerFilterFactory, ListenerSpec, TrafficDirection,
 };
 use nuncio_net::SocketOption;
 use nuncio_proto::envoy::config::core::v3 as core_proto;
 use nuncio_proto::envoy::config::listener::v3 as proto;
 use nuncio_proto::google::protobuf::Any;
-use nuncio_proto::{Message, Name, json, reflect};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,11 +90,11 @@ pub fn listener(
     Ok(ConvertedListener { spec, chains })
 }
 
-fn buffer_limit(proto: Option<nuncio_proto::google::protobuf::UInt32Value>) -> usize {
+pub(crate) fn buffer_limit(proto: Option<nuncio_proto::google::protobuf::UInt32Value>) -> usize {
     proto.map_or(DEFAULT_BUFFER_LIMIT, |value| value.value) as usize
 }
 
-fn traffic_direction(proto: &proto::Listener) -> TrafficDirection {
+pub(crate) fn traffic_direction(proto: &proto::Listener) -> TrafficDirection {
     match proto.traffic_direction() {
         core_proto::TrafficDirection::Unspecified => TrafficDirection::Unspecified,
         core_proto::TrafficDirection::Inbound => TrafficDirection::Inbound,
@@ -112,7 +110,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
     let checks = [
         ("stats_matcher", proto.stats_matcher.is_some()),
         ("fcds_config", proto.fcds_config.is_some()),
-        ("filter_chain_matcher", proto.filter_chain_matcher.is_some()),
         ("use_original_dst", is_true(&proto.use_original_dst)),
         (
             "per_connection_buffer_high_watermark_timeout",
@@ -310,88 +307,6 @@ fn connection_balance(
             None => Err(cx.error("field: 'balance_type', reason: is required")),
         }
     })
-}
-
-/// The chains with their index, and each as it was configured.
-fn filter_chains(
-    cx: &mut ParseCx,
-    proto: &proto::Listener,
-    addresses: &[ListenAddress],
-    known: &[ConvertedChain],
-) -> Parsed<(Arc<FilterChains>, Vec<ConvertedChain>)> {
-    let shown: Vec<_> = addresses.iter().map(|at| at.address.to_string()).collect();
-    let adding = |what: &str| format!("error adding listener '{}': {what}", shown.join(","));
-    if proto.filter_chains.is_empty() && proto.default_filter_chain.is_none() {
-        return Err(cx.error_at("filter_chains", adding("no filter chains specified")));
-    }
-    let stat_name = match (proto.stat_prefix.as_str(), shown.first()) {
-        ("", Some(first)) => first,
-        (prefix, _) => prefix,
-    };
-    let filter_cx = NetworkFilterCx {
-        listener: proto.name.clone(),
-        listener_stat_prefix: format!("listener.{stat_name}."),
-        buffer_limit: buffer_limit(proto.per_connection_buffer_limit_bytes),
-        inbound: traffic_direction(proto) == TrafficDirection::Inbound,
-    };
-    let convert = |cx: &mut ParseCx, chain: proto::FilterChain| -> Parsed<ConvertedChain> {
-        if let Some((_, spec)) = known.iter().find(|(proto, _)| *proto == chain) {
-            return Ok((chain, Arc::clone(spec)));
-        }
-        let spec = filter_chain(cx, chain.clone(), &filter_cx)?;
-        Ok((chain, spec))
-    };
-    let duplicates = refuse_duplicates(cx, proto, &adding);
-    let chains = cx.list("filter_chains", proto.filter_chains.clone(), convert);
-    let default = cx.optional(
-        "default_filter_chain",
-        proto.default_filter_chain.clone(),
-        convert,
-    );
-    let (mut chains, default) = (chains?, default?);
-    duplicates?;
-    let specs = chains.iter().map(|(_, spec)| Arc::clone(spec)).collect();
-    let default_spec = default.as_ref().map(|(_, spec)| Arc::clone(spec));
-    let index = FilterChains::new(specs, default_spec)
-        .map_err(|error| cx.error_at("filter_chains", adding(&error.to_string())))?;
-    chains.extend(default);
-    Ok((Arc::new(index), chains))
-}
-
-/// Two chains with one match: Envoy names the chains and shows the match.
-fn refuse_duplicates(
-    cx: &mut ParseCx,
-    proto: &proto::Listener,
-    adding: &dyn Fn(&str) -> String,
-) -> Parsed<()> {
-    let mut result = Ok(());
-    let chains = &proto.filter_chains;
-    for (index, chain) in chains.iter().enumerate() {
-        let criteria = chain.filter_chain_match.clone().unwrap_or_default();
-        let mut earlier = chains[..index].iter();
-        let same =
-            earlier.find(|other| other.filter_chain_match.clone().unwrap_or_default() == criteria);
-        let Some(same) = same else {
-            continue;
-        };
-        let options = json::Options {
-            compact: true,
-            ..json::Options::default()
-        };
-        let shown = reflect::message(&proto::FilterChainMatch::full_name())
-            .map(|message| json::print(&criteria.encode_to_vec(), message, &options));
-        let message = adding(&format!(
-            "filter chain '{}' has the same matching rules defined as '{}'. duplicate matcher \
-             is: {}",
-            chain.name,
-            same.name,
-            shown.unwrap_or_default()
-        ));
-        result = cx.field("filter_chains", |cx| {
-            cx.index(index, |cx| Err(cx.error_at("filter_chain_match", message)))
-        });
-    }
-    result
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod worker_listeners;
 #[cfg(test)]
 mod tests;
 
-pub use chain_match::{ChainMatchError, FilterChainMatch, SourceType};
+pub use chain_match::{ChainMatchError, ChainTree, FilterChainMatch, SourceType};
 pub use limits::GlobalConnections;
 pub use listener::{Listener, ListenerContext};
 pub use listener_filter::{

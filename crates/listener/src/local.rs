@@ -324,9 +324,7 @@ impl LocalListener {
     ) {
         let chains = &config.listener.spec().filter_chains;
         let chain = chains
-            .matcher()
             .find(&candidate.info, &candidate.transport_protocol)
-            .or(chains.default_chain())
             .and_then(|index| config.chains.get(index));
         let Some(chain) = chain else {
             self.stats.no_filter_chain_match().inc();

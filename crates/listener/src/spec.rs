@@ -1,11 +1,12 @@
 //! What a listener is configured with: made on main, shared by all workers, never changed.
 
-use crate::chain_match::{ChainMatchError, ChainMatcher, FilterChainMatch};
+use crate::chain_match::{ChainChoice, ChainMatchError, ChainMatcher, ChainTree, FilterChainMatch};
 use crate::listener_filter::ListenerFilterFactory;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
 use nuncio_net::{Keepalive, NetworkFilterFactory, SocketOption, TransportSocketFactory};
 use nuncio_observe::AccessLogSpec;
+use nuncio_stream_info::ConnectionInfo;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -118,7 +119,7 @@ pub struct FilterChains {
     chains: Vec<Arc<FilterChainSpec>>,
     /// The last of `chains` is the default.
     has_default: bool,
-    matcher: ChainMatcher,
+    choice: ChainChoice,
 }
 
 impl FilterChains {
@@ -127,18 +128,40 @@ impl FilterChains {
     /// # Errors
     /// Where two chains could not be told apart.
     pub fn new(
-        mut chains: Vec<Arc<FilterChainSpec>>,
+        chains: Vec<Arc<FilterChainSpec>>,
         default: Option<Arc<FilterChainSpec>>,
     ) -> Result<Self, ChainMatchError> {
         let criteria: Vec<_> = chains.iter().map(|chain| &chain.criteria).collect();
         let matcher = ChainMatcher::new(&criteria)?;
+        Ok(Self::with(
+            chains,
+            default,
+            ChainChoice::Criteria(Box::new(matcher)),
+        ))
+    }
+
+    /// Chains that a tree chooses among, whatever their criteria, and the one for connections that
+    /// it leads nowhere.
+    pub fn with_tree(
+        chains: Vec<Arc<FilterChainSpec>>,
+        default: Option<Arc<FilterChainSpec>>,
+        tree: ChainTree,
+    ) -> Self {
+        Self::with(chains, default, ChainChoice::Tree(tree))
+    }
+
+    fn with(
+        mut chains: Vec<Arc<FilterChainSpec>>,
+        default: Option<Arc<FilterChainSpec>>,
+        choice: ChainChoice,
+    ) -> Self {
         let has_default = default.is_some();
         chains.extend(default);
-        Ok(Self {
+        Self {
             chains,
             has_default,
-            matcher,
-        })
+            choice,
+        }
     }
 
     /// All chains; the default one is the last.
@@ -151,9 +174,10 @@ impl FilterChains {
         self.has_default.then(|| self.chains.len() - 1)
     }
 
-    /// The index.
-    pub fn matcher(&self) -> &ChainMatcher {
-        &self.matcher
+    /// The place of the chain for a connection; see [`ChainChoice::find`].
+    pub fn find(&self, info: &ConnectionInfo, transport_protocol: &str) -> Option<usize> {
+        let default = self.default_chain();
+        self.choice.find(info, transport_protocol, default)
     }
 }
 

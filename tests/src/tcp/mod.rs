@@ -5,6 +5,8 @@ mod limits;
 mod original_dst;
 mod tunnels;
 
+mod filter_chain_matcher;
+
 use crate::harness::{Config, Proxy, Upstream, network_filter};
 use serde_json::json;
 use std::io::{Read, Write};

@@ -83,6 +83,7 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
             "matching",
             "net",
             "observe",
+            "policy",
             "stats",
             "stream_info",
             "worker",

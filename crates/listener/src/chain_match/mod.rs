@@ -4,9 +4,12 @@
 //! (`FilterChainMatch` in its API docs).
 
 mod index;
+mod tree;
 
 #[cfg(test)]
 mod tests;
+
+pub use tree::ChainTree;
 
 use index::{DestinationPorts, Entry};
 use nuncio_base::address::Address;
@@ -75,6 +78,31 @@ impl fmt::Display for ChainMatchError {
 }
 
 impl std::error::Error for ChainMatchError {}
+
+/// What chooses among a listener's chains.
+#[derive(Debug)]
+pub enum ChainChoice {
+    /// Their criteria.
+    Criteria(Box<ChainMatcher>),
+    /// The listener's own tree.
+    Tree(ChainTree),
+}
+
+impl ChainChoice {
+    /// The place of the chain for a connection, `default` where none is for it. A listener filter
+    /// may have found out the transport protocol.
+    pub fn find(
+        &self,
+        info: &ConnectionInfo,
+        transport_protocol: &str,
+        default: Option<usize>,
+    ) -> Option<usize> {
+        match self {
+            Self::Criteria(matcher) => matcher.find(info, transport_protocol).or(default),
+            Self::Tree(tree) => tree.find(info, transport_protocol, default),
+        }
+    }
+}
 
 /// Finds the filter chain of a connection.
 #[derive(Debug)]
