@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::convert_with;
+use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, Registry};
 use nuncio_net::{LocalNetworkFilterFactory, NetworkFilterFactory};
 use nuncio_proto::envoy::extensions::filters::network::echo::v3::Echo;
