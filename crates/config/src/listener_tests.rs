@@ -210,7 +210,10 @@ fn what_is_wrong_or_not_built_is_refused_by_its_name() {
         (
             "filter_chain_matcher: {on_no_match: {action: {name: a, typed_config: {'@type': \
              type.googleapis.com/google.protobuf.StringValue, value: a}}}}",
-            &["filter_chain_matcher"],
+            &[
+                "filter_chains[0].name",
+                "field is required when using a listener matcher",
+            ],
         ),
         ("use_original_dst: true", &["use_original_dst"]),
         ("udp_listener_config: {}", &["udp_listener_config"]),
