@@ -4,7 +4,7 @@ use crate::duration;
 use crate::grpc_service::grpc_service;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as proto;
-use nuncio_xds::{ApiSource, ConfigSource, PathSource};
+use nuncio_xds::{ApiSource, ConfigSource, PathSource, RateLimit};
 use proto::api_config_source::ApiType;
 use proto::config_source::ConfigSourceSpecifier;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,19 @@ pub fn api_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Ar
         service,
         delta,
         node_on_first_message_only: proto.set_node_on_first_message_only,
+        rate_limit: proto.rate_limit_settings.as_ref().map(rate_limit),
     }))
+}
+
+/// 100 at once and 10 a second where nothing is said.
+fn rate_limit(proto: &proto::RateLimitSettings) -> RateLimit {
+    let fill_rate = proto.fill_rate.map_or(10.0, |rate| rate.value);
+    // Envoy fills no slower than once a year either.
+    let seconds = (1.0 / fill_rate).clamp(0.0, 31_536_000.0);
+    RateLimit {
+        max_tokens: proto.max_tokens.map_or(100, |tokens| tokens.value),
+        interval: Duration::from_secs_f64(seconds),
+    }
 }
 
 fn path_source(

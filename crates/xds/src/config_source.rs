@@ -35,4 +35,15 @@ pub struct ApiSource {
     pub delta: bool,
     /// Whether only the first message of a stream says who asks.
     pub node_on_first_message_only: bool,
+    /// How many requests may be sent.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// How many requests a control plane is sent (`RateLimitSettings`).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct RateLimit {
+    /// At once.
+    pub max_tokens: u32,
+    /// One more in each such time.
+    pub interval: Duration,
 }

@@ -17,7 +17,7 @@ mod response;
 mod stats;
 mod subscriptions;
 
-pub use config_source::{ApiSource, ConfigSource, PathSource};
+pub use config_source::{ApiSource, ConfigSource, PathSource, RateLimit};
 pub use file_watcher::{FileWatch, FileWatcher};
 pub use initial_fetch::InitialFetch;
 pub use lease::Lease;

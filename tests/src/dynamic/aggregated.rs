@@ -11,17 +11,23 @@ const LISTENER: &str = "config.listener.v3.Listener";
 const ROUTE: &str = "config.route.v3.RouteConfiguration";
 
 fn start(plane: &ControlPlane, api_type: &str) -> Proxy {
+    start_with(plane, api_type, json!({}))
+}
+
+fn start_with(plane: &ControlPlane, api_type: &str, more: Value) -> Proxy {
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let http2 = json!({options: {
         "@type": format!("type.googleapis.com/{options}"),
         "explicit_http_config": {"http2_protocol_options": {}},
     }});
-    let ads = json!({
+    let mut ads = json!({
         "api_type": api_type,
         "transport_api_version": "V3",
         "set_node_on_first_message_only": true,
         "grpc_services": [{"envoy_grpc": {"cluster_name": "plane"}}],
     });
+    let more = more.as_object().unwrap().clone();
+    ads.as_object_mut().unwrap().extend(more);
     let source = json!({"ads": {}, "resource_api_version": "V3"});
     let fields = json!({"typed_extension_protocol_options": http2});
     Config::new()
@@ -90,7 +96,7 @@ fn all_comes_over_one_stream() {
         &response("2", ENDPOINT, &[hosts("a", two.address())]),
     );
     proxy.wait_stat("cluster.a.update_success", 2);
-    assert_eq!(proxy.get("/").text(), "two");
+    proxy.wait_text("/", "two");
     // A cluster that takes another's place has the same hosts, for which nobody asks again.
     plane.set(CLUSTER, &response("2", CLUSTER, &[cluster("a", "2s")]));
     plane.wait_request(CLUSTER, |request| request.version_info == "2");
@@ -152,7 +158,7 @@ fn resources_come_one_by_one() {
     assert_eq!(proxy.get("/").text(), "one");
     plane.set(ROUTE, &response("2", ROUTE, &[routes("b")]));
     proxy.wait_stat("http.http.rds.routes.update_success", 2);
-    assert_eq!(proxy.get("/").text(), "two");
+    proxy.wait_text("/", "two");
     // One goes, the other stays.
     plane.set(CLUSTER, &response("2", CLUSTER, &[cluster("b", "1s")]));
     proxy.wait_stat("cluster_manager.cluster_removed", 1);
@@ -167,4 +173,19 @@ fn resources_come_one_by_one() {
     // A listener that goes takes its routes' subscription along.
     plane.set(LISTENER, &response("2", LISTENER, &[]));
     proxy.wait_stat("listener_manager.listener_removed", 1);
+}
+
+#[test]
+fn requests_beyond_the_limit_wait() {
+    let plane = ControlPlane::start();
+    let mut config = Config::http(&[direct("/", 200, "first")]);
+    let listener = config.take_listeners().remove(0);
+    plane.set(CLUSTER, &response("c1", CLUSTER, &[]));
+    plane.set(LISTENER, &response("l1", LISTENER, &[listener]));
+    let limit = json!({"rate_limit_settings": {"max_tokens": 1, "fill_rate": 5}});
+    let proxy = start_with(&plane, "GRPC", limit);
+    assert_eq!(proxy.get("/").text(), "first");
+    assert!(proxy.stat("control_plane.rate_limit_enforced") > 0);
+    plane.wait_request(LISTENER, |request| request.version_info == "l1");
+    proxy.wait_stat("control_plane.pending_requests", 0);
 }

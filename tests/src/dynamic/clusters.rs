@@ -1,7 +1,7 @@
 //! CDS: clusters that come, change and go.
 
 use super::{node, path_source, response};
-use crate::harness::{Config, Upstream, route};
+use crate::harness::{Config, Upstream, route, wait_for};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -39,10 +39,10 @@ fn clusters_come_change_and_go() {
     ];
     proxy.replace("cds.json", response("2", TYPE, &second));
     proxy.wait_stat("cluster_manager.cds.update_success", 2);
-    assert_eq!(
-        (get("/a"), get("/b"), get("/fixed")),
-        (ok("two"), ok("one"), ok("one"))
-    );
+    wait_for("the new clusters", || {
+        let all = (get("/a"), get("/b"), get("/fixed"));
+        (all == (ok("two"), ok("one"), ok("one"))).then_some(())
+    });
     // What is good of an update is taken over though another part is refused.
     let mut bad = cluster("bad", at_one);
     bad["type"] = "EDS".into();

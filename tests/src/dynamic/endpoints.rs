@@ -129,6 +129,6 @@ fn a_watched_directory_sees_links_swapped() {
         symlink(target, mount("..data_tmp")).unwrap();
         std::fs::rename(mount("..data_tmp"), mount("..data")).unwrap();
         proxy.wait_stat("cluster.c.update_success", number);
-        assert_eq!(proxy.get("/").text(), body);
+        proxy.wait_text("/", body);
     }
 }

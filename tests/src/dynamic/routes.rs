@@ -1,7 +1,7 @@
 //! RDS: route tables that change on open connections.
 
 use super::{node, path_source, response};
-use crate::harness::{Config, Proxy, direct};
+use crate::harness::{Config, Proxy, direct, wait_for};
 use serde_json::{Value, json};
 
 const TYPE: &str = "config.route.v3.RouteConfiguration";
@@ -31,7 +31,9 @@ fn routes_change_on_open_connections() {
     proxy.replace("rds.json", response("2", TYPE, &[table("table", "two")]));
     proxy.wait_stat("http.http.rds.table.update_success", 2);
     for connection in &mut connections {
-        assert_eq!(connection.get("/").text(), "two");
+        wait_for("the new routes", || {
+            (connection.get("/").text() == "two").then_some(())
+        });
     }
     let dump = proxy.admin_json("/config_dump?resource=dynamic_route_configs");
     assert_eq!(dump["configs"][0]["version_info"], "2");
@@ -78,5 +80,5 @@ fn without_routes_nothing_is_found_until_they_come() {
     assert_eq!(proxy.get("/").status, 404);
     proxy.replace("rds.json", response("2", TYPE, &[table("table", "two")]));
     proxy.wait_stat("http.http.rds.table.update_success", 1);
-    assert_eq!(proxy.get("/").text(), "two");
+    proxy.wait_text("/", "two");
 }

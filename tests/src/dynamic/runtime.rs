@@ -25,7 +25,7 @@ fn a_layer_comes_from_a_file() {
     assert_eq!(proxy.get("/").text(), "second");
     proxy.replace("rtds.json", response("2", TYPE, &[layer("rtds", 100)]));
     proxy.wait_stat("runtime.update_success", 2);
-    assert_eq!(proxy.get("/").text(), "first");
+    proxy.wait_text("/", "first");
     assert_eq!(proxy.stat("runtime.num_keys"), 2);
     assert_eq!(proxy.stat("runtime.load_success"), 4);
     let bad = [

@@ -205,6 +205,11 @@ impl Proxy {
         })
     }
 
+    /// Waits until a GET is answered with this body: what main has counted, workers hear of soon.
+    pub fn wait_text(&self, path: &str, body: &str) {
+        wait_for(body, || (self.get(path).text() == body).then_some(()));
+    }
+
     /// How often it has allocated memory; none if it doesn't count that.
     pub fn allocations(&self) -> Option<u64> {
         let bytes = fs::read(self.path("allocations")).ok()?;

@@ -6,6 +6,7 @@ use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_grpc::{GrpcClient, GrpcEvent, GrpcStream, Status};
 use nuncio_worker::timer::sleep_until;
+use nuncio_worker::{Timer, Worker};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
@@ -71,11 +72,19 @@ impl GrpcMux {
                 opened.on_open();
                 drop(opened);
                 let mut stream = client.open(&path);
+                let mut timer = Timer::default();
                 let ended = poll_fn(|task| {
                     worker.tick();
-                    poll(&mux, &mut stream, task)
+                    let ended = poll(&mux, &mut stream, &worker, task);
+                    let due = mux.upgrade().and_then(|mux| mux.next_allowed(worker.now()));
+                    if timer.poll(&worker, due, task).is_ready() {
+                        task.waker().wake_by_ref();
+                    }
+                    ended
                 });
-                let Some(status) = ended.await else {
+                let ended = ended.await;
+                timer.disarm(&worker);
+                let Some(status) = ended else {
                     return;
                 };
                 let Some(closed) = mux.upgrade() else {
@@ -108,13 +117,14 @@ impl GrpcMux {
 fn poll(
     mux: &Weak<GrpcMux>,
     stream: &mut GrpcStream,
+    worker: &Worker,
     task: &mut Context<'_>,
 ) -> Poll<Option<Status>> {
     let Some(mux) = mux.upgrade() else {
         return Poll::Ready(None);
     };
     loop {
-        for request in mux.requests() {
+        for request in mux.requests(worker.now()) {
             stream.send(&request);
         }
         match stream.poll(task) {

@@ -14,12 +14,15 @@ use backoff::Backoff;
 use interest::{Interest, Names};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
+use nuncio_base::time;
+use nuncio_base::token_bucket::TokenBucket;
 use nuncio_stats::{Scope, SharedCounter, SharedGauge, SharedTextReadout};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Instant;
 
 pub use watch::Watch;
 use watch::WatchState;
@@ -28,23 +31,24 @@ use watch::WatchState;
 struct ControlPlaneStats {
     connected_state: SharedGauge,
     identifier: SharedTextReadout,
-    /// Nothing is rate limited here; held so that it is shown.
-    _of_limits: (SharedGauge, SharedCounter),
+    pending_requests: SharedGauge,
+    rate_limit_enforced: SharedCounter,
 }
 
 impl ControlPlaneStats {
     fn new(scope: &Scope) -> Self {
         let scope = scope.scope("control_plane");
-        let (connected_state, pending) = (
+        let (connected_state, pending_requests) = (
             scope.gauge("connected_state"),
             scope.gauge("pending_requests"),
         );
         connected_state.set(0);
-        pending.set(0);
+        pending_requests.set(0);
         Self {
             connected_state,
             identifier: scope.text_readout("identifier"),
-            _of_limits: (pending, scope.counter("rate_limit_enforced")),
+            pending_requests,
+            rate_limit_enforced: scope.counter("rate_limit_enforced"),
         }
     }
 }
@@ -101,6 +105,9 @@ pub struct GrpcMux {
     backoff: RefCell<Backoff>,
     runs: Cell<bool>,
     told_node: Cell<bool>,
+    limit: Option<TokenBucket>,
+    /// Requests that the limit holds back.
+    held: RefCell<VecDeque<Vec<u8>>>,
     /// Woken when there is something new to send.
     waker: RefCell<Option<Waker>>,
 }
@@ -125,6 +132,10 @@ impl GrpcMux {
             backoff: RefCell::default(),
             runs: Cell::new(false),
             told_node: Cell::new(false),
+            limit: source.rate_limit.map(|limit| {
+                TokenBucket::new(limit.max_tokens, 1, limit.interval, time::monotonic())
+            }),
+            held: RefCell::default(),
             waker: RefCell::default(),
         })
     }
@@ -162,8 +173,8 @@ impl GrpcMux {
     }
 
     /// The messages that are due.
-    fn requests(&self) -> Vec<Vec<u8>> {
-        let mut requests = Vec::new();
+    fn requests(&self, now: Instant) -> Vec<Vec<u8>> {
+        let mut requests = self.held.borrow_mut();
         let mut types = self.types.borrow_mut();
         for state in types.values_mut() {
             let node = || {
@@ -173,11 +184,29 @@ impl GrpcMux {
             };
             requests.extend(state.interest.next_request(node));
         }
-        requests
+        let Some(limit) = &self.limit else {
+            return requests.drain(..).collect();
+        };
+        let mut allowed = Vec::new();
+        while !requests.is_empty() && limit.take(1, now) {
+            allowed.extend(requests.pop_front());
+        }
+        if !requests.is_empty() {
+            self.stats.rate_limit_enforced.inc();
+        }
+        self.stats.pending_requests.set(requests.len() as u64);
+        allowed
+    }
+
+    /// When the limit lets a request go that it holds back.
+    fn next_allowed(&self, now: Instant) -> Option<Instant> {
+        let limit = self.limit.as_ref()?;
+        (!self.held.borrow().is_empty()).then(|| now + limit.next_token(now))
     }
 
     fn on_open(&self) {
         self.told_node.set(false);
+        self.held.borrow_mut().clear();
         for state in self.types.borrow_mut().values_mut() {
             state.interest.on_open();
         }
