@@ -86,6 +86,18 @@ fn hosts_are_held_against_what_is_asked_of_them() {
 }
 
 #[test]
+fn an_address_is_no_name_that_hosts_are_told() {
+    let authority = Authority::new("authority");
+    let host = host(&authority, json!({}));
+    for sni in ["127.0.0.1", "fd00::1"] {
+        let proxy = Config::http(&[route("/", "up")])
+            .cluster_with("up", &[host.listener("main")], cluster(json!({"sni": sni})))
+            .start();
+        assert_eq!(proxy.get("/").text(), "secret", "{sni}");
+    }
+}
+
+#[test]
 fn hosts_are_shown_a_certificate() {
     let authority = Authority::new("authority");
     let host = host(&authority, json!({"require_client_certificate": true}));

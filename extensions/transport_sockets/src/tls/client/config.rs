@@ -64,6 +64,11 @@ fn client_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ClientSpec> {
         "" => None,
         name => match ServerName::try_from(name.to_owned()) {
             Ok(name @ ServerName::DnsName(_)) => Some(name),
+            // RFC 6066 section 3 lets no address be sent; Envoy sends it.
+            Ok(ServerName::IpAddress(_)) => {
+                cx.warn(format!("sni '{name}' is an IP address: it is not sent"));
+                None
+            }
             _ => return Err(cx.error_at("sni", format!("'{name}' is no host name"))),
         },
     };
