@@ -1,6 +1,6 @@
 //! Chains besides the usual one: those of upgrades, and those towards hosts.
 
-use crate::harness::{Config, Upstream, route};
+use crate::harness::{Config, Upstream, http_filter, route};
 use serde_json::{Value, json};
 
 const FILTERS: &str = "type.googleapis.com/envoy.extensions.filters.http";
@@ -73,5 +73,40 @@ fn hosts_may_have_filters_before_them() {
         assert_eq!(request.header(header), Some("yes"), "{path}");
         assert_eq!(request.header(other), None, "{path}");
         assert_eq!(request.body.len(), body.len());
+    }
+}
+
+#[test]
+fn bodies_are_buffered_before_hosts() {
+    let upstream = Upstream::ok("hello");
+    let codec = http_filter(
+        "upstream_codec",
+        "upstream_codec.v3.UpstreamCodec",
+        json!({}),
+    );
+    let buffer = http_filter(
+        "buffer",
+        "buffer.v3.Buffer",
+        json!({"max_request_bytes": 10}),
+    );
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let fields = json!({"typed_extension_protocol_options": {options: {
+        "@type": format!("type.googleapis.com/{options}"),
+        "explicit_http_config": {"http_protocol_options": {}},
+        "http_filters": [buffer, codec],
+    }}});
+    let proxy = Config::http(&[route("/", "up")])
+        .cluster_with("up", &[upstream.address()], fields)
+        .start();
+    let chunked = "transfer-encoding: chunked\r\n";
+    for (body, status) in [
+        ("5\r\nhello\r\n0\r\n\r\n", 200),
+        ("b\r\nhello world\r\n0\r\n\r\n", 413),
+    ] {
+        let mut connection = proxy.connect();
+        connection.send(format!(
+            "POST / HTTP/1.1\r\nhost: a.test\r\n{chunked}\r\n{body}"
+        ));
+        assert_eq!(connection.response("POST").status, status, "{body}");
     }
 }

@@ -8,6 +8,7 @@ use nuncio_proto::envoy::extensions::filters::http::buffer::v3::buffer_per_route
 
 impl HttpFilterExtension for Buffer {
     const NAME: &'static str = "envoy.filters.http.buffer";
+    const UPSTREAM: bool = true;
     type Proto = proto::Buffer;
     type RouteProto = proto::BufferPerRoute;
     type Spec = BufferSpec;
