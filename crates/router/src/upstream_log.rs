@@ -68,9 +68,9 @@ impl Router {
 
     /// The attempt has got its connection.
     pub(crate) fn log_connected(&mut self, cx: &mut Cx<'_>) {
-        let upstream = cx.info().upstream.clone();
         let wanted = self.local.log_upstream_streams;
         let Some(record) = self.record() else { return };
+        let upstream = cx.info().upstream.clone();
         record.info.protocol = upstream.as_ref().and_then(|upstream| upstream.protocol);
         record.info.upstream = upstream;
         if wanted {

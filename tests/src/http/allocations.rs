@@ -22,7 +22,7 @@ fn requests_allocate_no_more_than_they_did() {
         .cluster("up", &[upstream.address()])
         .start();
     let mut connection = proxy.connect();
-    for (path, most) in [("/direct", 1.5), ("/", 3.5)] {
+    for (path, most) in [("/direct", 1.5), ("/", 2.5)] {
         let Some(count) = allocations(&proxy, &mut connection, path, COUNT) else {
             // Not the binary that counts.
             return;
