@@ -77,8 +77,8 @@ pub fn bootstrap(
     let full_node = node::node(proto.node, options);
     refused.and(regex_engine)?;
     Ok(Bootstrap {
+        node: node::info(&full_node, &manager.local_cluster_name),
         outlier_event_log: manager.outlier_detection.unwrap_or_default().event_log_path,
-        node: node::info(&full_node),
         full_node,
         stats: stats?,
         stats_flush_interval: interval?.unwrap_or(Duration::from_secs(5)),
@@ -182,7 +182,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
         result = result.and(cx.refuse(field, used));
     }
     let of_manager = [
-        ("local_cluster_name", !manager.local_cluster_name.is_empty()),
         (
             "upstream_bind_config",
             manager.upstream_bind_config.is_some(),

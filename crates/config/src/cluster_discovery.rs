@@ -136,7 +136,8 @@ fn assignment(cx: &mut ParseCx, proto: &proto::Cluster, kind: &str) -> Parsed<Lo
                 proto.name
             )));
         }
-        load_assignment(cx, assignment)
+        let assignment = load_assignment(cx, assignment)?;
+        endpoint::check_local(cx, &proto.name, assignment)
     })
 }
 

@@ -135,7 +135,8 @@ impl SubscriptionCallbacks for EdsCluster {
         let assignment = if is_same {
             None
         } else {
-            let found = assignment(&env, &resource.body.value)?;
+            let cluster = &members.info().spec.name;
+            let found = assignment(&env, cluster, &resource.body.value)?;
             *self.last.borrow_mut() = Some(resource.body.value.clone());
             Some(found)
                 .filter(|found| !(found.endpoints.is_empty() && self.hosts.borrow().is_empty()))
@@ -155,10 +156,11 @@ impl SubscriptionCallbacks for EdsCluster {
     }
 }
 
-fn assignment(env: &Rc<ServerEnv>, bytes: &[u8]) -> Result<LoadAssignment, String> {
+fn assignment(env: &Rc<ServerEnv>, cluster: &str, bytes: &[u8]) -> Result<LoadAssignment, String> {
     let proto = ClusterLoadAssignment::decode(bytes).map_err(|error| error.to_string())?;
     let mut cx = ParseCx::new(Rc::clone(env));
     let converted = load_assignment(&mut cx, proto.clone());
+    let converted = converted.and_then(|found| endpoint::check_local(&mut cx, cluster, found));
     if let Ok(assignment) = &converted {
         let named = assignment.endpoints.iter().enumerate();
         let mut named = named.filter_map(|(at, endpoint)| Some((at, endpoint.name.as_ref()?)));

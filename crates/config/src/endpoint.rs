@@ -134,6 +134,25 @@ pub fn load_assignment(
     Ok(all)
 }
 
+/// Refuses what a local cluster may not have: zone-aware routing looks at its first priority only.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn check_local(
+    cx: &mut ParseCx,
+    cluster: &str,
+    assignment: LoadAssignment,
+) -> Parsed<LoadAssignment> {
+    let is_local = *cx.env().node.local_cluster == *cluster && !cluster.is_empty();
+    let mut priorities = assignment.endpoints.iter().map(|one| one.host.priority);
+    if is_local && priorities.any(|priority| priority > 0) {
+        return Err(cx.error(format!(
+            "Unexpected non-zero priority for local cluster '{cluster}'."
+        )));
+    }
+    Ok(assignment)
+}
+
 fn locality(
     cx: &mut ParseCx,
     proto: proto::LocalityLbEndpoints,

@@ -6,6 +6,8 @@ use nuncio_extension::server_env::NodeInfo;
 use nuncio_proto::envoy::config::core::v3::node::UserAgentVersionType;
 use nuncio_proto::envoy::config::core::v3::{BuildVersion, Node};
 use nuncio_proto::envoy::r#type::v3::SemanticVersion;
+use nuncio_upstream::Locality;
+use std::sync::Arc;
 
 /// What control planes are told: the configured node, what the command line says where it says
 /// nothing, and the version of Envoy whose resources are understood.
@@ -38,12 +40,20 @@ pub fn node(configured: Option<Node>, options: &Options) -> Node {
 }
 
 /// What the rest of the configuration needs of it.
-pub fn info(node: &Node) -> NodeInfo {
+pub fn info(node: &Node, local_cluster: &str) -> NodeInfo {
     let locality = node.locality.as_ref();
     NodeInfo {
         id: node.id.clone(),
         cluster: node.cluster.clone(),
         zone: locality.map_or_else(String::new, |locality| locality.zone.clone()),
+        locality: locality.map(|locality| {
+            Arc::new(Locality {
+                region: locality.region.clone(),
+                zone: locality.zone.clone(),
+                sub_zone: locality.sub_zone.clone(),
+            })
+        }),
+        local_cluster: local_cluster.into(),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::registry::Registry;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, Store};
+use nuncio_upstream::Locality;
 use nuncio_worker::{Worker, WorkerHandle};
 use std::any::{Any as AnyValue, TypeId};
 use std::cell::{OnceCell, RefCell};
@@ -12,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 
 /// Who this proxy is (`envoy.config.core.v3.Node` and the command line).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NodeInfo {
     /// `node.id`.
     pub id: String,
@@ -20,6 +21,22 @@ pub struct NodeInfo {
     pub cluster: String,
     /// `node.locality.zone`.
     pub zone: String,
+    /// `node.locality`.
+    pub locality: Option<Arc<Locality>>,
+    /// `cluster_manager.local_cluster_name`; empty where this proxy belongs to no cluster.
+    pub local_cluster: Arc<str>,
+}
+
+impl Default for NodeInfo {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            cluster: String::new(),
+            zone: String::new(),
+            locality: None,
+            local_cluster: "".into(),
+        }
+    }
 }
 
 /// Whether the server was told to fail its health checks (`/healthcheck/fail`); shared by

@@ -6,6 +6,7 @@
 //! old one.
 
 mod cluster;
+mod local_cluster;
 mod observer;
 mod update_merge;
 
@@ -55,6 +56,8 @@ pub struct ClusterManager {
     last_number: Cell<u64>,
     waiting: RefCell<Vec<Waker>>,
     outlier_log: OnceCell<OutlierLog>,
+    /// The cluster that this proxy belongs to.
+    own: OnceCell<Arc<str>>,
 }
 
 impl ClusterManager {
@@ -76,6 +79,7 @@ impl ClusterManager {
             last_number: Cell::new(0),
             waiting: RefCell::default(),
             outlier_log: OnceCell::new(),
+            own: OnceCell::new(),
         });
         let scope = root.scope("thread_local_cluster_manager");
         manager.tell(move |clusters| clusters.count_in(&scope));
@@ -122,6 +126,7 @@ impl ClusterManager {
             merge: UpdateMerge::default(),
             source,
             targets,
+            lb_stats: OnceCell::new(),
         });
         self.warming.borrow_mut().insert(name, Rc::clone(&cluster));
         self.count();
@@ -261,6 +266,7 @@ impl ClusterManager {
         let (info, hosts) = (Arc::clone(&cluster.info), cluster.hosts());
         let old = self.active.borrow_mut().insert(Arc::clone(name), cluster);
         self.tell(move |clusters| clusters.set(Arc::clone(&info), Arc::clone(&hosts)));
+        self.count_zones(name);
         drop(old);
         self.count();
         self.wake_if_warmed();
@@ -331,6 +337,7 @@ impl ClusterManager {
 
     fn publish(&self, name: &Arc<str>, hosts: &Arc<PrioritySet>, change: HostsChange) {
         let (name, hosts, change) = (Arc::clone(name), Arc::clone(hosts), Arc::new(change));
+        self.count_zones(&name);
         self.tell(move |clusters| clusters.update_hosts(&name, Arc::clone(&hosts), &change));
     }
 

@@ -176,7 +176,7 @@ async fn serve(
     let context = listener_context(&env, &options, &parsed);
     let scope = store.scope("server");
     let version = parsed.server_version.unwrap_or_default();
-    let clusters = ClusterManager::new(&worker, handles, &store.root());
+    let clusters = ClusterManager::new(&worker, handles, &store.root()).belonging(&env.node);
     let listeners = ListenerManager::new(&worker, context.clone());
     let server = Rc::new(Server {
         dynamic: DynamicResources::new(&env, &parsed.dynamic, &clusters, &listeners)?

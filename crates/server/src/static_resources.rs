@@ -106,6 +106,13 @@ pub fn convert(
         });
         (clusters, listeners)
     });
+    let local = &env.node.local_cluster;
+    if !local.is_empty() && !names.contains(&**local) {
+        cx.field("cluster_manager", |cx| {
+            let message = format!("local cluster '{local}' must be defined");
+            cx.error_at("local_cluster_name", message)
+        });
+    }
     let clean = cx.is_clean();
     match (clusters, listeners) {
         (Ok(clusters), Ok(_)) if clean => {

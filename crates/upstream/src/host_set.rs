@@ -79,6 +79,7 @@ pub struct HostSet {
     priority: u32,
     lists: HostLists,
     localities: Arc<[LocalityHosts]>,
+    has_local_locality: bool,
     provisioning: Provisioning,
 }
 
@@ -111,9 +112,28 @@ impl HostSet {
         Self {
             priority,
             localities: localities.collect(),
+            has_local_locality: false,
             lists,
             provisioning,
         }
+    }
+
+    /// Puts this proxy's own locality before the others, where there are hosts in it.
+    pub fn local_first(mut self, local: &Locality) -> Self {
+        let found = self
+            .localities
+            .iter()
+            .position(|one| *one.locality == *local);
+        if let Some(at) = found {
+            self.has_local_locality = true;
+            Arc::make_mut(&mut self.localities)[..=at].rotate_right(1);
+        }
+        self
+    }
+
+    /// Whether the first of the localities is this proxy's own.
+    pub fn has_local_locality(&self) -> bool {
+        self.has_local_locality
     }
 
     /// 0 is the highest.
@@ -146,7 +166,7 @@ impl HostSet {
         &self.lists
     }
 
-    /// The same by locality, in Envoy's order.
+    /// The same by locality, in Envoy's order: this proxy's own first.
     pub fn localities(&self) -> &[LocalityHosts] {
         &self.localities
     }

@@ -5,6 +5,7 @@ pub mod aggregate;
 pub mod edf;
 pub mod source;
 pub mod weighted;
+pub mod zone;
 
 use crate::host::Host;
 use crate::local_cluster::LocalCluster;
@@ -23,6 +24,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use zone::ZoneSettings;
 
 /// A balancer's answer.
 pub enum Choice {
@@ -109,6 +111,11 @@ pub trait LbSpec: Send + Sync + fmt::Debug {
     /// What is built once, on main, for all workers, whenever the hosts change: a hash table.
     /// `scope` is the cluster's, for what is counted of it.
     fn shared(&self, _hosts: &PrioritySet, _scope: &Scope) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
+
+    /// How zones count, where the policy is aware of them.
+    fn zones(&self) -> Option<&ZoneSettings> {
         None
     }
 

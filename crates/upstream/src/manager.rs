@@ -1,6 +1,7 @@
 //! A worker's clusters, by name. Main posts every change; nothing here is shared.
 
 use crate::cluster::ClusterInfo;
+use crate::lb::zone::LocalHosts;
 use crate::local_cluster::LocalCluster;
 use crate::priority::{HostsChange, PrioritySet};
 use nuncio_stats::{Scope, SharedGauge};
@@ -24,6 +25,8 @@ pub struct ClusterManager {
     clusters: RefCell<HashMap<Arc<str>, Known>>,
     generation: Cell<u64>,
     known: RefCell<Option<SharedGauge>>,
+    /// The cluster that this proxy belongs to.
+    own: RefCell<Option<(Arc<str>, Rc<LocalHosts>)>>,
 }
 
 impl ClusterManager {
@@ -34,6 +37,7 @@ impl ClusterManager {
             clusters: RefCell::default(),
             generation: Cell::new(1),
             known: RefCell::default(),
+            own: RefCell::default(),
         });
         worker.services().add(Rc::clone(&manager));
         manager
@@ -85,6 +89,20 @@ impl ClusterManager {
         self.count();
     }
 
+    /// This proxy belongs to the cluster of this name; to be said before there are clusters.
+    pub fn belongs_to(&self, name: &Arc<str>) {
+        let hosts = self.worker.services().get_or_default::<LocalHosts>();
+        *self.own.borrow_mut() = Some((Arc::clone(name), hosts));
+    }
+
+    fn note_own(&self, name: &str, hosts: &Arc<PrioritySet>) {
+        if let Some((own, known)) = &*self.own.borrow()
+            && **own == *name
+        {
+            known.set(hosts);
+        }
+    }
+
     fn count(&self) {
         if let Some(known) = &*self.known.borrow() {
             known.set(self.clusters.borrow().len() as u64);
@@ -93,6 +111,7 @@ impl ClusterManager {
 
     /// Adds a cluster, or replaces the one of this name; its connections are then drained.
     pub fn set(&self, info: Arc<ClusterInfo>, hosts: Arc<PrioritySet>) {
+        self.note_own(&info.spec.name, &hosts);
         let known = Known {
             hosts,
             local: None,
@@ -105,6 +124,7 @@ impl ClusterManager {
 
     /// Replaces a cluster's hosts.
     pub fn update_hosts(&self, name: &str, hosts: Arc<PrioritySet>, change: &HostsChange) {
+        self.note_own(name, &hosts);
         let local = match self.clusters.borrow_mut().get_mut(name) {
             Some(known) => {
                 known.hosts = Arc::clone(&hosts);

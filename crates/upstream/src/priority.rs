@@ -54,6 +54,7 @@ pub struct PrioritySet {
     sets: Vec<Arc<HostSet>>,
     load: PriorityLoad,
     panic: Vec<bool>,
+    panic_threshold: u32,
     lb_shared: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -65,12 +66,14 @@ impl PrioritySet {
             let none = HostSet::new(0, Vec::new(), &Default::default(), Default::default());
             sets.push(Arc::new(none));
         }
-        let (load, panic) = compute_load(&sets, panic_threshold.min(100));
+        let panic_threshold = panic_threshold.min(100);
+        let (load, panic) = compute_load(&sets, panic_threshold);
         Self {
             version: NEXT_VERSION.fetch_add(1, Ordering::Relaxed),
             sets,
             load,
             panic,
+            panic_threshold,
             lb_shared: None,
         }
     }
@@ -104,6 +107,11 @@ impl PrioritySet {
     /// Whether a priority gives traffic to all its hosts, since too few are healthy.
     pub fn in_panic(&self, priority: usize) -> bool {
         self.panic.get(priority).copied().unwrap_or(false)
+    }
+
+    /// Below this share of healthy and degraded hosts, in percent, all get traffic.
+    pub fn panic_threshold(&self) -> u32 {
+        self.panic_threshold
     }
 
     /// All hosts of all priorities.
@@ -202,7 +210,8 @@ fn distribute(load: &mut PriorityLoad, healthy: &[u32], degraded: &[u32], availa
     }
 }
 
-fn is_in_panic(set: &HostSet, threshold: u32) -> bool {
+/// Whether so few hosts are healthy or degraded that all get traffic.
+pub(crate) fn is_in_panic(set: &HostSet, threshold: u32) -> bool {
     let counted = set.lists().counted();
     let available = set.healthy().len() + set.degraded().len();
     let percent = if counted == 0 {

@@ -3,3 +3,4 @@
 mod aggregate;
 mod health_checks;
 mod outliers;
+mod zones;

@@ -1,8 +1,8 @@
 //! The hosts of one cluster on main: the truth of which workers see snapshots.
 
-use super::LoadAssignment;
 use super::members_index::{MembersHandle, MembersIndex};
 use super::stabilized::Stabilized;
+use super::{LoadAssignment, LocalLocality};
 use crate::cluster::ClusterInfo;
 use crate::health::HealthFlag;
 use crate::health_check::HealthChecker;
@@ -308,13 +308,18 @@ impl Members {
     fn publish(&self, mut state: std::cell::RefMut<'_, State>, change: HostsChange) {
         let last = state.hosts.keys().next_back().copied().unwrap_or(0);
         let no_weights = BTreeMap::new();
+        let local = self.worker.services().get::<LocalLocality>();
         let sets = (0..=last).map(|priority| {
             let hosts = state
                 .hosts
                 .get(&priority)
                 .map_or_else(Vec::new, |h| h.to_vec());
             let weights = state.weights.get(&priority).unwrap_or(&no_weights);
-            Arc::new(HostSet::new(priority, hosts, weights, state.provisioning))
+            let set = HostSet::new(priority, hosts, weights, state.provisioning);
+            Arc::new(match &local {
+                Some(local) => set.local_first(&local.0),
+                None => set,
+            })
         });
         let sets: Vec<_> = sets.collect();
         let configured = self.info.spec.common_lb.healthy_panic_threshold;

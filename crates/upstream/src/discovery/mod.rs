@@ -24,6 +24,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Where this proxy is; a service of main.
+pub struct LocalLocality(pub Arc<Locality>);
+
 /// A way to find a cluster's hosts, as configured.
 pub trait Discovery: Send + Sync {
     /// As `config_dump` and logs name it: `STATIC`, `STRICT_DNS`.

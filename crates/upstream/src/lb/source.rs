@@ -1,11 +1,14 @@
-//! From which hosts one is chosen: the priority by load, all hosts in panic, a locality by weight
-//! (Envoy's `ZoneAwareLoadBalancerBase`; zone-aware routing itself is not built).
+//! From which hosts one is chosen: the priority by load, all hosts in panic, a locality by weight,
+//! or one near by (Envoy's `ZoneAwareLoadBalancerBase`).
 
 use super::edf::EdfScheduler;
+use super::zone::{ZoneSettings, Zoned, Zones};
 use super::{LbCx, LbRequest};
 use crate::host::Host;
 use crate::host_set::{HostLists, HostSet};
 use crate::priority::{Availability, PrioritySet};
+use nuncio_worker::Worker;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Which list of a priority.
@@ -68,6 +71,8 @@ pub struct LocalitySettings {
     pub weighted: bool,
     /// Whether a priority in panic gives no traffic to its hosts, instead of to all of them.
     pub fail_traffic_on_panic: bool,
+    /// How zones count, where this proxy belongs to a cluster.
+    pub zones: ZoneSettings,
 }
 
 /// The schedules over one priority's localities; `None` where there is nothing to weigh.
@@ -81,6 +86,7 @@ struct LocalitySchedules {
 pub struct Sources {
     settings: LocalitySettings,
     localities: Vec<LocalitySchedules>,
+    zones: Option<Box<Zones>>,
     seed: u32,
 }
 
@@ -90,8 +96,15 @@ impl Sources {
         Self {
             settings,
             localities: Vec::new(),
+            zones: None,
             seed,
         }
+    }
+
+    /// Makes zones count, where this proxy belongs to a cluster.
+    pub fn aware_of_zones(mut self, worker: &Rc<Worker>) -> Self {
+        self.zones = Zones::new(self.settings.zones, worker).map(Box::new);
+        self
     }
 
     /// The hosts changed.
@@ -124,10 +137,20 @@ impl Sources {
             };
             return (!self.settings.fail_traffic_on_panic).then_some(all);
         }
-        let of = match self.choose_locality(hosts, priority, availability) {
-            Some(locality) => locality,
-            None if availability == Availability::Healthy => Of::Healthy,
-            None => Of::Degraded,
+        if let Some(of) = self.choose_locality(hosts, priority, availability) {
+            return Some(Source { priority, of });
+        }
+        if let Some(zones) = &mut self.zones {
+            let fails = self.settings.fail_traffic_on_panic;
+            match zones.choose(hosts, (priority, availability), fails, cx) {
+                Zoned::AnyZone => {}
+                Zoned::Zone(of) => return Some(Source { priority, of }),
+                Zoned::Fail => return None,
+            }
+        }
+        let of = match availability {
+            Availability::Healthy => Of::Healthy,
+            Availability::Degraded => Of::Degraded,
         };
         Some(Source { priority, of })
     }

@@ -8,7 +8,9 @@ use super::{Choice, LbCx, LbRequest, LoadBalancer, choose_accepted};
 use crate::host::Host;
 use crate::priority::PrioritySet;
 use nuncio_base::random::Random;
+use nuncio_worker::Worker;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What a policy adds.
@@ -54,6 +56,12 @@ impl WeightedBalancer {
             lists: BTreeMap::new(),
             seed,
         }
+    }
+
+    /// Makes zones count, where this proxy belongs to a cluster.
+    pub fn aware_of_zones(mut self, worker: &Rc<Worker>) -> Self {
+        self.sources = self.sources.aware_of_zones(worker);
+        self
     }
 
     fn update(&mut self, hosts: &PrioritySet) {

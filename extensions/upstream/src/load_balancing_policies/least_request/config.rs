@@ -40,7 +40,7 @@ impl LoadBalancerExtension for Policy {
             Some(count) => Compare::Choices(count),
             None => Compare::default(),
         };
-        let locality = locality::settings(cx, proto.locality_lb_config)?;
+        let locality = locality::settings(proto.locality_lb_config);
         Ok(Arc::new(LeastRequest {
             locality,
             compare,

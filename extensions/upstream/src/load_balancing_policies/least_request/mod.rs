@@ -9,6 +9,7 @@ pub use config::Policy;
 use nuncio_base::random::Random;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};
+use nuncio_upstream::lb::zone::ZoneSettings;
 use nuncio_upstream::{Host, LbSpec, LoadBalancer};
 use nuncio_worker::Worker;
 use std::num::NonZeroU32;
@@ -66,6 +67,10 @@ impl LbSpec for LeastRequest {
         "envoy.load_balancing_policies.least_request"
     }
 
+    fn zones(&self) -> Option<&ZoneSettings> {
+        Some(&self.locality.zones)
+    }
+
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
         let seed = worker.random();
         let RequestBias { value, runtime_key } = &self.active_request_bias;
@@ -73,7 +78,8 @@ impl LbSpec for LeastRequest {
             compare: self.compare,
             bias: worker.flags().number(runtime_key, *value),
         });
-        Box::new(WeightedBalancer::new(least, self.locality, seed))
+        let balancer = WeightedBalancer::new(least, self.locality, seed);
+        Box::new(balancer.aware_of_zones(worker))
     }
 }
 

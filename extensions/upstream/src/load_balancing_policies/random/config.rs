@@ -14,8 +14,8 @@ impl LoadBalancerExtension for Policy {
     const NAME: &'static str = "envoy.load_balancing_policies.random";
     type Proto = proto::Random;
 
-    fn parse(&self, proto: proto::Random, cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
-        let locality = locality::settings(cx, proto.locality_lb_config)?;
+    fn parse(&self, proto: proto::Random, _: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
+        let locality = locality::settings(proto.locality_lb_config);
         Ok(Arc::new(Random { locality }))
     }
 }

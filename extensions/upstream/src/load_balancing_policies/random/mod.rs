@@ -7,6 +7,7 @@ pub use config::Policy;
 use nuncio_base::random::Random as Numbers;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};
+use nuncio_upstream::lb::zone::ZoneSettings;
 use nuncio_upstream::{Host, LbSpec, LoadBalancer};
 use nuncio_worker::Worker;
 use std::rc::Rc;
@@ -24,9 +25,14 @@ impl LbSpec for Random {
         "envoy.load_balancing_policies.random"
     }
 
+    fn zones(&self) -> Option<&ZoneSettings> {
+        Some(&self.locality.zones)
+    }
+
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
         let seed = worker.random();
-        Box::new(WeightedBalancer::new(Box::new(Any), self.locality, seed))
+        let balancer = WeightedBalancer::new(Box::new(Any), self.locality, seed);
+        Box::new(balancer.aware_of_zones(worker))
     }
 }
 

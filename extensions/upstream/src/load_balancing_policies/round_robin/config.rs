@@ -16,7 +16,7 @@ impl LoadBalancerExtension for Policy {
 
     fn parse(&self, proto: proto::RoundRobin, cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
         cx.refuse("slow_start_config", proto.slow_start_config.is_some())?;
-        let locality = locality::settings(cx, proto.locality_lb_config)?;
+        let locality = locality::settings(proto.locality_lb_config);
         Ok(Arc::new(RoundRobin { locality }))
     }
 }

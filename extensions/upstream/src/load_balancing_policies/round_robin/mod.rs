@@ -9,6 +9,7 @@ pub use config::Policy;
 use nuncio_base::random::Random;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};
+use nuncio_upstream::lb::zone::ZoneSettings;
 use nuncio_upstream::{Host, LbSpec, LoadBalancer};
 use nuncio_worker::Worker;
 use std::rc::Rc;
@@ -26,9 +27,14 @@ impl LbSpec for RoundRobin {
         "envoy.load_balancing_policies.round_robin"
     }
 
+    fn zones(&self) -> Option<&ZoneSettings> {
+        Some(&self.locality.zones)
+    }
+
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
         let seed = worker.random();
-        Box::new(WeightedBalancer::new(Box::new(InTurn), self.locality, seed))
+        let balancer = WeightedBalancer::new(Box::new(InTurn), self.locality, seed);
+        Box::new(balancer.aware_of_zones(worker))
     }
 }
 
