@@ -1,6 +1,7 @@
 //! `envoy.config.bootstrap.v3.Bootstrap`: what a process starts with.
 
 use crate::dynamic_resources::{DynamicSources, dynamic_resources};
+use crate::internal_listener::bootstrap_extensions;
 use crate::overload::{Overload, overload};
 use crate::unknown_extension::unknown_extension;
 use crate::{dns_resolver, duration, node, stats};
@@ -44,6 +45,8 @@ pub struct Bootstrap {
     pub overload: Overload,
     /// Where clusters and listeners come from.
     pub dynamic: DynamicSources,
+    /// What internal listeners need: how many bytes may wait in one direction of a connection.
+    pub internal_buffer_limit: Option<usize>,
 }
 
 /// Takes the bootstrap apart. Static clusters and listeners are converted later, by themselves.
@@ -73,6 +76,7 @@ pub fn bootstrap(
     });
     let overload = cx.optional("overload_manager", proto.overload_manager, overload);
     let dynamic = dynamic_resources(cx, proto.dynamic_resources.as_ref(), options.mode);
+    let internal = bootstrap_extensions(cx, proto.bootstrap_extensions);
     let manager = proto.cluster_manager.unwrap_or_default();
     let full_node = node::node(proto.node, options);
     refused.and(regex_engine)?;
@@ -94,6 +98,7 @@ pub fn bootstrap(
         secrets: resources.secrets,
         overload: overload?.unwrap_or_default(),
         dynamic: dynamic?,
+        internal_buffer_limit: internal?,
     })
 }
 
@@ -131,10 +136,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
             proto.dns_resolution_config.is_some(),
         ),
         ("node_context_params", !proto.node_context_params.is_empty()),
-        (
-            "bootstrap_extensions",
-            !proto.bootstrap_extensions.is_empty(),
-        ),
         ("fatal_actions", !proto.fatal_actions.is_empty()),
         ("config_sources", !proto.config_sources.is_empty()),
         (

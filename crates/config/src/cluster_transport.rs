@@ -1,6 +1,6 @@
 //! A cluster's transport sockets.
 
-use crate::common::value;
+use crate::common::{metadata, value};
 use crate::unknown_extension::unknown_extension;
 use nuncio_extension::transport_socket::UpstreamSocketCx;
 use nuncio_extension::{ParseCx, Parsed};
@@ -24,6 +24,7 @@ pub fn transport_sockets(cx: &mut ParseCx, cluster: &proto::Cluster) -> Parsed<T
     };
     let socket_cx = UpstreamSocketCx {
         cluster_scope: cx.env().store.scope("cluster").scope(name),
+        metadata: cluster.metadata.clone().map(|data| metadata(Some(data))),
     };
     let default = cx.optional(
         "transport_socket",
@@ -54,7 +55,11 @@ pub fn transport_sockets(cx: &mut ParseCx, cluster: &proto::Cluster) -> Parsed<T
     })
 }
 
-fn transport_socket(
+/// Converts a transport socket, wrapped or not.
+///
+/// # Errors
+/// What it refuses; one that is not built.
+pub fn transport_socket(
     cx: &mut ParseCx,
     socket: &TransportSocket,
     cluster: &UpstreamSocketCx,

@@ -79,10 +79,7 @@ fn target(cx: &mut ParseCx, proto: core::Address) -> Parsed<Target> {
         });
     }
     let parsed = address::address(cx, proto)?;
-    match parsed.address {
-        Address::Internal(_) => Err(cx.not_built("envoy_internal_address")),
-        address => Ok(Target::Address(address)),
-    }
+    Ok(Target::Address(parsed.address))
 }
 
 /// Converts the endpoints.

@@ -32,9 +32,9 @@ pub(crate) fn filter_chains(
     if proto.filter_chains.is_empty() && proto.default_filter_chain.is_none() {
         return Err(cx.error_at("filter_chains", adding("no filter chains specified")));
     }
-    let stat_name = match (proto.stat_prefix.as_str(), shown.first()) {
-        ("", Some(first)) => first,
-        (prefix, _) => prefix,
+    let stat_name = match (proto.stat_prefix.as_str(), addresses.first()) {
+        ("", Some(first)) => first.stat_name(),
+        (prefix, _) => prefix.to_owned(),
     };
     let filter_cx = NetworkFilterCx {
         listener: proto.name.clone(),

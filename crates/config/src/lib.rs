@@ -41,6 +41,7 @@ pub mod health_check;
 mod health_check_http;
 pub mod http_filters;
 pub mod http_protocol_options;
+pub mod internal_listener;
 pub mod internal_redirect;
 pub mod lb_policy;
 pub mod listener;

@@ -5,6 +5,7 @@ use crate::address::{ParsedAddress, address};
 use crate::common::metadata;
 use crate::duration;
 use crate::filter_chains::filter_chains;
+use crate::internal_listener::{internal_address, internal_buffer_limit};
 use crate::socket_option::{ConvertedOption, SocketState, keepalive, stream_options};
 use crate::unknown_extension::unknown_extension;
 use nuncio_base::address::Address;
@@ -48,7 +49,11 @@ pub fn listener(
     known: &[ConvertedChain],
 ) -> Parsed<ConvertedListener> {
     let refused = refuse_not_built(cx, &proto);
-    let addresses = addresses(cx, &proto);
+    let internal = internal_buffer_limit(cx, &proto)?;
+    let addresses = match internal {
+        Some(_) => Ok(vec![internal_address(&proto)]),
+        None => addresses(cx, &proto),
+    };
     let filters = listener_filters(cx, &proto);
     let balance = connection_balance(cx, proto.connection_balance_config.as_ref());
     let timeout = duration::limit(
@@ -78,7 +83,9 @@ pub fn listener(
     spec.bind_to_port = proto
         .bind_to_port
         .or(bound_by_v1)
-        .is_none_or(|value| value.value);
+        .is_none_or(|value| value.value)
+        && internal.is_none();
+    spec.internal_buffer_limit = internal;
     spec.connection_balance = balance?;
     spec.max_connections_to_accept_per_socket_event = proto
         .max_connections_to_accept_per_socket_event
@@ -117,7 +124,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
         ),
         ("udp_listener_config", proto.udp_listener_config.is_some()),
         ("api_listener", proto.api_listener.is_some()),
-        ("internal_listener", proto.listener_specifier.is_some()),
         ("enable_mptcp", proto.enable_mptcp),
     ];
     let mut result = Ok(());

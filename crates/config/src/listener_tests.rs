@@ -218,7 +218,13 @@ fn what_is_wrong_or_not_built_is_refused_by_its_name() {
         ("use_original_dst: true", &["use_original_dst"]),
         ("udp_listener_config: {}", &["udp_listener_config"]),
         ("api_listener: {}", &["api_listener"]),
-        ("internal_listener: {}", &["internal_listener"]),
+        (
+            "internal_listener: {}",
+            &[
+                "address: error adding listener",
+                "address should not be used when an internal",
+            ],
+        ),
         ("enable_mptcp: true", &["enable_mptcp"]),
         (
             "per_connection_buffer_high_watermark_timeout: 1s",

@@ -2,6 +2,7 @@
 
 use crate::network_filter::NetworkFilterCx;
 use crate::parse_cx::{ParseCx, Parsed};
+use nuncio_base::metadata::Metadata;
 use nuncio_net::{TransportSocketFactory, UpstreamSocketFactory as UpstreamSocketSpec};
 use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::{Message, Name};
@@ -69,6 +70,8 @@ impl<E: DownstreamSocketExtension> DownstreamSocketFactory for E {
 pub struct UpstreamSocketCx {
     /// The scope of the cluster's stats: `cluster.<name>`.
     pub cluster_scope: nuncio_stats::Scope,
+    /// The cluster's metadata.
+    pub metadata: Option<Arc<Metadata>>,
 }
 
 /// A transport socket of connections to hosts, as its author writes it.

@@ -40,9 +40,11 @@ pub(crate) async fn inspect(
                 return;
             }
             // What the filters have looked at is announced again.
-            match candidate.socket.detach().and_then(DetachedSocket::attach) {
-                Ok(socket) => candidate.socket = socket,
-                Err(_) => return,
+            if candidate.socket.is_kernels() {
+                match candidate.socket.detach().and_then(DetachedSocket::attach) {
+                    Ok(socket) => candidate.socket = socket,
+                    Err(_) => return,
+                }
             }
         }
     }

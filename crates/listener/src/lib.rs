@@ -11,6 +11,7 @@ pub mod chain_match;
 mod connections;
 mod handshake;
 mod inspect;
+mod internal;
 mod limits;
 mod listener;
 pub mod listener_filter;

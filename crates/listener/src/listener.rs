@@ -9,7 +9,7 @@ use crate::worker_listeners::WorkerListeners;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_net::{DrainDecision, DrainSettings, ListenerDrain, ServerDrain};
 use nuncio_stats::{Group, Scope, SharedCounter, Store};
-use nuncio_worker::{WorkerHandle, WorkerId};
+use nuncio_worker::{Worker, WorkerHandle, WorkerId};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -58,6 +58,8 @@ pub struct Listener {
 pub(crate) struct Admission {
     state: Arc<ListenerState>,
     worker: WorkerId,
+    /// Counted among all connections of the process.
+    global: bool,
 }
 
 /// Why a connection is turned away.
@@ -252,11 +254,7 @@ impl Listener {
         {
             return Err(Refusal::Global);
         }
-        let max = match flags.is_empty() {
-            true => u64::MAX,
-            false => flags.integer(&state.limit_key, u64::MAX),
-        };
-        if !try_add(&state.open, max) {
+        if !try_add(&state.open, state.limit(flags)) {
             state.global.close();
             return Err(Refusal::Listener);
         }
@@ -264,14 +262,39 @@ impl Listener {
         let admission = Admission {
             state: Arc::clone(state),
             worker: target.map_or(worker, WorkerHandle::id),
+            global: true,
         };
         Ok((admission, target.filter(|target| target.id() != worker)))
+    }
+
+    /// Takes a place for a connection from inside the process: like Envoy's it does not count
+    /// among those of the process, and stays on its worker.
+    pub(crate) fn admit_internal(&self, worker: &Worker) -> Option<Admission> {
+        let state = &self.state;
+        try_add(&state.open, state.limit(&worker.flags())).then(|| Admission {
+            state: Arc::clone(state),
+            worker: worker.id(),
+            global: false,
+        })
+    }
+}
+
+impl ListenerState {
+    /// How many connections it may have.
+    fn limit(&self, flags: &RuntimeFlags) -> u64 {
+        match flags.is_empty() {
+            true => u64::MAX,
+            false => flags.integer(&self.limit_key, u64::MAX),
+        }
     }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
         self.state.open.fetch_sub(1, Relaxed);
+        if !self.global {
+            return;
+        }
         self.state.global.close();
         if let Some(balance) = &self.state.balance {
             balance.release(self.worker);

@@ -5,6 +5,7 @@ use crate::active::Active;
 use crate::connections::Connections;
 use crate::handshake::Handshake;
 use crate::inspect::inspect;
+use crate::internal::Registration;
 use crate::listener::{Admission, Listener, Refusal};
 use crate::listener_filter::{Candidate, LocalListenerFilterFactory};
 use crate::logs::Logs;
@@ -14,6 +15,7 @@ use crate::stats::{ListenerStats, WorkerListenerStats};
 use crate::worker_listeners::WorkerListeners;
 use nuncio_base::address::Address;
 use nuncio_base::log::{Level, logger};
+use nuncio_base::metadata::Metadata;
 use nuncio_net::overload::{Overload, Shedding};
 use nuncio_net::{
     Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
@@ -46,6 +48,8 @@ pub struct Incoming {
     pub remote_address: Address,
     /// What was passed along with it.
     pub filter_state: FilterState,
+    /// Dynamic metadata that was passed along with it.
+    pub metadata: Metadata,
 }
 
 impl Incoming {
@@ -56,6 +60,7 @@ impl Incoming {
             local_address,
             remote_address,
             filter_state: FilterState::default(),
+            metadata: Metadata::default(),
         }
     }
 }
@@ -117,6 +122,7 @@ pub(crate) struct LocalListener {
     pub stats: ListenerStats,
     pub worker_stats: Option<WorkerListenerStats>,
     acceptors: Rc<Connections>,
+    registration: Registration,
     inspected: Rc<Connections>,
     /// A stat that Envoy lacks: there only once it is needed, and then for good.
     accept_failures: OnceCell<SharedCounter>,
@@ -151,6 +157,7 @@ impl LocalListener {
             stats: listener.stats().local(),
             worker_stats: worker_stats.map(nuncio_stats::Group::local),
             acceptors: Rc::default(),
+            registration: Registration::default(),
             inspected: Rc::default(),
             accept_failures: OnceCell::new(),
             next_complaint: Cell::new(None),
@@ -164,6 +171,7 @@ impl LocalListener {
         for acceptor in acceptors {
             worker.spawn(local.acceptors.add(acceptor, ()));
         }
+        local.registration.begin(&local);
         Ok(local)
     }
 
@@ -198,6 +206,7 @@ impl LocalListener {
     /// Accepts no more.
     pub fn stop_accepting(&self) {
         self.acceptors.close();
+        self.registration.end(self);
     }
 
     /// Closes the connections on chains that updates have left out.
@@ -213,7 +222,7 @@ impl LocalListener {
 
     /// Ends everything.
     pub fn close(&self) {
-        self.acceptors.close();
+        self.stop_accepting();
         self.inspected.close();
         let (config, drained) = (self.config(), self.drained.take());
         for chain in config.chains.iter().chain(&drained) {
@@ -302,6 +311,7 @@ impl LocalListener {
         let mut info = ConnectionInfo::new(next_connection_id(), local, remote, time);
         info.listener = Some(Rc::clone(&config.info));
         info.filter_state = RefCell::new(incoming.filter_state);
+        info.metadata = RefCell::new(incoming.metadata);
         let candidate = Candidate {
             socket: incoming.socket,
             info,

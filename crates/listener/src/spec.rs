@@ -38,6 +38,14 @@ impl ListenAddress {
             keepalive: None,
         }
     }
+
+    /// What stands for it in stat names.
+    pub fn stat_name(&self) -> String {
+        match &self.address {
+            Address::Internal(internal) => format!("envoy_internal_{}", internal.listener),
+            address => address.to_string(),
+        }
+    }
 }
 
 /// Raw socket options by when they are set (`SocketOption.state`).
@@ -208,6 +216,9 @@ pub struct ListenerSpec {
     pub reuse_port: bool,
     /// Whether it listens itself; else other listeners hand connections to it.
     pub bind_to_port: bool,
+    /// Where it takes connections from inside the process alone: how many bytes may wait in one
+    /// direction of a connection.
+    pub internal_buffer_limit: Option<usize>,
     /// How connections are spread over workers.
     pub connection_balance: ConnectionBalance,
     /// How many connections are accepted at most before others get their turn.
@@ -240,6 +251,7 @@ impl ListenerSpec {
             backlog: None,
             reuse_port: true,
             bind_to_port: true,
+            internal_buffer_limit: None,
             connection_balance: ConnectionBalance::None,
             max_connections_to_accept_per_socket_event: None,
             ignore_global_conn_limit: false,
@@ -253,7 +265,7 @@ impl ListenerSpec {
     /// What stands for this listener in stat names: `listener.<this>.`.
     pub fn stat_name(&self) -> String {
         match (self.stat_prefix.as_str(), self.addresses.first()) {
-            ("", Some(first)) => first.address.to_string(),
+            ("", Some(first)) => first.stat_name(),
             (prefix, _) => prefix.to_owned(),
         }
     }

@@ -6,6 +6,7 @@ use crate::filter::NetworkFilter;
 use crate::peer_names::PeerNames;
 use crate::socket::Socket;
 use crate::transport::Transport;
+use nuncio_base::metadata::Metadata;
 use nuncio_stream_info::ConnectionInfo;
 use nuncio_worker::Worker;
 use std::rc::Rc;
@@ -44,6 +45,8 @@ pub struct UpstreamConnection<'a> {
     pub host_name: &'a str,
     /// The protocols offered where the configuration names none.
     pub alpn_fallback: AlpnFallback,
+    /// The host's metadata.
+    pub host_metadata: Option<&'a Metadata>,
     /// What the requests that it is for say of the host.
     pub names: &'a PeerNames,
 }
@@ -61,6 +64,8 @@ pub trait UpstreamSocketFactory: Send + Sync {
 pub trait LocalUpstreamSocketFactory {
     /// The layer over one connected socket.
     fn create(&self, socket: Socket, connection: &UpstreamConnection<'_>) -> Transport;
+    /// Whether nobody else can read what goes through it.
+    fn is_secure(&self) -> bool;
 }
 
 /// A configured transport socket on one worker.

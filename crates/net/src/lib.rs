@@ -6,6 +6,8 @@ pub mod factory;
 pub mod filter;
 pub mod gather;
 pub mod host_address;
+pub mod internal_listeners;
+pub mod internal_socket;
 pub mod overload;
 mod peek;
 pub mod peer_names;
@@ -24,6 +26,8 @@ pub use factory::{
 pub use factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 pub use factory::{LocalTransportSocketFactory, TransportSocketFactory};
 pub use filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter};
+pub use internal_listeners::{InternalAcceptor, InternalListeners};
+pub use internal_socket::{InternalSocket, Passthrough};
 pub use peer_names::PeerNames;
 pub use socket::{DetachedSocket, Socket, next_connection_id};
 pub use socket_options::{Keepalive, SocketOption, SocketOptions};

@@ -1,8 +1,8 @@
 //! Looking at a socket's first bytes without taking them off.
 
 use crate::socket::Socket;
+use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd;
 use tokio::io::Interest;
 
 /// How much is looked at first.
@@ -24,12 +24,15 @@ impl Socket {
             let ready = match self {
                 Self::Tcp(stream) => stream.ready(Interest::READABLE).await?,
                 Self::Unix(stream) => stream.ready(Interest::READABLE).await?,
+                Self::Internal(socket) => {
+                    return poll_fn(|task| socket.poll_peek(task, seen, room)).await;
+                }
             };
             seen.resize(room, 0);
             let ended = ready.is_read_closed();
-            let peeked = self.try_io(Interest::READABLE, || {
+            let peeked = self.try_io(Interest::READABLE, |socket| {
                 let flags = rustix::net::RecvFlags::PEEK;
-                let (count, _) = rustix::net::recv(self.as_fd(), seen.as_mut_slice(), flags)?;
+                let (count, _) = rustix::net::recv(socket, seen.as_mut_slice(), flags)?;
                 match count {
                     // Nothing new: the socket is to say when there is.
                     _ if count == known && count > 0 && !ended => {
@@ -54,12 +57,15 @@ impl Socket {
     /// # Errors
     /// What the system says.
     pub fn skip(&self, count: usize) -> io::Result<()> {
+        if let Self::Internal(socket) = self {
+            return socket.skip(count);
+        }
         let mut bytes = vec![0; count];
         let mut rest = &mut bytes[..];
         while !rest.is_empty() {
-            let taken = self.try_io(Interest::READABLE, || {
+            let taken = self.try_io(Interest::READABLE, |socket| {
                 let flags = rustix::net::RecvFlags::empty();
-                let (count, _) = rustix::net::recv(self.as_fd(), &mut *rest, flags)?;
+                let (count, _) = rustix::net::recv(socket, &mut *rest, flags)?;
                 Ok(count)
             })?;
             if taken == 0 {

@@ -1,12 +1,16 @@
-//! A connected stream socket: TCP or Unix.
+//! A connected stream socket: TCP, Unix, or inside this worker.
 
+use crate::internal_listeners::InternalListeners;
+use crate::internal_socket::InternalSocket;
 use crate::socket_options::SocketOptions;
 use bytes::BytesMut;
 use nuncio_base::Buffer;
 use nuncio_base::address::Address;
+use nuncio_worker::Worker;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -30,14 +34,20 @@ pub enum Socket {
     Tcp(TcpStream),
     /// A Unix stream socket.
     Unix(UnixStream),
+    /// To or from an internal listener.
+    Internal(Box<InternalSocket>),
 }
 
 impl Socket {
-    /// Connects to `address`, with options set before.
+    /// Connects to `address` on `worker`, with options set before.
     ///
     /// # Errors
-    /// What the system says; addresses inside this process are unsupported here.
-    pub async fn connect(address: &Address, options: &SocketOptions) -> io::Result<Self> {
+    /// What the system says.
+    pub async fn connect(
+        worker: &Worker,
+        address: &Address,
+        options: &SocketOptions,
+    ) -> io::Result<Self> {
         match address {
             Address::Ip(ip) => {
                 let socket = if ip.is_ipv4() {
@@ -56,7 +66,10 @@ impl Socket {
                 Ok(Self::Tcp(stream))
             }
             Address::Pipe(path) => Ok(Self::Unix(connect_unix(path).await?)),
-            Address::Internal(_) => Err(io::Error::from(io::ErrorKind::Unsupported)),
+            Address::Internal(address) => {
+                let listeners: Rc<InternalListeners> = worker.services().get_or_default();
+                Ok(Self::Internal(Box::new(listeners.connect(address)?)))
+            }
         }
     }
 
@@ -70,6 +83,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => poll_read_buf(Pin::new(stream), task, block),
             Self::Unix(stream) => poll_read_buf(Pin::new(stream), task, block),
+            Self::Internal(socket) => socket.poll_read(task, block),
         }
     }
 
@@ -87,6 +101,7 @@ impl Socket {
                 (Self::Tcp(stream), [one]) => Pin::new(stream).poll_write(task, one),
                 (Self::Tcp(stream), all) => Pin::new(stream).poll_write_vectored(task, all),
                 (Self::Unix(stream), all) => Pin::new(stream).poll_write_vectored(task, all),
+                (Self::Internal(socket), _) => return socket.poll_write(task, from),
             };
             let written = ready!(written)?;
             if written == 0 {
@@ -102,6 +117,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(task),
             Self::Unix(stream) => stream.poll_read_ready(task),
+            Self::Internal(_) => Poll::Ready(Err(no_kernel())),
         }
     }
 
@@ -110,10 +126,10 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(task),
             Self::Unix(stream) => stream.poll_write_ready(task),
+            Self::Internal(_) => Poll::Ready(Err(no_kernel())),
         }
     }
 
-    /// Runs a system call on the socket; where that would block, the socket counts as not ready.
     /// Where the peer wanted to go, where the system has sent it elsewhere (`SO_ORIGINAL_DST`).
     pub fn original_destination(&self) -> Option<std::net::SocketAddr> {
         let Self::Tcp(stream) = self else {
@@ -127,14 +143,29 @@ impl Socket {
         found.ok()?.as_socket()
     }
 
+    /// Runs a system call on the socket; where that would block, the socket counts as not ready.
     pub(crate) fn try_io<R>(
         &self,
         interest: Interest,
-        call: impl FnOnce() -> io::Result<R>,
+        call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
         match self {
-            Self::Tcp(stream) => stream.try_io(interest, call),
-            Self::Unix(stream) => stream.try_io(interest, call),
+            Self::Tcp(stream) => stream.try_io(interest, || call(stream.as_fd())),
+            Self::Unix(stream) => stream.try_io(interest, || call(stream.as_fd())),
+            Self::Internal(_) => Err(no_kernel()),
+        }
+    }
+
+    /// Whether the kernel has it: else no system call knows it.
+    pub fn is_kernels(&self) -> bool {
+        !matches!(self, Self::Internal(_))
+    }
+
+    /// The end inside this worker, if it is one.
+    pub fn internal(&self) -> Option<&InternalSocket> {
+        match self {
+            Self::Internal(socket) => Some(socket),
+            Self::Tcp(_) | Self::Unix(_) => None,
         }
     }
 
@@ -143,14 +174,22 @@ impl Socket {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(task),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(task),
+            Self::Internal(socket) => {
+                socket.end_write();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 
     /// Makes closing send a reset instead of a normal end.
     pub fn reset_on_close(&self) {
-        if let Self::Tcp(stream) = self {
-            // A socket that can't be set is already gone.
-            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        match self {
+            Self::Tcp(stream) => {
+                // A socket that can't be set is already gone.
+                let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            }
+            Self::Unix(_) => {}
+            Self::Internal(socket) => socket.reset_on_close(),
         }
     }
 
@@ -159,6 +198,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok().map(Address::Ip),
             Self::Unix(stream) => stream.local_addr().ok().map(|a| unix_address(&a)),
+            Self::Internal(socket) => Some(socket.local_address().clone()),
         }
     }
 
@@ -167,6 +207,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok().map(Address::Ip),
             Self::Unix(stream) => stream.peer_addr().ok().map(|a| unix_address(&a)),
+            Self::Internal(socket) => Some(socket.peer_address().clone()),
         }
     }
 }
@@ -175,11 +216,12 @@ impl Socket {
     /// Takes the socket off this worker, to be handed to another.
     ///
     /// # Errors
-    /// What the system says; the socket is closed then.
+    /// What the system says; the socket is closed then. One inside this worker stays there.
     pub fn detach(self) -> io::Result<DetachedSocket> {
         Ok(match self {
             Self::Tcp(stream) => DetachedSocket::Tcp(stream.into_std()?),
             Self::Unix(stream) => DetachedSocket::Unix(stream.into_std()?),
+            Self::Internal(_) => return Err(no_kernel()),
         })
     }
 }
@@ -206,13 +248,9 @@ impl DetachedSocket {
     }
 }
 
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
-    }
+/// What is asked of the kernel of a socket that it doesn't have.
+fn no_kernel() -> io::Error {
+    io::ErrorKind::Unsupported.into()
 }
 
 async fn connect_unix(path: &str) -> io::Result<UnixStream> {

@@ -135,7 +135,7 @@ impl Splice {
                     Err(_) => return Spliced::Over,
                 };
                 let room = PIPE_SIZE.min(usize::try_from(most - moved.taken).unwrap_or(PIPE_SIZE));
-                let read = from.try_io(Interest::READABLE, || {
+                let read = from.try_io(Interest::READABLE, |from| {
                     Ok(splice(from, None, &pipe.write, None, room, flags)?)
                 });
                 match read {
@@ -168,7 +168,7 @@ impl Splice {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         while let (Some(pipe), 1..) = (&self.pipe, self.held) {
             ready!(to.poll_write_ready(task))?;
-            let written = to.try_io(Interest::WRITABLE, || {
+            let written = to.try_io(Interest::WRITABLE, |to| {
                 Ok(splice(&pipe.read, None, to, None, self.held, flags)?)
             });
             match written {

@@ -5,7 +5,6 @@ use bytes::BytesMut;
 use nuncio_base::Buffer;
 use nuncio_stream_info::TlsInfo;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -88,17 +87,11 @@ impl Transport {
         }
     }
 
-    /// The socket, where nothing lies over it: what `splice` needs.
+    /// The kernel's socket, where nothing lies over it: what `splice` needs.
     pub fn raw(&self) -> Option<&Socket> {
         match self {
-            Self::Raw(socket) => Some(socket),
+            Self::Raw(socket) => Some(socket).filter(|socket| socket.is_kernels()),
             Self::Layered(_) => None,
         }
-    }
-}
-
-impl std::os::fd::AsRawFd for Transport {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.socket().as_fd().as_raw_fd()
     }
 }

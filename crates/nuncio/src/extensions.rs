@@ -76,6 +76,7 @@ static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[
 ];
 
 static UPSTREAM_SOCKETS: &[&dyn UpstreamSocketFactory] = &[
+    &transport_sockets::InternalUpstream,
     &transport_sockets::UpstreamRawBuffer,
     &transport_sockets::UpstreamTls,
 ];

@@ -8,6 +8,7 @@ use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_config::bootstrap::Bootstrap;
 use nuncio_config::dns_resolver::DefaultResolver;
+use nuncio_config::internal_listener::InternalBufferLimit;
 use nuncio_config::secret::SecretManager;
 use nuncio_extension::{InitTargets, ParseCx, ServerEnv};
 use nuncio_proto::Loaded;
@@ -81,6 +82,8 @@ pub fn convert(
     let mut names = std::collections::HashSet::new();
     let resolver = env.shared(DefaultResolver::default);
     *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
+    let internal = env.shared(InternalBufferLimit::default);
+    internal.0.set(parsed.internal_buffer_limit);
     let secrets = SecretManager::of(env);
     let (clusters, listeners) = cx.field("static_resources", |cx| {
         // What is wrong is recorded.

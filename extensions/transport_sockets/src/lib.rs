@@ -3,8 +3,10 @@
 // Envoy still reads its deprecated fields, and warns; so does this.
 #![allow(deprecated)]
 
+pub mod internal_upstream;
 pub mod raw_buffer;
 pub mod tls;
 
+pub use internal_upstream::InternalUpstream;
 pub use raw_buffer::{DownstreamRawBuffer, UpstreamRawBuffer};
 pub use tls::{DownstreamTls, UpstreamTls};

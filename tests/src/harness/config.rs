@@ -58,6 +58,16 @@ impl Config {
         self
     }
 
+    /// Adds an internal listener with one network filter.
+    pub fn internal_listener(mut self, name: &str, filter: Value) -> Self {
+        self.listeners.push(json!({
+            "name": name,
+            "internal_listener": {},
+            "filter_chains": [{"filters": [filter]}],
+        }));
+        self
+    }
+
     /// Adds a listener filter to the first listener.
     pub fn listener_filter(mut self, name: &str, message: &str, fields: Value) -> Self {
         let filter = listener_filter(name, message, fields);
@@ -131,6 +141,19 @@ impl Config {
     /// Adds a static cluster.
     pub fn cluster(self, name: &str, hosts: &[SocketAddr]) -> Self {
         self.cluster_with(name, hosts, json!({}))
+    }
+
+    /// Adds a cluster whose host is an internal listener.
+    pub fn internal_cluster(self, name: &str, listener: &str, fields: Value) -> Self {
+        let internal = json!({"server_listener_name": listener, "endpoint_id": name});
+        let endpoint = json!({
+            "endpoint": {"address": {"envoy_internal_address": internal}},
+            "metadata": {"filter_metadata": {"host": {"of": name}}},
+        });
+        let assignment = json!({"endpoints": [{"lb_endpoints": [endpoint]}]});
+        let mut cluster = json!({"load_assignment": assignment});
+        merge(&mut cluster, fields);
+        self.cluster_with(name, &[], cluster)
     }
 
     /// Adds a static cluster with fields of its own.

@@ -1,6 +1,7 @@
 //! TCP through network filters.
 
 mod inspector;
+mod internal_listener;
 mod limits;
 mod original_dst;
 mod tunnels;

@@ -65,7 +65,8 @@ impl Connector {
     /// Connects to where `host` is checked. The caller limits the time.
     pub async fn connect(&self, host: &Host, alpn: AlpnFallback) -> Result<Connection, Failure> {
         let spec = &self.info.spec;
-        let socket = Socket::connect(&host.check_address(), &spec.socket_options).await;
+        let (address, options) = (host.check_address(), &spec.socket_options);
+        let socket = Socket::connect(&self.worker, &address, options).await;
         let socket = socket.map_err(|_| Failure::Network)?;
         let factory = self.sockets.of(&spec.transport_sockets, host);
         let mut transport = match factory {
@@ -74,6 +75,7 @@ impl Connector {
                 let host_name = host.hostname();
                 let connection = UpstreamConnection {
                     host_name,
+                    host_metadata: host.metadata().map(|data| &**data),
                     alpn_fallback: alpn,
                     names: &nuncio_net::PeerNames::default(),
                 };
@@ -94,7 +96,7 @@ impl Connector {
     pub fn is_secure(&self, host: &Host) -> bool {
         self.sockets
             .of(&self.info.spec.transport_sockets, host)
-            .is_some()
+            .is_some_and(|socket| socket.is_secure())
     }
 }
 

@@ -10,6 +10,7 @@ use nuncio_net::{AlpnFallback, PeerNames, Socket, SocketOptions, Transport};
 use nuncio_worker::{Timer, Worker};
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -69,14 +70,14 @@ pub(crate) async fn connect(
             Ok(connected)
         }
         Err(Some((error, address))) => {
-            let bound = core.spec().socket_options.source.is_some();
-            let unbound = bound && error.kind() == io::ErrorKind::AddrNotAvailable;
-            if unbound {
+            let unbound = error.kind() == io::ErrorKind::AddrNotAvailable;
+            let unbound = core.spec().socket_options.source.filter(|_| unbound);
+            if unbound.is_some() {
                 core.stats.bind_errors().inc();
             }
-            let ours = unbound || is_exhaustion(&error);
+            let ours = unbound.is_some() || is_exhaustion(&error);
             counted.connect_failed(if ours { Cause::Local } else { Cause::Remote });
-            Err(failure(&error, &address, ours))
+            Err(failure(&error, &address, unbound, ours))
         }
         Err(None) => {
             counted.connect_failed(Cause::Timeout);
@@ -128,7 +129,8 @@ impl Attempts {
             return false;
         };
         let (target, options) = (address.clone(), Rc::clone(&self.options));
-        let attempt = async move { Socket::connect(&target, &options).await };
+        let worker = Rc::clone(&self.worker);
+        let attempt = async move { Socket::connect(&worker, &target, &options).await };
         self.running.push((address, Box::pin(attempt)));
         self.next_at = self.worker.now() + NEXT_ADDRESS;
         true
@@ -210,26 +212,33 @@ fn is_exhaustion(error: &io::Error) -> bool {
         .is_some_and(|code| exhausted.contains(&code))
 }
 
-/// As Envoy words it: what the system says at once is told from what it says later.
-fn failure(error: &io::Error, address: &Address, ours: bool) -> PoolFailure {
+/// As Envoy words it: what the system says at once is told from what it says later. `unbound`: the
+/// address of ours that could not be had.
+fn failure(
+    error: &io::Error,
+    address: &Address,
+    unbound: Option<SocketAddr>,
+    ours: bool,
+) -> PoolFailure {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, HostUnreachable, TimedOut};
     let later = matches!(
         error.kind(),
         ConnectionRefused | ConnectionReset | HostUnreachable | TimedOut
     );
-    let when = match address {
-        Address::Ip(_) if later => "delayed",
-        _ => "immediate",
-    };
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
+    let reason = match (unbound, address) {
+        (Some(source), _) => format!("failed to bind to {source}: {text}"),
+        (None, Address::Ip(_)) if later => format!("delayed connect error: {text}"),
+        _ => format!("immediate connect error: {text}|remote address:{address}"),
+    };
     PoolFailure {
         reason: if ours {
             ResetReason::LocalConnectionFailure
         } else {
             ResetReason::RemoteConnectionFailure
         },
-        transport_failure_reason: format!("{when} connect error: {text}").into(),
+        transport_failure_reason: reason.into(),
         at_host: true,
     }
 }

@@ -28,6 +28,7 @@ pub(super) async fn secure(
             socket,
             &UpstreamConnection {
                 host_name: counted.host.hostname(),
+                host_metadata: counted.host.metadata().map(|data| &**data),
                 alpn_fallback: purpose.alpn(),
                 names,
             },

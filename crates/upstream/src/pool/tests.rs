@@ -547,7 +547,7 @@ fn failures_to_connect() {
         assert_eq!(f.host.stats().cx_connect_fail.value(), 2);
         let f = Fixture::new(f.worker.clone(), Address::Pipe("/no/such".into()), |_| {});
         let failure = f.stream().await.err().unwrap();
-        let text = "immediate connect error: No such file or directory";
+        let text = "immediate connect error: No such file or directory|remote address:/no/such";
         assert_eq!(&*failure.transport_failure_reason, text);
     })
     .unwrap();

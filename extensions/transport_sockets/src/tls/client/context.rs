@@ -123,4 +123,8 @@ impl LocalUpstreamSocketFactory for LocalClientSocketFactory {
             }
         })
     }
+
+    fn is_secure(&self) -> bool {
+        true
+    }
 }
