@@ -9,6 +9,7 @@
 
 mod admin;
 mod config;
+mod cve;
 mod dynamic;
 mod harness;
 mod http;

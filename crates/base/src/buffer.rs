@@ -7,6 +7,8 @@ use std::fmt;
 /// A slice shorter than this is copied when it must outlive the read that brought it
 /// ([`Buffer::compact`]): else a few bytes would pin a whole read block.
 const SMALL: usize = 4096;
+/// How often a buffer looks for slices that are small, in slices.
+const RUN: usize = 64;
 
 /// A chain of `Bytes`. One slice, the common case, needs no allocation of its own.
 #[derive(Default)]
@@ -46,6 +48,27 @@ impl Buffer {
             self.first = bytes;
         } else {
             self.rest.push_back(bytes);
+            if self.rest.len().is_multiple_of(RUN) {
+                self.join_small();
+            }
+        }
+    }
+
+    /// Joins the small slices at the end: a peer that sends byte by byte would make us hold
+    /// much more than it sends (CVE-2020-12603).
+    #[cold]
+    fn join_small(&mut self) {
+        let small = self
+            .rest
+            .iter()
+            .rev()
+            .take_while(|slice| slice.len() < SMALL);
+        let (count, bytes) = small.fold((0, 0), |(n, bytes), slice| (n + 1, bytes + slice.len()));
+        if count >= RUN / 2 {
+            let mut joined = BytesMut::with_capacity(bytes);
+            let run = self.rest.drain(self.rest.len() - count..);
+            run.for_each(|slice| joined.extend_from_slice(&slice));
+            self.rest.push_back(joined.freeze());
         }
     }
 

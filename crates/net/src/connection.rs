@@ -33,8 +33,8 @@ pub struct ConnectionSettings {
 enum Phase {
     New,
     Open,
-    /// Everything is written; waits for the peer to close.
-    Lingering(Instant),
+    /// Is to close: writes what it still has, then waits for the peer to close.
+    Closing(Instant),
     Done,
 }
 
@@ -102,7 +102,11 @@ impl Connection {
         loop {
             match self.phase {
                 Phase::Done => return Poll::Ready(()),
-                Phase::Lingering(until) => return self.linger(until, task),
+                Phase::Closing(until) if out.is_empty() => return self.linger(until, task),
+                Phase::Closing(until) => match self.flush_until(until, task, out) {
+                    Poll::Ready(()) => continue,
+                    Poll::Pending => return Poll::Pending,
+                },
                 Phase::New | Phase::Open => {}
             }
             let waiting = out.len();
@@ -114,7 +118,8 @@ impl Connection {
                 continue;
             }
             if self.shared.close.is_some() {
-                return Poll::Pending;
+                self.start_flushing();
+                continue;
             }
             self.end_write(flushed, task);
             moved += waiting - out.len();

@@ -63,6 +63,9 @@ pub trait NetworkFilter: Any {
     /// Something happened to the connection.
     fn on_event(&mut self, _cx: &mut ConnCx<'_>, _event: ConnectionEvent) {}
 
+    /// The peer was given time to read the rest, or to close, and did not.
+    fn on_delayed_close_timeout(&mut self) {}
+
     /// Whether the peer may end its direction and still be answered.
     fn half_close(&self) -> bool {
         false

@@ -22,6 +22,7 @@ mod upstream_filters;
 mod upstream_log;
 mod upstream_stream;
 mod watch;
+mod websocket;
 
 pub use async_client::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
 pub use local::{RouterLocal, RouterSpec};

@@ -69,6 +69,9 @@ impl Router {
         let now = cx.worker().now();
         cx.info().timings.first_upstream_rx = Some(now);
         let status = status_of(&headers);
+        if self.refuse_websocket(cx, status, &headers) {
+            return;
+        }
         self.tell_monitor(cx, status, &headers);
         if let Some(record) = self.record() {
             record.info.response_code = Some(status);

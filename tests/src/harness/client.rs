@@ -1,6 +1,7 @@
 //! A client that sends the bytes it is told to, and reads responses.
 
 use super::{PATIENCE, Response};
+use rustix::net::{AddressFamily, SocketType};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -18,13 +19,25 @@ impl Connection {
 
     /// Connects, if the listener lets it.
     pub fn try_open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self {
+        TcpStream::connect_timeout(&address, PATIENCE).map(Self::of)
+    }
+
+    /// Connects with as little room for what is received as the system gives.
+    pub fn narrow(address: SocketAddr) -> Self {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 1).unwrap();
+        rustix::net::connect(&socket, &address).unwrap();
+        Self::of(TcpStream::from(socket))
+    }
+
+    /// Takes what is connected.
+    pub fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self {
             reader: BufReader::with_capacity(4096, stream),
-        })
+        }
     }
 
     /// Changes how long reading may take.

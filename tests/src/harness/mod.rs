@@ -4,6 +4,7 @@ mod admin;
 mod client;
 mod config;
 mod control_plane;
+pub mod http2;
 mod message;
 mod proxy;
 mod upstream;

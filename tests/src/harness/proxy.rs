@@ -222,6 +222,14 @@ impl Proxy {
         files.count() as u64
     }
 
+    /// The most memory it has held so far, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.unwrap().trim().split(' ').next();
+        number.unwrap().parse().unwrap()
+    }
+
     /// How long it has kept a processor busy; to a hundredth of a second.
     pub fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();

@@ -274,17 +274,18 @@ impl H2Connection {
 
     /// Tells the peer that soon no more streams are taken.
     pub fn announce_goaway(&mut self) {
+        self.local.stats.goaway_sent().inc();
         self.put_goaway(0x7fff_ffff, ErrorCode::NONE);
     }
 
     /// Takes no more streams than there are.
     pub fn goaway(&mut self) {
+        self.local.stats.goaway_sent().inc();
         self.last_taken = self.newest;
         self.put_goaway(self.newest, ErrorCode::NONE);
     }
 
     pub(super) fn put_goaway(&mut self, last: u32, code: ErrorCode) {
-        self.local.stats.goaway_sent().inc();
         let mut payload = [0; 8];
         payload[..4].copy_from_slice(&last.to_be_bytes());
         payload[4..].copy_from_slice(&code.0.to_be_bytes());

@@ -32,7 +32,7 @@ impl ErrorCode {
 /// Envoy's details of what a head does wrong.
 pub(super) const INVALID_FIELD: &str = "http2.invalid.header.field";
 pub(super) const MESSAGING: &str = "http2.violation.of.messaging.rule";
-const CODEC_ERROR: &str = "codec_error:The_user_callback_function_failed";
+pub(super) const CODEC_ERROR: &str = "codec_error:The_user_callback_function_failed";
 
 /// The connection must end. Where the peer is to be told why, the GOAWAY is in the output already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +72,12 @@ impl H2Error {
             stream: Some((stream, details)),
             is_flood: false,
         }
+    }
+
+    /// Of what is open, this stream is at fault.
+    pub(super) const fn on_stream(mut self, stream: u32, details: &'static str) -> Self {
+        self.stream = Some((stream, details));
+        self
     }
 
     pub(super) const fn flood(details: &'static str) -> Self {

@@ -4,6 +4,8 @@ use super::error::H2Error;
 use super::settings::H2Settings;
 use super::stats::H2Stats;
 
+const EMPTY: &str = "codec_error:Too_many_consecutive_frames_with_an_empty_payload";
+
 /// Frames counted over a connection's life.
 #[derive(Default)]
 pub(super) struct Inbound {
@@ -20,6 +22,7 @@ impl Inbound {
     /// A frame of a message came; `empty`: without payload, and it does not end the stream.
     pub fn message_frame(
         &mut self,
+        stream: u32,
         empty: bool,
         settings: &H2Settings,
         stats: &H2Stats,
@@ -27,7 +30,7 @@ impl Inbound {
         self.consecutive_empty = if empty { self.consecutive_empty + 1 } else { 0 };
         if self.consecutive_empty > settings.max_consecutive_empty_frames {
             stats.inbound_empty_frames_flood().inc();
-            return Err(H2Error::flood("http2.inbound_empty_frames_flood"));
+            return Err(H2Error::flood(EMPTY).on_stream(stream, "http2.inbound_empty_frames_flood"));
         }
         Ok(())
     }
@@ -38,7 +41,7 @@ impl Inbound {
         let per_stream = u64::from(settings.max_priority_frames_per_stream);
         if self.priority > per_stream * (1 + self.opened) {
             stats.inbound_priority_frames_flood().inc();
-            return Err(H2Error::flood("http2.inbound_priority_frames_flood"));
+            return Err(H2Error::flood("codec_error:Too_many_PRIORITY_frames"));
         }
         Ok(())
     }
@@ -49,7 +52,7 @@ impl Inbound {
         let per_frame = u64::from(settings.max_window_updates_per_data_frame);
         if self.window_updates > 5 + 2 * (self.opened + per_frame * self.data_sent) {
             stats.inbound_window_update_frames_flood().inc();
-            return Err(H2Error::flood("http2.inbound_window_update_frames_flood"));
+            return Err(H2Error::flood("codec_error:Too_many_WINDOW_UPDATE_frames"));
         }
         Ok(())
     }

@@ -74,6 +74,7 @@ pub(super) struct Head<'a> {
     bytes: usize,
     /// A field that is no pseudo-header has come.
     is_past_pseudo: bool,
+    has_host: bool,
     pub dropped: u32,
 }
 
@@ -94,6 +95,7 @@ impl<'a> Head<'a> {
             fields: 0,
             bytes: 0,
             is_past_pseudo: false,
+            has_host: false,
             dropped: 0,
         }
     }
@@ -162,7 +164,11 @@ impl<'a> Head<'a> {
         if !allowed || !valid || self.is_past_pseudo || self.map.contains(known) {
             return Err(Fault::Field);
         }
-        self.map.append(known, value);
+        if known == names::SCHEME && value.iter().any(u8::is_ascii_uppercase) {
+            self.map.append(known, &value.to_ascii_lowercase());
+        } else {
+            self.map.append(known, value);
+        }
         Ok(())
     }
 
@@ -199,7 +205,7 @@ impl<'a> Head<'a> {
 
     /// `:authority` counts, and `host` where it lacks (section 8.3.1).
     fn add_host(&mut self, value: &[u8]) -> Result<(), Fault> {
-        if !is_host(value) {
+        if !is_host(value) || std::mem::replace(&mut self.has_host, true) {
             return Err(Fault::Field);
         }
         if !self.map.contains(names::AUTHORITY) {

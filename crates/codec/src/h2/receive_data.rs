@@ -37,7 +37,7 @@ impl H2Connection {
         let end = header.has(flag::END_STREAM);
         let (settings, stats) = (&self.local.settings, &self.local.stats);
         self.inbound
-            .message_frame(len == 0 && !end, settings, stats)?;
+            .message_frame(header.stream, len == 0 && !end, settings, stats)?;
         self.window.receive(header.len)?;
         input.advance(HEADER_LEN + skipped);
         let mut frame = DataFrame {

@@ -1,7 +1,7 @@
 //! Header blocks: a request's or response's head, or trailers, once all of it is there.
 
 use super::connection::{H2Connection, H2Event, Role};
-use super::error::{ErrorCode, H2Error};
+use super::error::{CODEC_ERROR, ErrorCode, H2Error};
 use super::frame::{FrameHeader, HEADER_LEN, MAX_FRAME, flag};
 use super::head::{Fault, Head, HeadKind, Unwanted};
 use super::receive::{Partial, Step, Stepped, depends_on, protocol_error};
@@ -46,7 +46,7 @@ impl H2Connection {
             continuations: 0,
             is_own_parent,
         };
-        self.count_fragment(fragment, partial.end)?;
+        self.count_fragment(fragment, &partial)?;
         if header.has(flag::END_HEADERS) {
             return self.on_block(partial, fragment, pool);
         }
@@ -65,7 +65,7 @@ impl H2Connection {
         let Some(mut partial) = self.partial.take() else {
             return protocol_error();
         };
-        self.count_fragment(payload, partial.end)?;
+        self.count_fragment(payload, &partial)?;
         partial.continuations += 1;
         // A head that is too large is decoded all the same, and refused by itself; one that does
         // not end is a flood (CVE-2024-27919).
@@ -73,7 +73,10 @@ impl H2Connection {
         let is_flood = partial.continuations > 8 + longest / MAX_FRAME
             || self.block.len() + payload.len() > longest;
         if is_flood {
-            return Err(H2Error::connection(ErrorCode::ENHANCE_YOUR_CALM));
+            let fault = Fault::TooLarge;
+            fault.count(&self.local.stats);
+            let error = H2Error::connection(ErrorCode::ENHANCE_YOUR_CALM);
+            return Err(error.on_stream(partial.stream, fault.details()));
         }
         self.block.extend_from_slice(payload);
         if !header.has(flag::END_HEADERS) {
@@ -86,10 +89,11 @@ impl H2Connection {
         step
     }
 
-    fn count_fragment(&mut self, fragment: &[u8], end: bool) -> Result<(), H2Error> {
+    fn count_fragment(&mut self, fragment: &[u8], partial: &Partial) -> Result<(), H2Error> {
         let (settings, stats) = (&self.local.settings, &self.local.stats);
-        let empty = fragment.is_empty() && !end;
-        self.inbound.message_frame(empty, settings, stats)
+        let empty = fragment.is_empty() && !partial.end;
+        let inbound = &mut self.inbound;
+        inbound.message_frame(partial.stream, empty, settings, stats)
     }
 
     fn on_block(&mut self, partial: Partial, block: &[u8], pool: &mut HeaderPool) -> Stepped {
@@ -116,7 +120,14 @@ impl H2Connection {
         let map = pool.take();
         let mut head = Head::new(map, kind, &local.settings, &mut self.cookies);
         if self.decoder.decode(block, &mut head).is_err() {
-            return Err(H2Error::connection(ErrorCode::COMPRESSION));
+            let error = H2Error::connection(ErrorCode::COMPRESSION);
+            // Envoy knows of a stream before its head.
+            return Err(if is_new {
+                self.newest = id;
+                error.on_stream(id, CODEC_ERROR)
+            } else {
+                error
+            });
         }
         if head.dropped > 0 {
             let dropped = local.stats.dropped_headers_with_underscores();

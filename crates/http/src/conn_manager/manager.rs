@@ -205,6 +205,11 @@ impl NetworkFilter for HttpConnectionManager {
         }
     }
 
+    fn on_delayed_close_timeout(&mut self) {
+        let stats = &self.conn.local.stats;
+        stats.downstream_cx_delayed_close_timeout().inc();
+    }
+
     fn on_event(&mut self, cx: &mut ConnCx<'_>, event: ConnectionEvent) {
         let Self { conn, session } = self;
         if std::mem::replace(&mut conn.closed, true) {

@@ -4,7 +4,7 @@ use super::{Connection, Phase, TURN_BYTES};
 use crate::filter::{Close, ConnectionEvent};
 use nuncio_base::Buffer;
 use nuncio_stream_info::CloseType;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 impl Connection {
@@ -20,13 +20,44 @@ impl Connection {
             Some(Close::FlushAndDelay) if flushed => {
                 self.event(ConnectionEvent::LocalClose, out);
                 let until = self.shared.worker.now() + self.shared.delayed_close;
-                self.phase = Phase::Lingering(until);
+                self.phase = Phase::Closing(until);
                 return true;
             }
             Some(Close::Flush | Close::FlushAndDelay) | None => return false,
         }
         self.finish(ConnectionEvent::LocalClose, out);
         true
+    }
+
+    /// There is no room for what is left: it is given as long as a peer that is to close.
+    pub(super) fn start_flushing(&mut self) {
+        self.phase = Phase::Closing(self.shared.worker.now() + self.shared.delayed_close);
+    }
+
+    /// Goes on writing while that makes progress; ready when the phase is another.
+    pub(super) fn flush_until(
+        &mut self,
+        until: Instant,
+        task: &mut Context<'_>,
+        out: &mut Buffer,
+    ) -> Poll<()> {
+        let waiting = out.len();
+        let flushed = self.flush(task, out);
+        if self.phase == Phase::Done || self.step_close(flushed, out) {
+            return Poll::Ready(());
+        }
+        if out.len() < waiting {
+            self.start_flushing();
+            return Poll::Ready(());
+        }
+        if self.shared.delayed_close.is_zero() {
+            return Poll::Pending;
+        }
+        let worker = &self.shared.worker;
+        ready!(self.timer.poll(worker, Some(until), task));
+        self.tell_of_timeout();
+        self.finish(ConnectionEvent::LocalClose, out);
+        Poll::Ready(())
     }
 
     /// Ends the writing direction if a filter asked for it and all is written; a connection that
@@ -55,10 +86,23 @@ impl Connection {
             match read {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => thrown += bytes,
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return self.timer.poll(worker, Some(until), task),
+                Poll::Pending => return self.await_peer(until, task),
             }
         }
         task.waker().wake_by_ref();
-        self.timer.poll(worker, Some(until), task)
+        self.await_peer(until, task)
+    }
+
+    fn tell_of_timeout(&mut self) {
+        let filters = self.filters.iter_mut().take(self.opened.into());
+        filters.for_each(|filter| filter.on_delayed_close_timeout());
+    }
+
+    fn await_peer(&mut self, until: Instant, task: &Context<'_>) -> Poll<()> {
+        ready!(self.timer.poll(&self.shared.worker, Some(until), task));
+        if !self.shared.delayed_close.is_zero() {
+            self.tell_of_timeout();
+        }
+        Poll::Ready(())
     }
 }

@@ -55,6 +55,15 @@ impl Names {
         })
     }
 
+    /// A request's `host` is its `:authority`.
+    fn name_authority(&mut self) {
+        for name in std::iter::once(&mut self.main).chain(&mut self.alternative) {
+            if name.known() == Some(names::HOST) {
+                *name = names::AUTHORITY.into();
+            }
+        }
+    }
+
     fn find<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
         headers
             .get(&self.main)
@@ -135,7 +144,12 @@ fn made(field: RequestField) -> Operator {
 }
 
 fn header(source: Source, params: &str) -> Result<Operator, FormatError> {
-    Names::parse(params).map(|names| made(RequestField::Header(source, names)))
+    Names::parse(params).map(|mut names| {
+        if matches!(source, Source::Request) {
+            names.name_authority();
+        }
+        made(RequestField::Header(source, names))
+    })
 }
 
 fn path(params: &str) -> Result<Operator, FormatError> {

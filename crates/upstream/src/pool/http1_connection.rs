@@ -5,6 +5,7 @@ use super::client_stream::ClientStreamInfo;
 use super::connect::Connected;
 use super::counted::CountedConnection;
 use super::http1_head::{asks_to_close, fields_received, fields_sent};
+use super::http1_progress::Progress;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::h1::{H1Client, H1Settings};
@@ -17,28 +18,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
-
-/// How far the request on a connection is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Progress {
-    /// Its head was sent.
-    started: bool,
-    request_ended: bool,
-    response_ended: bool,
-    /// Bytes of the response came, and no whole interim response ended with them.
-    response_began: bool,
-    /// The final head came.
-    response_headers: bool,
-    /// It asks for another protocol: its body is held back until the upstream agrees.
-    asks_to_switch: bool,
-    /// It asks for a tunnel, whose ends are the connection's; those of an upgrade are not, as in
-    /// Envoy.
-    is_connect: bool,
-    /// The sending end is closed: how what replaced HTTP says that its request has ended.
-    write_ended: bool,
-    /// The connection is of no more use.
-    broken: bool,
-}
 
 /// A connection.
 pub(crate) struct Http1Connection {
@@ -167,6 +146,10 @@ impl Http1Connection {
     }
 
     pub fn send_data(&mut self, data: &mut Buffer, end: End) {
+        if self.progress.may_not_switch {
+            self.progress.request_ended = end.is_end();
+            return data.clear();
+        }
         if self.progress.asks_to_switch && !self.codec.is_upgraded() {
             self.held.append(data);
             self.progress.request_ended = end.is_end();
@@ -290,7 +273,8 @@ impl Http1Connection {
         }
         self.progress.asks_to_switch = false;
         let mut held = std::mem::take(&mut self.held);
-        if self.codec.is_upgraded() {
+        self.progress.may_not_switch = !self.codec.is_upgraded();
+        if !self.progress.may_not_switch {
             let end = End::when(self.progress.request_ended);
             if !held.is_empty() || end.is_end() {
                 self.encode_data(&mut held, end);

@@ -7,6 +7,7 @@ pub(crate) mod http;
 mod http1;
 mod http1_connection;
 mod http1_head;
+mod http1_progress;
 mod http2;
 mod http2_connection;
 mod http2_driver;

@@ -353,7 +353,12 @@ fn header_blocks_in_pieces() {
                 "error 1 ",
                 "GOAWAY 0 1",
             ),
-            ("without end", flood, "error 11 ", "GOAWAY 0 11"),
+            (
+                "without end",
+                flood,
+                "error 11 http2.header_list_size_too_large",
+                "GOAWAY 0 11",
+            ),
             (
                 "padded",
                 vec![frame(kind::HEADERS, 13, 1, &padded)],
@@ -375,8 +380,8 @@ fn header_blocks_in_pieces() {
             (
                 "no header block",
                 vec![frame(kind::HEADERS, 5, 1, b"\x80")],
-                "error 9 ",
-                "GOAWAY 0 9",
+                "error 9 codec_error:The_user_callback_function_failed",
+                "GOAWAY 1 9",
             ),
         ],
     );
@@ -395,19 +400,21 @@ fn floods_end_the_connection() {
             (
                 "empty data",
                 vec![post.clone(), many(2, empty)],
-                &format!("{HEAD}\nerror -1 http2.inbound_empty_frames_flood"),
+                &format!(
+                    "{HEAD}\nerror -1 codec_error:Too_many_consecutive_frames_with_an_empty_payloadhttp2.inbound_empty_frames_flood"
+                ),
                 "",
             ),
             (
                 "priorities",
                 vec![many(101, priority)],
-                "error -1 http2.inbound_priority_frames_flood",
+                "error -1 codec_error:Too_many_PRIORITY_frames",
                 "",
             ),
             (
                 "windows",
                 vec![post, many(8, window)],
-                &format!("{HEAD}\nerror -1 http2.inbound_window_update_frames_flood"),
+                &format!("{HEAD}\nerror -1 codec_error:Too_many_WINDOW_UPDATE_frames"),
                 "",
             ),
         ],
