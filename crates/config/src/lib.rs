@@ -65,6 +65,7 @@ pub mod scoped_routes;
 pub mod sds;
 pub mod secret;
 pub mod socket_option;
+pub mod srds;
 pub mod stats;
 pub mod token_bucket;
 pub mod unknown_extension;

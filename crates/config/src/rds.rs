@@ -34,19 +34,17 @@ use std::time::SystemTime;
 pub fn rds(cx: &mut ParseCx, proto: &proto::Rds, stat_prefix: &str) -> Parsed<RouteSource> {
     let source = proto.config_source.as_ref();
     let source = cx.required("config_source", source, config_source)?;
-    let scope = cx.env().store.scope(&format!("http.{stat_prefix}.rds"));
-    let scope = scope.scope(&proto.route_config_name);
-    let provider = provider(cx, source, &proto.route_config_name, &scope)?;
+    let provider = provider(cx, source, &proto.route_config_name, stat_prefix)?;
     Ok(RouteSource::Updated(UpdatedTable {
         table: provider.published.clone(),
-        provider: keep(cx.env(), &provider),
+        provider: keep(cx.env(), provider),
     }))
 }
 
 /// Has main keep a provider for as long as what is given back lives.
-fn keep(env: &ServerEnv, provider: &Rc<RouteProvider>) -> Option<Arc<dyn Any + Send + Sync>> {
+pub(crate) fn keep(env: &ServerEnv, provider: Rc<dyn Any>) -> Option<Arc<dyn Any + Send + Sync>> {
     let main = env.main()?;
-    Some(Lease::new(main, provider.clone()))
+    Some(Lease::new(main, provider))
 }
 
 /// A table that was delivered, for `config_dump`.
@@ -76,18 +74,21 @@ pub fn delivered(env: &ServerEnv) -> Vec<(String, DeliveredRoutes)> {
     all
 }
 
-fn provider(
+/// What provides the table of this name from there; its target is the context's.
+pub(crate) fn provider(
     cx: &mut ParseCx,
     source: ConfigSource,
     name: &str,
-    scope: &Scope,
+    stat_prefix: &str,
 ) -> Parsed<Rc<RouteProvider>> {
+    let scope = cx.env().store.scope(&format!("http.{stat_prefix}.rds"));
+    let scope = scope.scope(name);
     let providers = cx.env().shared(Providers::default);
     let known = find(&providers, name, &source);
     let provider = match known {
         Some(provider) => provider,
         None => {
-            let made = RouteProvider::new(cx.env(), name, &source, scope);
+            let made = RouteProvider::new(cx.env(), name, &source, &scope);
             let made = made.map_err(|error| cx.error(error))?;
             let mut providers = providers.0.borrow_mut();
             providers.retain(|_, of_name| {
@@ -115,7 +116,8 @@ struct RouteStats {
     update_empty: SharedCounter,
 }
 
-struct RouteProvider {
+/// Provides a table that is delivered.
+pub(crate) struct RouteProvider {
     name: Box<str>,
     env: Weak<ServerEnv>,
     published: Published<RouteTable>,
@@ -125,6 +127,11 @@ struct RouteProvider {
 }
 
 impl RouteProvider {
+    /// The table, as it is delivered.
+    pub(crate) fn table(&self) -> &Published<RouteTable> {
+        &self.published
+    }
+
     fn new(
         env: &Rc<ServerEnv>,
         name: &str,

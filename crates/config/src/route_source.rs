@@ -16,15 +16,17 @@ use std::sync::{Arc, Weak};
 /// Where routes come from.
 ///
 /// # Errors
-/// As for route tables; tables that come over xDS; none at all.
+/// As for route tables; none at all.
 pub fn route_source(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<RouteSource> {
     match &proto.route_specifier {
         Some(RouteSpecifier::RouteConfig(config)) => {
             cx.field("route_config", |cx| static_table(cx, config))
         }
         Some(RouteSpecifier::ScopedRoutes(config)) => {
-            let scopes = cx.field("scoped_routes", |cx| scoped_routes(cx, config.clone()))?;
-            Ok(RouteSource::Scoped(scopes))
+            let scopes = cx.field("scoped_routes", |cx| {
+                scoped_routes(cx, config.clone(), &proto.stat_prefix)
+            });
+            Ok(RouteSource::Scoped(scopes?))
         }
         Some(RouteSpecifier::Rds(config)) => {
             cx.field("rds", |cx| rds(cx, config, &proto.stat_prefix))

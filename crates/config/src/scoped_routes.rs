@@ -1,53 +1,67 @@
-//! `ScopedRoutes`: proto to `nuncio_route::scopes`.
+//! `ScopedRoutes`: proto to `nuncio_http::route_source`. Scopes that come over xDS are `srds`'s.
 
 use crate::route::{check_clusters, route_table};
+use crate::srds::srds;
 use nuncio_base::HeaderName;
 use nuncio_extension::{ParseCx, Parsed};
+use nuncio_http::route_source::{ScopedRoutes, Scopes};
 use nuncio_proto::any;
 use nuncio_proto::envoy::config::route::v3 as route_proto;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_route::RouteTable;
-use nuncio_route::scopes::{ScopeElement, ScopeFragment, ScopeKey, ScopeKeyBuilder, Scopes};
+use nuncio_route::scopes::{ScopeElement, ScopeFragment, ScopeKey, ScopeKeyBuilder};
+use nuncio_worker::Published;
 use proto::ScopedRouteConfigurationsList;
 use proto::scoped_routes::ConfigSpecifier;
 use proto::scoped_routes::scope_key_builder::{FragmentBuilder, fragment_builder};
+use route_proto::scoped_route_configuration::Key;
 use route_proto::scoped_route_configuration::key::fragment;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 const REQUIRED: &str = "value is required";
 
-/// Route tables by the keys of their scopes. Where the tables come from over RDS is not asked:
-/// scopes that stand in the config have theirs beside them.
+/// Route tables by the keys of their scopes. Where the tables come from over RDS is not asked for
+/// scopes that stand in the config: they have theirs beside them.
 ///
 /// # Errors
-/// As for route tables; scopes that come over xDS.
-pub fn scoped_routes(cx: &mut ParseCx, proto: proto::ScopedRoutes) -> Parsed<Arc<Scopes>> {
+/// As for route tables.
+pub fn scoped_routes(
+    cx: &mut ParseCx,
+    proto: proto::ScopedRoutes,
+    stat_prefix: &str,
+) -> Parsed<ScopedRoutes> {
     let proto::ScopedRoutes {
         name,
         scope_key_builder,
-        rds_config_source: _,
+        rds_config_source,
         config_specifier,
     } = proto;
     let builder = cx.required("scope_key_builder", scope_key_builder, |cx, proto| {
         let fragments = cx.list("fragments", proto.fragments, scope_fragment)?;
-        Ok(ScopeKeyBuilder::new(fragments))
+        Ok(Arc::new(ScopeKeyBuilder::new(fragments)))
     });
-    let (list, tables) = match config_specifier {
-        Some(ConfigSpecifier::ScopedRouteConfigurationsList(list)) => {
-            let shown = list.scoped_route_configurations.iter().map(any::pack);
-            (shown.collect(), scope_list(cx, list))
+    let list = match config_specifier {
+        Some(ConfigSpecifier::ScopedRouteConfigurationsList(list)) => list,
+        Some(ConfigSpecifier::ScopedRds(config)) => {
+            let rds = rds_config_source.as_ref();
+            return srds(cx, &config, rds, (&name, stat_prefix), builder);
         }
-        Some(ConfigSpecifier::ScopedRds(_)) => (Vec::new(), Err(cx.not_built("scoped_rds"))),
-        None => (Vec::new(), Err(cx.error_at("config_specifier", REQUIRED))),
+        None => return Err(cx.error_at("config_specifier", REQUIRED)),
     };
-    let scopes = Arc::new(Scopes {
-        builder: builder?,
-        tables: tables?,
-    });
+    let shown = list.scoped_route_configurations.iter().map(any::pack);
+    let shown = shown.collect();
+    let tables = scope_list(cx, list)?;
+    let workers = &cx.env().workers;
+    let publish = |(key, table)| (key, Published::new(table, workers.clone()));
+    let scopes = Arc::new(Scopes(tables.into_iter().map(publish).collect()));
     let in_use: Weak<Scopes> = Arc::downgrade(&scopes);
-    cx.env().add_scoped_routes(&name, list, in_use);
-    Ok(scopes)
+    cx.env().add_scoped_routes(&name, shown, in_use);
+    Ok(ScopedRoutes {
+        builder: builder?,
+        scopes: Published::new(scopes, workers.clone()),
+        provider: None,
+    })
 }
 
 fn scope_fragment(cx: &mut ParseCx, proto: FragmentBuilder) -> Parsed<ScopeFragment> {
@@ -75,7 +89,11 @@ fn scope_fragment(cx: &mut ParseCx, proto: FragmentBuilder) -> Parsed<ScopeFragm
             }
         };
         Ok(ScopeFragment {
-            name: HeaderName::new(&extractor.name),
+            // Whatever the request called it.
+            name: HeaderName::new(match extractor.name.to_ascii_lowercase().as_str() {
+                "host" => ":authority",
+                _ => &extractor.name,
+            }),
             separator: extractor.element_separator.into_bytes().into(),
             element,
         })
@@ -123,22 +141,33 @@ fn scope(
     let Some(config) = route_configuration else {
         return Err(cx.error("You must specify a route_configuration with inline scoped routes."));
     };
-    let key = cx.required("key", key, |cx, key| {
-        let fragments = cx.list("fragments", key.fragments, |cx, fragment| {
-            match fragment.r#type {
-                Some(fragment::Type::StringKey(text)) => Ok(text),
-                None => Err(cx.error_at("type", REQUIRED)),
-            }
-        })?;
-        Ok(ScopeKey::new(fragments.iter().map(String::as_str)))
-    });
-    let table = cx.field("route_configuration", |cx| {
-        let checks = config.validate_clusters.is_none_or(|value| value.value);
-        let table = route_table(cx, config)?;
-        if checks {
-            check_clusters(cx, &table)?;
-        }
-        Ok(Arc::new(table))
-    });
+    let key = cx.required("key", key, scope_key);
+    let table = cx.field("route_configuration", |cx| inline_table(cx, config));
     Ok((name, key?, table?))
+}
+
+/// A scope's key.
+pub(crate) fn scope_key(cx: &mut ParseCx, proto: Key) -> Parsed<ScopeKey> {
+    let fragments = cx.list(
+        "fragments",
+        proto.fragments,
+        |cx, fragment| match fragment.r#type {
+            Some(fragment::Type::StringKey(text)) => Ok(text),
+            None => Err(cx.error_at("type", REQUIRED)),
+        },
+    )?;
+    Ok(ScopeKey::new(fragments.iter().map(String::as_str)))
+}
+
+/// A table that stands beside its scope.
+pub(crate) fn inline_table(
+    cx: &mut ParseCx,
+    config: route_proto::RouteConfiguration,
+) -> Parsed<Arc<RouteTable>> {
+    let checks = config.validate_clusters.is_none_or(|value| value.value);
+    let table = route_table(cx, config)?;
+    if checks {
+        check_clusters(cx, &table)?;
+    }
+    Ok(Arc::new(table))
 }

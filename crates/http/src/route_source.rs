@@ -2,9 +2,11 @@
 //! which each request's headers choose one.
 
 use nuncio_base::HeaderMap;
-use nuncio_route::{RouteTable, ScopeKey, Scopes};
+use nuncio_route::scopes::ScopeKeyBuilder;
+use nuncio_route::{RouteTable, ScopeKey};
 use nuncio_worker::{Current, Held, Published, Worker};
 use std::any::Any;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +18,7 @@ pub enum RouteSource {
     /// One table that is delivered, and may be replaced.
     Updated(UpdatedTable),
     /// Tables by scope.
-    Scoped(Arc<Scopes>),
+    Scoped(ScopedRoutes),
 }
 
 /// A table that is delivered.
@@ -27,6 +29,20 @@ pub struct UpdatedTable {
     pub provider: Option<Arc<dyn Any + Send + Sync>>,
 }
 
+/// Tables by scope.
+pub struct ScopedRoutes {
+    /// How a request's key is read.
+    pub builder: Arc<ScopeKeyBuilder>,
+    /// The scopes as they are now.
+    pub scopes: Published<Scopes>,
+    /// What delivers scopes ends when this is dropped by all; none where they stay as they are.
+    pub provider: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// Each scope's table, by the scope's key. Tables change by themselves.
+#[derive(Default)]
+pub struct Scopes(pub HashMap<ScopeKey, Published<RouteTable>>);
+
 impl RouteSource {
     /// A worker's part.
     pub fn on(&self, worker: &Rc<Worker>) -> LocalRoutes {
@@ -34,7 +50,7 @@ impl RouteSource {
             Self::Table(table) | Self::Updated(UpdatedTable { table, .. }) => {
                 LocalRoutes::Table(table.on(worker))
             }
-            Self::Scoped(scopes) => LocalRoutes::Scoped(LocalScopes::new(scopes)),
+            Self::Scoped(scoped) => LocalRoutes::Scoped(LocalScopes::new(scoped, worker)),
         }
     }
 }
@@ -49,18 +65,29 @@ pub enum LocalRoutes {
 
 /// Scoped routes on one worker.
 pub struct LocalScopes {
-    shared: Arc<Scopes>,
-    tables: HashMap<ScopeKey, Held<RouteTable>>,
+    worker: Rc<Worker>,
+    builder: Arc<ScopeKeyBuilder>,
+    scopes: Current<Scopes>,
+    used: RefCell<UsedScopes>,
+}
+
+/// The scopes that requests have asked for, of one version of them.
+struct UsedScopes {
+    of: Held<Scopes>,
+    tables: HashMap<ScopeKey, Current<RouteTable>>,
 }
 
 impl LocalScopes {
-    fn new(shared: &Arc<Scopes>) -> Rc<Self> {
-        let tables = shared.tables.iter();
+    fn new(scoped: &ScopedRoutes, worker: &Rc<Worker>) -> Rc<Self> {
+        let scopes = scoped.scopes.on(worker);
         Rc::new(Self {
-            tables: tables
-                .map(|(key, table)| (key.clone(), Held::from(Arc::clone(table))))
-                .collect(),
-            shared: Arc::clone(shared),
+            worker: Rc::clone(worker),
+            builder: Arc::clone(&scoped.builder),
+            used: RefCell::new(UsedScopes {
+                of: scopes.get(),
+                tables: HashMap::new(),
+            }),
+            scopes,
         })
     }
 
@@ -70,7 +97,21 @@ impl LocalScopes {
         headers: &HeaderMap,
         key: &mut ScopeKey,
     ) -> Option<Held<RouteTable>> {
-        let has_key = self.shared.builder.read(headers, key);
-        has_key.then(|| self.tables.get(key).cloned())?
+        if !self.builder.read(headers, key) {
+            return None;
+        }
+        let now = self.scopes.get();
+        let mut used = self.used.borrow_mut();
+        if !Arc::ptr_eq(used.of.shared(), now.shared()) {
+            used.tables.clear();
+            used.of = now.clone();
+        }
+        if let Some(table) = used.tables.get(key) {
+            return Some(table.get());
+        }
+        let table = now.0.get(key)?.on(&self.worker);
+        let held = table.get();
+        used.tables.insert(key.clone(), table);
+        Some(held)
     }
 }

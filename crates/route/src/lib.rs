@@ -49,6 +49,6 @@ pub use retry_policy::{RetryOn, RetryPolicy};
 pub use route::Route;
 pub use route_match::{PathMatch, RouteMatch};
 pub use route_tree::{RouteInput, RouteTree};
-pub use scopes::{ScopeKey, Scopes};
+pub use scopes::ScopeKey;
 pub use table::{Lookup, RouteId, RouteTable, RouteTableConfig, Selected};
 pub use virtual_host::{VirtualHost, VirtualHostConfig};

@@ -1,11 +1,8 @@
-//! Scoped routes: several route tables, of which a request's headers choose one (Envoy's "Scoped
-//! RDS", `ScopedRoutes`).
+//! The keys of scoped routes: several route tables, of which a request's headers choose one
+//! (Envoy's "Scoped RDS", `ScopedRoutes`).
 
-use crate::table::RouteTable;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::HeaderName;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// How one fragment of a key is read from a header (`HeaderValueExtractor`). Of several headers of
 /// the name the first counts.
@@ -99,15 +96,6 @@ impl ScopeKeyBuilder {
         let mut fragments = self.0.iter().map(|fragment| fragment.read(headers));
         fragments.all(|fragment| fragment.map(|text| key.push(text)).is_some())
     }
-}
-
-/// Route tables by their keys.
-#[derive(Debug)]
-pub struct Scopes {
-    /// How a request's key is read.
-    pub builder: ScopeKeyBuilder,
-    /// The tables.
-    pub tables: HashMap<ScopeKey, Arc<RouteTable>>,
 }
 
 #[cfg(test)]

@@ -182,7 +182,7 @@ fn filters(server: &Server, wanted: Wanted<'_>) -> proto::EcdsConfigDump {
 }
 
 fn scoped_routes(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
-    use proto::scoped_routes_config_dump::InlineScopedRouteConfigs;
+    use proto::scoped_routes_config_dump::{DynamicScopedRouteConfigs, InlineScopedRouteConfigs};
     let all = server.env.scoped_routes().into_iter();
     let inline_scoped_route_configs = all
         .filter(|(name, _)| wanted(name))
@@ -192,9 +192,18 @@ fn scoped_routes(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
             last_updated: Some(timestamp(server.loaded_at)),
         })
         .collect();
+    let delivered = nuncio_config::srds::delivered(&server.env).into_iter();
+    let delivered = delivered.filter(|scopes| wanted(&scopes.name));
+    let delivered = delivered.map(|scopes| DynamicScopedRouteConfigs {
+        name: scopes.name,
+        version_info: scopes.version,
+        scoped_route_configs: scopes.scopes,
+        last_updated: Some(timestamp(scopes.last_updated)),
+        ..Default::default()
+    });
     section(&proto::ScopedRoutesConfigDump {
         inline_scoped_route_configs,
-        ..Default::default()
+        dynamic_scoped_route_configs: delivered.collect(),
     })
 }
 

@@ -7,6 +7,7 @@ mod filters;
 mod listeners;
 mod routes;
 mod runtime;
+mod scopes;
 
 use serde_json::{Value, json};
 
