@@ -4,7 +4,7 @@ use crate::duration;
 use crate::grpc_service::grpc_service;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as proto;
-use nuncio_xds::{ApiSource, ConfigSource, PathSource, RateLimit};
+use nuncio_xds::{ApiSource, ConfigSource, PathSource, RateLimit, RestSource};
 use proto::api_config_source::ApiType;
 use proto::config_source::ConfigSourceSpecifier;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,14 @@ pub fn config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<Co
         }
         Some(ConfigSourceSpecifier::ApiConfigSource(source)) => {
             let timeout = first_fetch(cx, proto)?;
-            let source = cx.field("api_config_source", |cx| api_source(cx, source))?;
-            Ok(ConfigSource::Api(source, timeout))
+            cx.field("api_config_source", |cx| {
+                if source.api_type() == ApiType::Rest {
+                    return Ok(ConfigSource::Rest(rest_source(cx, source)?, timeout));
+                }
+                let api = api_source(cx, source)?;
+                check_cluster(cx, &api.service.cluster)?;
+                Ok(ConfigSource::Api(api, timeout))
+            })
         }
         Some(ConfigSourceSpecifier::Ads(_)) => Ok(ConfigSource::Ads(first_fetch(cx, proto)?)),
         Some(ConfigSourceSpecifier::Self_(_)) => Err(cx.not_built("self")),
@@ -44,7 +50,52 @@ fn first_fetch(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<Duration
     Ok(timeout.unwrap_or(Duration::from_secs(15)))
 }
 
-/// Converts a control plane.
+/// Control planes are behind clusters that are there before any of them has answered.
+fn check_cluster(cx: &mut ParseCx, name: &str) -> Parsed<()> {
+    if cx.env().is_primary_cluster(name) {
+        return Ok(());
+    }
+    Err(cx.error(format!(
+        "envoy.config.core.v3.ApiConfigSource must have a statically defined non-EDS cluster: \
+         '{name}' does not exist, was added via api, or is an EDS cluster"
+    )))
+}
+
+/// Converts a control plane that is asked over HTTP.
+fn rest_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<RestSource>> {
+    if !proto.grpc_services.is_empty() {
+        let message = "envoy.config.core.v3.ApiConfigSource, if not a gRPC type, must not have a \
+                       gRPC service specified";
+        return Err(cx.error_at("grpc_services", message));
+    }
+    let cluster = match &proto.cluster_names[..] {
+        [] => {
+            let message = "API configs must have either a gRPC service or a cluster name defined";
+            return Err(cx.error(message));
+        }
+        [cluster] => cluster,
+        _ => {
+            let message = "envoy.config.core.v3.ApiConfigSource must have a singleton cluster \
+                           name specified";
+            return Err(cx.error_at("cluster_names", message));
+        }
+    };
+    cx.refuse("config_validators", !proto.config_validators.is_empty())?;
+    check_cluster(cx, cluster)?;
+    let delay = duration::optional(cx, "refresh_delay", proto.refresh_delay)?;
+    let Some(refresh_delay) = delay else {
+        let message = "refresh_delay is required for REST API configuration sources";
+        return Err(cx.error_at("refresh_delay", message));
+    };
+    let timeout = duration::optional(cx, "request_timeout", proto.request_timeout)?;
+    Ok(Arc::new(RestSource {
+        cluster: cluster.as_str().into(),
+        refresh_delay,
+        request_timeout: timeout.unwrap_or(Duration::from_secs(1)),
+    }))
+}
+
+/// Converts a control plane that is asked over gRPC.
 ///
 /// # Errors
 /// Recorded in `cx`.

@@ -4,8 +4,8 @@ use crate::config_source::{api_source, config_source};
 use nuncio_base::options::Mode;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3::bootstrap as proto;
-use nuncio_proto::envoy::config::core::v3::ConfigSource as ConfigSourceProto;
 use nuncio_proto::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use nuncio_proto::envoy::config::core::v3::{ApiConfigSource, ConfigSource as ConfigSourceProto};
 use nuncio_xds::{ApiSource, ConfigSource};
 use std::sync::Arc;
 
@@ -43,10 +43,20 @@ pub fn dynamic_resources(
         let lds = proto.lds_config.as_ref();
         let lds = lds.filter(|source| mode != Mode::Validate || !is_path(source));
         Ok(DynamicSources {
-            ads: cx.optional("ads_config", proto.ads_config.as_ref(), api_source)?,
+            ads: cx.optional("ads_config", proto.ads_config.as_ref(), ads_source)?,
             cds: cx.optional("cds_config", proto.cds_config.as_ref(), config_source)?,
             lds: cx.optional("lds_config", lds, config_source)?,
         })
     })?;
     Ok(sources.unwrap_or_default())
+}
+
+/// The stream for all types.
+fn ads_source(cx: &mut ParseCx, proto: &ApiConfigSource) -> Parsed<Arc<ApiSource>> {
+    let source = api_source(cx, proto)?;
+    let cluster = &*source.service.cluster;
+    if !cx.env().is_primary_cluster(cluster) {
+        return Err(cx.error(format!("Unknown gRPC client cluster '{cluster}'")));
+    }
+    Ok(source)
 }

@@ -66,6 +66,7 @@ pub mod sds;
 pub mod secret;
 pub mod socket_option;
 pub mod srds;
+mod srds_entry;
 pub mod stats;
 pub mod token_bucket;
 pub mod unknown_extension;

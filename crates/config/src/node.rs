@@ -2,12 +2,15 @@
 
 use nuncio_base::options::Options;
 use nuncio_base::version::ENVOY_VERSION;
+use nuncio_extension::ServerEnv;
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_proto::envoy::config::core::v3::node::UserAgentVersionType;
 use nuncio_proto::envoy::config::core::v3::{BuildVersion, Node};
 use nuncio_proto::envoy::r#type::v3::SemanticVersion;
 use nuncio_upstream::Locality;
 use std::sync::Arc;
+use nuncio_xds::Subscriptions;
+use std::rc::Rc;
 
 /// What control planes are told: the configured node, what the command line says where it says
 /// nothing, and the version of Envoy whose resources are understood.
@@ -37,6 +40,11 @@ pub fn node(configured: Option<Node>, options: &Options) -> Node {
     let features = features.map(str::to_owned);
     node.client_features.extend(features);
     node
+}
+
+/// The node as control planes are told it.
+pub fn of(env: &Rc<ServerEnv>) -> Node {
+    Subscriptions::of(env).node()
 }
 
 /// What the rest of the configuration needs of it.

@@ -1,29 +1,27 @@
-//! SRDS: scopes from a control plane or a file (`ScopedRoutes.scoped_rds`), whose route tables stand
-//! beside them or come over RDS.
+//! SRDS: scopes from a control plane or a file (`ScopedRoutes.scoped_rds`), whose route tables
+//! stand beside them or come over RDS.
 //!
 //! Connection managers that ask for the same scopes share their provider, which lives on main for
 //! as long as any of them has its routes.
 
 use crate::config_source::config_source;
 use crate::eds::refusal;
-use crate::rds::{RouteProvider, keep, provider};
-use crate::scoped_routes::{inline_table, scope_key};
+use crate::rds::keep;
+use crate::srds_entry::{ScopeEntry, ScopeTable, scope_entry};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::time::{millis, since_epoch, wall};
 use nuncio_extension::{InitTargets, ParseCx, Parsed, ServerEnv};
 use nuncio_http::route_source::{ScopedRoutes, Scopes};
-use nuncio_proto::Message;
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::config::route::v3::ScopedRouteConfiguration;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_proto::google::protobuf::Any as ProtoAny;
-use nuncio_route::RouteTable;
-use nuncio_route::scopes::{ScopeKey, ScopeKeyBuilder};
+use nuncio_route::scopes::ScopeKeyBuilder;
 use nuncio_stats::{Scope, SharedCounter, SharedGauge};
 use nuncio_worker::Published;
 use nuncio_xds::{
-    ConfigSource, InitialFetch, Resource, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
+    ConfigSource, InitialFetch, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
     Subscriptions, Update, UpdateFailure,
 };
 use std::cell::RefCell;
@@ -139,32 +137,6 @@ impl ScopeStats {
     }
 }
 
-/// A scope as it is served.
-struct ScopeEntry {
-    config: ProtoAny,
-    key: ScopeKey,
-    table: ScopeTable,
-}
-
-enum ScopeTable {
-    /// It stands beside the scope.
-    Inline(Published<RouteTable>),
-    /// It comes over RDS.
-    Rds(Rc<RouteProvider>),
-    /// It would be fetched when a request asks for it, which nothing does.
-    OnDemand,
-}
-
-impl ScopeTable {
-    fn table(&self) -> Option<&Published<RouteTable>> {
-        match self {
-            Self::Inline(table) => Some(table),
-            Self::Rds(provider) => Some(provider.table()),
-            Self::OnDemand => None,
-        }
-    }
-}
-
 type Entries = BTreeMap<String, Rc<ScopeEntry>>;
 
 /// The version, and when something came.
@@ -238,6 +210,7 @@ impl ScopesProvider {
                 kept
             }
         };
+        let rds = (self.asked.rds.as_ref(), &*self.asked.stat_prefix);
         let mut names = HashSet::new();
         for resource in update.resources {
             let name = &resource.name;
@@ -251,7 +224,7 @@ impl ScopesProvider {
                 .filter(|entry| entry.config == resource.body);
             let entry = match same {
                 Some(entry) => Rc::clone(entry),
-                None => Rc::new(self.entry(cx, resource)?),
+                None => Rc::new(scope_entry(cx, resource, rds)?),
             };
             entries.insert(name.clone(), entry);
         }
@@ -264,46 +237,6 @@ impl ScopesProvider {
             }
         }
         Ok(entries)
-    }
-
-    fn entry(&self, cx: &mut ParseCx, resource: &Resource) -> Result<ScopeEntry, String> {
-        let proto = ScopedRouteConfiguration::decode(resource.body.value.as_slice());
-        let proto = proto.map_err(|error| error.to_string())?;
-        let ScopedRouteConfiguration {
-            on_demand,
-            name: _,
-            route_configuration_name,
-            route_configuration,
-            key,
-        } = proto;
-        if route_configuration.is_none() && route_configuration_name.is_empty() {
-            return Err("route_configuration_name is empty.".to_owned());
-        }
-        let key = cx.required("key", key, scope_key);
-        let table = match (route_configuration, &self.asked.rds) {
-            (Some(config), _) => {
-                let table = cx.field("route_configuration", |cx| inline_table(cx, config));
-                let workers = cx.env().workers.clone();
-                table.map(|table| ScopeTable::Inline(Published::new(table, workers)))
-            }
-            (None, _) if on_demand => Ok(ScopeTable::OnDemand),
-            (None, Some(rds)) => {
-                let (name, prefix) = (&route_configuration_name, &self.asked.stat_prefix);
-                provider(cx, rds.clone(), name, prefix).map(ScopeTable::Rds)
-            }
-            (None, None) => {
-                let message = "scoped_routes has no rds_config_source";
-                Err(cx.error_at("route_configuration_name", message))
-            }
-        };
-        match (key, table) {
-            (Ok(key), Ok(table)) if cx.is_clean() => Ok(ScopeEntry {
-                config: resource.body.clone(),
-                key,
-                table,
-            }),
-            _ => Err(String::new()),
-        }
     }
 
     fn publish(&self, entries: Entries) {

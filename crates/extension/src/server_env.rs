@@ -71,6 +71,7 @@ pub struct ServerEnv {
     pub validate_only: bool,
     main: OnceCell<Rc<Worker>>,
     clusters: RefCell<HashSet<String>>,
+    primary_clusters: RefCell<Option<HashSet<String>>>,
     route_configs: RefCell<Vec<Shown<Any>>>,
     scoped_routes: RefCell<Vec<Shown<Vec<Any>>>>,
     services: RefCell<HashMap<TypeId, Rc<dyn AnyValue>>>,
@@ -95,6 +96,7 @@ impl ServerEnv {
             validate_only,
             main: OnceCell::new(),
             clusters,
+            primary_clusters: RefCell::default(),
             route_configs,
             scoped_routes,
             services,
@@ -131,6 +133,18 @@ impl ServerEnv {
     /// Whether there is a cluster of this name.
     pub fn has_cluster(&self, name: &str) -> bool {
         self.clusters.borrow().contains(name)
+    }
+
+    /// Says which clusters control planes may be behind: static ones, whose hosts don't come from
+    /// a control plane themselves.
+    pub fn set_primary_clusters(&self, names: HashSet<String>) {
+        *self.primary_clusters.borrow_mut() = Some(names);
+    }
+
+    /// Whether a control plane may be behind a cluster; behind any, where nobody has said.
+    pub fn is_primary_cluster(&self, name: &str) -> bool {
+        let names = self.primary_clusters.borrow();
+        names.as_ref().is_none_or(|names| names.contains(name))
     }
 
     /// Makes a route configuration known to the admin, for as long as `in_use` is.

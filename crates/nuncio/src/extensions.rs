@@ -3,7 +3,7 @@
 use nuncio_ext_http_filters as http_filters;
 use nuncio_ext_listener_filters as listener_filters;
 use nuncio_ext_network_filters as network_filters;
-use nuncio_ext_observability::access_loggers::{file, stream};
+use nuncio_ext_observability::access_loggers::{file, grpc, stream};
 use nuncio_ext_observability::health_check_sinks;
 use nuncio_ext_transport_sockets as transport_sockets;
 use nuncio_ext_upstream::load_balancing_policies as lb_policies;
@@ -15,6 +15,8 @@ use nuncio_extension::{
 
 static ACCESS_LOGGERS: &[&dyn AccessLoggerFactory] = &[
     &file::FileAccessLogger,
+    &grpc::HttpGrpcAccessLogger,
+    &grpc::TcpGrpcAccessLogger,
     &stream::StderrAccessLogger,
     &stream::StdoutAccessLogger,
 ];

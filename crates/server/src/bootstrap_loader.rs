@@ -98,6 +98,7 @@ pub fn take_apart(
         NodeInfo::default(),
         true,
     );
+    env.set_primary_clusters(split.primary_clusters());
     let mut cx = ParseCx::new(env);
     let parsed = bootstrap(&mut cx, proto, options);
     let runtime = parsed

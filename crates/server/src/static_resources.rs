@@ -15,6 +15,7 @@ use nuncio_proto::Loaded;
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::wire::{self, Malformed, Value};
 use nuncio_upstream::discovery::ClusterConfig;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// `envoy.config.bootstrap.v3.Bootstrap.static_resources`, and two of its fields.
@@ -49,6 +50,14 @@ impl<'a> StaticResources<'a> {
         Ok(split)
     }
 
+    /// The names of the clusters that control planes may be behind.
+    pub fn primary_clusters(&self) -> HashSet<String> {
+        let clusters = self.clusters.iter();
+        clusters
+            .filter_map(|bytes| primary_cluster(bytes))
+            .collect()
+    }
+
     fn take(&mut self, resources: &'a [u8]) -> Result<(), Malformed> {
         let start = wire::begin(&mut self.rest, STATIC_RESOURCES);
         for field in wire::fields(resources) {
@@ -61,6 +70,36 @@ impl<'a> StaticResources<'a> {
         wire::end(&mut self.rest, start);
         Ok(())
     }
+}
+
+/// The name of an encoded cluster, unless its hosts come from a control plane.
+fn primary_cluster(bytes: &[u8]) -> Option<String> {
+    /// `Cluster`: its name, its type, the type that is EDS, and where EDS is from.
+    const NAME: u32 = 1;
+    const TYPE: u32 = 2;
+    const EDS: u64 = 3;
+    const EDS_CLUSTER_CONFIG: u32 = 3;
+    /// `Cluster.EdsClusterConfig.eds_config`, and the kinds of it that are files.
+    const EDS_CONFIG: u32 = 1;
+    const PATHS: [u32; 2] = [1, 8];
+    let (mut name, mut is_eds, mut is_file) = (&[][..], false, false);
+    for field in wire::fields(bytes).map_while(Result::ok) {
+        match field {
+            (NAME, Value::Bytes(bytes)) => name = bytes,
+            (TYPE, value) => is_eds = value.varint() == Some(EDS),
+            (EDS_CLUSTER_CONFIG, Value::Bytes(config)) => {
+                let fields = wire::fields(config).map_while(Result::ok);
+                let sources = fields
+                    .filter_map(|(number, value)| value.bytes().filter(|_| number == EDS_CONFIG));
+                is_file = sources
+                    .flat_map(|source| wire::fields(source).map_while(Result::ok))
+                    .any(|(number, _)| PATHS.contains(&number));
+            }
+            _ => {}
+        }
+    }
+    let name = String::from_utf8(name.to_vec()).ok()?;
+    (!is_eds || is_file).then_some(name)
 }
 
 /// Static clusters: each with what the admin shows of it, and what it needs besides its hosts.
@@ -79,7 +118,8 @@ pub fn convert(
     let mut cx = ParseCx::new(Rc::clone(env));
     let now = nuncio_base::time::wall();
     let encoded = StaticResources::of(&loaded.bytes).map_err(|error| error.to_string())?;
-    let mut names = std::collections::HashSet::new();
+    env.set_primary_clusters(encoded.primary_clusters());
+    let mut names = HashSet::new();
     let resolver = env.shared(DefaultResolver::default);
     *resolver.0.borrow_mut() = parsed.dns_resolver.clone();
     let internal = env.shared(InternalBufferLimit::default);

@@ -15,6 +15,9 @@ pub enum ConfigSource {
     Ads(Duration),
     /// A stream for this type alone, and how long its first answer may take.
     Api(Arc<ApiSource>, Duration),
+    /// A control plane that is asked again and again over HTTP, and how long its first answer may
+    /// take.
+    Rest(Arc<RestSource>, Duration),
 }
 
 /// A file with a `DiscoveryResponse` (`path_config_source`).
@@ -37,6 +40,17 @@ pub struct ApiSource {
     pub node_on_first_message_only: bool,
     /// How many requests may be sent.
     pub rate_limit: Option<RateLimit>,
+}
+
+/// A control plane that speaks HTTP with JSON (`api_type: REST`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestSource {
+    /// The cluster it is reached through.
+    pub cluster: Arc<str>,
+    /// How long after an answer it is asked again; up to as much again is added by chance.
+    pub refresh_delay: Duration,
+    /// How long an answer may take.
+    pub request_timeout: Duration,
 }
 
 /// How many requests a control plane is sent (`RateLimitSettings`).

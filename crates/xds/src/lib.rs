@@ -14,10 +14,11 @@ mod mux;
 mod path_subscription;
 mod resource;
 mod response;
+mod rest;
 mod stats;
 mod subscriptions;
 
-pub use config_source::{ApiSource, ConfigSource, PathSource, RateLimit};
+pub use config_source::{ApiSource, ConfigSource, PathSource, RateLimit, RestSource};
 pub use file_watcher::{FileWatch, FileWatcher};
 pub use initial_fetch::InitialFetch;
 pub use lease::Lease;

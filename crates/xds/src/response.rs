@@ -5,7 +5,7 @@ use nuncio_proto::envoy::service::discovery::v3::{
     DeltaDiscoveryResponse, DiscoveryResponse, Resource as Wrapper,
 };
 use nuncio_proto::google::protobuf::Any;
-use nuncio_proto::load::{self, Options};
+use nuncio_proto::load::{self, Format, Options, Parsed};
 use nuncio_proto::{ConfigErrors, Message, any};
 use std::path::Path;
 
@@ -35,7 +35,28 @@ pub fn read(path: &Path, kind: ResourceType, options: &Options) -> Result<Respon
     let Some(message) = load::message_of::<DiscoveryResponse>() else {
         return Err(FileError::Unreadable("no DiscoveryResponse".to_owned()));
     };
-    let parsed = load::read_file(path, message, options);
+    response(load::read_file(path, message, options), kind)
+}
+
+/// Reads a response that came as JSON.
+///
+/// # Errors
+/// As for files.
+pub fn read_json(
+    bytes: Vec<u8>,
+    kind: ResourceType,
+    options: &Options,
+) -> Result<Response, String> {
+    let Some(message) = load::message_of::<DiscoveryResponse>() else {
+        return Err("no DiscoveryResponse".to_owned());
+    };
+    let parsed = load::read("", bytes, Format::Json, message, options);
+    response(parsed, kind).map_err(|error| match error {
+        FileError::Unreadable(text) | FileError::Refused(text) => text,
+    })
+}
+
+fn response(parsed: Parsed, kind: ResourceType) -> Result<Response, FileError> {
     let is_read = parsed.is_read();
     let loaded = parsed.check().map_err(|errors| {
         let text = text_of(&errors);

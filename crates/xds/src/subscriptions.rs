@@ -4,6 +4,7 @@ use crate::config_source::{ApiSource, ConfigSource};
 use crate::mux::{GrpcMux, Watch};
 use crate::path_subscription::PathSubscription;
 use crate::resource::{Resource, ResourceType};
+use crate::rest::RestSubscription;
 use crate::stats::SubscriptionStats;
 use nuncio_extension::ServerEnv;
 use nuncio_proto::UnknownFields;
@@ -65,6 +66,7 @@ pub struct Subscription(Kind);
 
 enum Kind {
     Path(Rc<PathSubscription>),
+    Rest(Rc<RestSubscription>),
     Stream(Watch, Weak<ServerEnv>),
     /// There is no stream to subscribe to.
     Never,
@@ -75,6 +77,7 @@ impl Subscription {
     pub fn start(&self) {
         match &self.0 {
             Kind::Path(subscription) => subscription.start(),
+            Kind::Rest(subscription) => subscription.start(),
             Kind::Stream(watch, env) => {
                 let env = env.upgrade();
                 if let Some(main) = env.as_ref().and_then(|env| env.main()) {
@@ -115,7 +118,8 @@ impl Subscriptions {
         *self.node.borrow_mut() = node;
     }
 
-    pub(crate) fn node(&self) -> Node {
+    /// Who asks.
+    pub fn node(&self) -> Node {
         self.node.borrow().clone()
     }
 
@@ -153,6 +157,11 @@ impl Subscriptions {
             ConfigSource::Path(source) => {
                 let made = PathSubscription::new(self, source, kind, stats, callbacks)?;
                 return Ok(Subscription(Kind::Path(made)));
+            }
+            ConfigSource::Rest(source, timeout) => {
+                let source = (source, *timeout);
+                let made = RestSubscription::new(self, source, (kind, name), stats, callbacks);
+                return Ok(Subscription(Kind::Rest(made)));
             }
             ConfigSource::Ads(timeout) => (self.ads.borrow().clone(), *timeout),
             ConfigSource::Api(source, timeout) => {

@@ -2,3 +2,4 @@
 
 pub mod access_loggers;
 pub mod health_check_sinks;
+mod wire;

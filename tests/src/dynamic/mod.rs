@@ -5,6 +5,7 @@ mod clusters;
 mod endpoints;
 mod filters;
 mod listeners;
+mod rest;
 mod routes;
 mod runtime;
 mod scopes;

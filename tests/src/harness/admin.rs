@@ -45,6 +45,11 @@ impl Proxy {
         panic!("{name} is {last}, not {value}");
     }
 
+    /// Waits until a counter or gauge has more than a value.
+    pub fn wait_stat_above(&self, name: &str, value: u64) {
+        wait_for(name, || (self.stat(name) > value).then_some(()));
+    }
+
     /// Where a listener listens.
     pub fn listener(&self, name: &str) -> SocketAddr {
         wait_for(&format!("listener {name}"), || {

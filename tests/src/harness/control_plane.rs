@@ -5,6 +5,7 @@ use super::wait_for;
 use bytes::Bytes;
 use h2::{RecvStream, SendStream, server};
 use http::{HeaderMap, Request, Response};
+use nuncio_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use nuncio_proto::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource,
 };
@@ -21,6 +22,8 @@ struct State {
     /// What there is now, by type.
     responses: BTreeMap<String, DiscoveryResponse>,
     requests: Vec<DiscoveryRequest>,
+    /// What was logged to it.
+    logs: Vec<StreamAccessLogsMessage>,
     streams: usize,
     nonce: u64,
 }
@@ -113,6 +116,14 @@ impl ControlPlane {
         self.state.lock().unwrap().streams
     }
 
+    /// Waits for messages of access logs, for it is an access log service too.
+    pub fn wait_logs(&self, count: usize) -> Vec<StreamAccessLogsMessage> {
+        wait_for("access logs", || {
+            let state = self.state.lock().unwrap();
+            (state.logs.len() >= count).then(|| state.logs.clone())
+        })
+    }
+
     /// Waits for a request of a type.
     pub fn wait_request(
         &self,
@@ -203,6 +214,7 @@ async fn serve(
 ) {
     state.lock().unwrap().streams += 1;
     let is_delta = request.uri().path().contains("/Delta");
+    let logs = request.uri().path().ends_with("/StreamAccessLogs");
     let mut body = request.into_body();
     let mut sent: BTreeMap<String, Sent> = BTreeMap::new();
     let mut bytes = Vec::new();
@@ -222,6 +234,11 @@ async fn serve(
             }
         }
         while let Some(message) = take(&mut bytes) {
+            if logs {
+                let message = StreamAccessLogsMessage::decode(&*message).unwrap();
+                state.lock().unwrap().logs.push(message);
+                continue;
+            }
             let request = if is_delta {
                 let request = DeltaDiscoveryRequest::decode(&*message).unwrap();
                 let of_type = sent.entry(request.type_url.clone()).or_default();

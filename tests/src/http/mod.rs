@@ -8,6 +8,7 @@ mod connections;
 mod filter_chains;
 mod filters;
 mod framing;
+mod grpc_access_log;
 mod health_check;
 mod http2;
 mod internal_redirects;

@@ -1,7 +1,6 @@
 //! Events as `envoy.data.core.v3.HealthCheckEvent`, in JSON.
 
-use nuncio_base::address::Address;
-use nuncio_base::metadata::{Metadata, Value};
+use crate::wire::{address, metadata};
 use nuncio_base::time::since_epoch;
 use nuncio_proto::Message;
 use nuncio_proto::envoy::config::core::v3 as core;
@@ -9,8 +8,8 @@ use nuncio_proto::envoy::data::core::v3 as proto;
 use nuncio_proto::google::protobuf as google;
 use nuncio_proto::json::{Options, print};
 use nuncio_proto::{Name, reflect};
+use nuncio_upstream::Locality;
 use nuncio_upstream::health_check::{Failure, HealthEvent, HealthEventKind};
-use nuncio_upstream::{Host, Locality};
 use proto::health_check_event::Event;
 
 /// An event on one line, with the fields that have their default value.
@@ -36,7 +35,7 @@ fn message(event: &HealthEvent<'_>) -> proto::HealthCheckEvent {
     };
     proto::HealthCheckEvent {
         health_checker_type: kind as i32,
-        host: Some(address(event.host)),
+        host: Some(address(&event.host.address())),
         cluster_name: event.cluster.to_owned(),
         timestamp: Some(google::Timestamp {
             seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
@@ -83,65 +82,10 @@ fn what(kind: HealthEventKind) -> Event {
     }
 }
 
-fn address(host: &Host) -> core::Address {
-    use core::address::Address as Kind;
-    let kind = match host.address() {
-        Address::Ip(ip) => Kind::SocketAddress(core::SocketAddress {
-            address: ip.ip().to_string(),
-            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(
-                ip.port().into(),
-            )),
-            ..Default::default()
-        }),
-        other => Kind::Pipe(core::Pipe {
-            path: other.to_string(),
-            mode: 0,
-        }),
-    };
-    core::Address {
-        address: Some(kind),
-    }
-}
-
 fn locality(locality: &Locality) -> core::Locality {
     core::Locality {
         region: locality.region.clone(),
         zone: locality.zone.clone(),
         sub_zone: locality.sub_zone.clone(),
-    }
-}
-
-fn metadata(metadata: &Metadata) -> core::Metadata {
-    let filters = metadata
-        .iter()
-        .filter_map(|(filter, fields)| match value(fields) {
-            google::value::Kind::StructValue(fields) => Some((filter.to_owned(), fields)),
-            _ => None,
-        });
-    core::Metadata {
-        filter_metadata: filters.collect(),
-        ..Default::default()
-    }
-}
-
-fn value(from: &Value) -> google::value::Kind {
-    use google::value::Kind;
-    let wrap = |from: &Value| google::Value {
-        kind: Some(value(from)),
-    };
-    match from {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(value) => Kind::BoolValue(*value),
-        Value::Number(number) => Kind::NumberValue(*number),
-        Value::Text(text) => Kind::StringValue(text.to_string()),
-        Value::List(list) => Kind::ListValue(google::ListValue {
-            values: list.iter().map(wrap).collect(),
-        }),
-        Value::Struct(fields) => Kind::StructValue(google::Struct {
-            fields: fields
-                .iter()
-                .map(|(name, field)| (name.to_string(), wrap(field)))
-                .collect(),
-        }),
     }
 }
