@@ -38,8 +38,8 @@ fn start(scopes: &[Value], tables: &[Value]) -> Proxy {
     Config::http(&[])
         .manager(json!({"route_config": null, "scoped_routes": routes}))
         .bootstrap(node())
-        .file("srds.json", &response("1", SCOPE, scopes).to_string())
-        .file("rds.json", &response("1", TABLE, tables).to_string())
+        .file("srds.json", response("1", SCOPE, scopes))
+        .file("rds.json", response("1", TABLE, tables))
         .start_with(&["--concurrency", "2"])
 }
 
