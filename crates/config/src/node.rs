@@ -8,9 +8,9 @@ use nuncio_proto::envoy::config::core::v3::node::UserAgentVersionType;
 use nuncio_proto::envoy::config::core::v3::{BuildVersion, Node};
 use nuncio_proto::envoy::r#type::v3::SemanticVersion;
 use nuncio_upstream::Locality;
-use std::sync::Arc;
 use nuncio_xds::Subscriptions;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What control planes are told: the configured node, what the command line says where it says
 /// nothing, and the version of Envoy whose resources are understood.
