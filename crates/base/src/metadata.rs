@@ -21,6 +21,9 @@ pub enum Value {
     Struct(Arc<BTreeMap<String, Value>>),
 }
 
+/// The fields of a struct.
+pub type Fields = BTreeMap<String, Value>;
+
 impl Value {
     /// The value at a path of field names.
     pub fn at<'a>(&'a self, path: impl IntoIterator<Item = &'a str>) -> Option<&'a Self> {

@@ -82,9 +82,8 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
 
 /// Refuses what is not built. Left alone is what has no effect here, as it would have none in
 /// Envoy: `cleanup_interval` but for original destinations, `ignore_health_on_host_removal` and
-/// `close_connections_on_host_health_failure` without health checks, subsets without selectors.
+/// `close_connections_on_host_health_failure` without health checks.
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
-    let subsets = proto.lb_subset_config.as_ref();
     let checks = [
         (
             "transport_socket_matcher",
@@ -99,10 +98,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             "close_connections_on_host_health_failure",
             proto.close_connections_on_host_health_failure
                 && (!proto.health_checks.is_empty() || proto.outlier_detection.is_some()),
-        ),
-        (
-            "lb_subset_config",
-            subsets.is_some_and(|config| !config.subset_selectors.is_empty()),
         ),
         ("filters", !proto.filters.is_empty()),
         ("lrs_server", proto.lrs_server.is_some()),

@@ -1,24 +1,28 @@
 //! Which cluster a route sends to: protos to `nuncio_route::cluster`.
 
-use crate::common::metadata;
+use crate::common;
 use crate::filter_config::filter_configs;
 use crate::header_mutation::{HeaderFields, header_mutations};
 use crate::unknown_extension::unknown_extension;
 use nuncio_base::HeaderName;
+use nuncio_base::metadata::Fields;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_proto::envoy::config::route::v3::route_action as action_proto;
 use nuncio_proto::envoy::config::route::v3::weighted_cluster as weighted_proto;
 use nuncio_route::cluster::WeightedDraw;
 use nuncio_route::{ClusterTarget, WeightedCluster, WeightedClusters};
+use std::sync::Arc;
 
-/// Where a route's cluster comes from.
+/// Where a route's cluster comes from. `metadata_match` is what the route asks of hosts; weighted
+/// clusters add to it.
 ///
 /// # Errors
 /// Weights that don't add up, clusters without a name; plugins, of which none is built.
 pub fn cluster_target(
     cx: &mut ParseCx,
     proto: Option<action_proto::ClusterSpecifier>,
+    metadata_match: Option<&Arc<Fields>>,
     route_name: &str,
 ) -> Parsed<ClusterTarget> {
     use action_proto::ClusterSpecifier;
@@ -29,7 +33,7 @@ pub fn cluster_target(
         }
         Some(ClusterSpecifier::WeightedClusters(weighted)) => cx
             .field("weighted_clusters", |cx| {
-                weighted_clusters(cx, weighted, route_name)
+                weighted_clusters(cx, weighted, metadata_match, route_name)
             })
             .map(ClusterTarget::Weighted),
         Some(ClusterSpecifier::ClusterSpecifierPlugin(name)) => Err(cx.error_at(
@@ -58,6 +62,7 @@ pub fn header_to_ask(name: &str) -> HeaderName {
 fn weighted_clusters(
     cx: &mut ParseCx,
     proto: proto::WeightedCluster,
+    metadata_match: Option<&Arc<Fields>>,
     route_name: &str,
 ) -> Parsed<WeightedClusters> {
     use weighted_proto::RandomValueSpecifier;
@@ -77,7 +82,7 @@ fn weighted_clusters(
         | None => WeightedDraw::Random,
     };
     let clusters = cx.list("clusters", clusters, |cx, cluster| {
-        weighted_cluster(cx, cluster, &runtime_key_prefix)
+        weighted_cluster(cx, cluster, metadata_match, &runtime_key_prefix)
     })?;
     let by_runtime = !runtime_key_prefix.is_empty();
     WeightedClusters::new(route_name, clusters, draw, by_runtime)
@@ -87,6 +92,7 @@ fn weighted_clusters(
 fn weighted_cluster(
     cx: &mut ParseCx,
     proto: weighted_proto::ClusterWeight,
+    route_match: Option<&Arc<Fields>>,
     runtime_key_prefix: &str,
 ) -> Parsed<WeightedCluster> {
     use weighted_proto::cluster_weight::HostRewriteSpecifier;
@@ -128,7 +134,7 @@ fn weighted_cluster(
         target,
         weight: weight.value,
         runtime_key,
-        metadata_match: metadata_match.map(|match_| metadata(Some(match_))),
+        metadata_match: common::merged_match(route_match, common::metadata_match(metadata_match)),
         request_headers: header_mutations(cx, request)?,
         response_headers: header_mutations(cx, response)?,
         filters: filter_configs(cx, typed_per_filter_config)?,

@@ -1,6 +1,6 @@
 //! Small messages that occur everywhere: fractions, metadata, values, data sources.
 
-use nuncio_base::metadata::{Metadata, Value};
+use nuncio_base::metadata::{Fields, Metadata, Value};
 use nuncio_base::runtime_flags::{Fraction, RuntimeFlag, RuntimeFraction};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core_proto;
@@ -54,6 +54,28 @@ pub fn metadata(proto: Option<core_proto::Metadata>) -> Arc<Metadata> {
         metadata.set(&filter, structure(fields));
     }
     Arc::new(metadata)
+}
+
+/// What hosts must have in their metadata: what stands under `envoy.lb`.
+pub fn metadata_match(proto: Option<core_proto::Metadata>) -> Option<Arc<Fields>> {
+    let fields = proto?.filter_metadata.remove("envoy.lb")?;
+    match structure(fields) {
+        Value::Struct(fields) => Some(fields),
+        _ => None,
+    }
+}
+
+/// The same with more on top.
+pub fn merged_match(base: Option<&Arc<Fields>>, more: Option<Arc<Fields>>) -> Option<Arc<Fields>> {
+    let (Some(base), Some(more)) = (base, &more) else {
+        return more.or_else(|| base.cloned());
+    };
+    let mut merged = Fields::clone(base);
+    merged.extend(
+        more.iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    Some(Arc::new(merged))
 }
 
 /// A struct as a value.

@@ -3,6 +3,7 @@
 
 use crate::aggregate_cluster;
 use crate::duration;
+use crate::lb_subset;
 use crate::unknown_extension::is_envoys;
 use nuncio_base::HeaderName;
 use nuncio_extension::{ParseCx, Parsed};
@@ -38,10 +39,17 @@ pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Lb
     }
     if let Some(policy) = &proto.load_balancing_policy {
         check_alone(cx, proto)?;
+        if is_cluster_provided(proto) {
+            return match is_original_dst(proto) {
+                true => original_dst(cx, proto),
+                false => Err(cx.error_at("load_balancing_policy", not_provided(&proto.name))),
+            };
+        }
         return cx.field("load_balancing_policy", |cx| {
-            of_list(cx, &proto.name, policy)
+            of_list(cx, &format!("cluster: '{}'", proto.name), policy)
         });
     }
+    lb_subset::check(cx, proto)?;
     let config = match proto.lb_policy() {
         LbPolicy::RoundRobin => round_robin(cx, proto)?,
         LbPolicy::LeastRequest => least_request(cx, proto)?,
@@ -58,19 +66,28 @@ pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Lb
         }
         LbPolicy::ClusterProvided if is_original_dst(proto) => return original_dst(cx, proto),
         LbPolicy::ClusterProvided => {
-            let message = format!(
-                "cluster manager: cluster provided LB specified but cluster '{}' did not provide \
-                 one. Check cluster documentation.",
-                proto.name
-            );
-            return Err(cx.error_at("lb_policy", message));
+            return Err(cx.error_at("lb_policy", not_provided(&proto.name)));
         }
         LbPolicy::LoadBalancingPolicyConfig => {
             let message = "cluster: field load_balancing_policy need to be set";
             return Err(cx.error_at("load_balancing_policy", message));
         }
     };
-    of_any(cx, &config, "lb_policy")
+    let is_subset = proto.lb_subset_config.is_some();
+    let config = lb_subset::of_cluster(cx, proto, config)?;
+    let field = if is_subset {
+        "lb_subset_config"
+    } else {
+        "lb_policy"
+    };
+    of_any(cx, &config, field)
+}
+
+fn not_provided(cluster: &str) -> String {
+    format!(
+        "cluster manager: cluster provided LB specified but cluster '{cluster}' did not provide \
+         one. Check cluster documentation."
+    )
 }
 
 /// Whether the cluster's type is to balance.
@@ -254,9 +271,12 @@ fn locality_weights(proto: &proto::Cluster) -> Option<locality::LocalityWeighted
 
 /// The first policy of the list that Envoy knows counts; one that this build lacks is refused, not
 /// passed over for a later one.
-fn of_list(
+///
+/// # Errors
+/// Recorded in `cx`; `whose` policies these are is said where none of them is known.
+pub fn of_list(
     cx: &mut ParseCx,
-    cluster: &str,
+    whose: &str,
     proto: &proto::LoadBalancingPolicy,
 ) -> Parsed<Arc<dyn LbSpec>> {
     let mut names = Vec::new();
@@ -275,8 +295,8 @@ fn of_list(
         names.push(extension.name.as_str());
     }
     Err(cx.error(format!(
-        "cluster: didn't find a registered load balancer factory implementation for cluster: \
-         '{cluster}' with names from [{}]",
+        "cluster: didn't find a registered load balancer factory implementation for {whose} with \
+         names from [{}]",
         names.join(", ")
     )))
 }

@@ -44,6 +44,7 @@ pub mod http_protocol_options;
 pub mod internal_listener;
 pub mod internal_redirect;
 pub mod lb_policy;
+mod lb_subset;
 pub mod listener;
 pub mod local_reply;
 pub mod match_input;

@@ -1,7 +1,7 @@
 //! `envoy.config.route.v3.RouteAction`: proto to `nuncio_route::RouteAction`.
 
 use crate::cluster_target::{cluster_target, header_to_ask};
-use crate::common::{metadata, runtime_fraction};
+use crate::common::{metadata_match, runtime_fraction};
 use crate::cors::cors_policy;
 use crate::duration;
 use crate::hash_policy::hash_policy;
@@ -49,7 +49,9 @@ pub fn route_action(
     );
     let legacy_redirect = legacy_internal_redirect(&proto);
     let path_rewrite = path_rewrite(cx, &proto, match_policy);
-    let cluster = cluster_target(cx, proto.cluster_specifier, route_name);
+    let metadata_match = metadata_match(proto.metadata_match);
+    let specifier = proto.cluster_specifier;
+    let cluster = cluster_target(cx, specifier, metadata_match.as_ref(), route_name);
     let host_rewrite = host_rewrite(cx, proto.host_rewrite_specifier);
     let upgrades = upgrade_configs(cx, proto.upgrade_configs);
     let mirrors = cx.list(
@@ -76,7 +78,7 @@ pub fn route_action(
     Ok(RouteAction {
         cluster: cluster?,
         cluster_not_found_response_code: not_found,
-        metadata_match: proto.metadata_match.map(|match_| metadata(Some(match_))),
+        metadata_match,
         path_rewrite: path_rewrite?,
         host_rewrite: host_rewrite?,
         append_x_forwarded_host: proto.append_x_forwarded_host,

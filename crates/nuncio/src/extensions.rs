@@ -64,6 +64,7 @@ static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
     &lb_policies::random::Policy,
     &lb_policies::ring_hash::Policy,
     &lb_policies::round_robin::Policy,
+    &lb_policies::subset::Policy,
 ];
 
 static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[

@@ -10,7 +10,7 @@ use crate::redirect::Redirect;
 use crate::retry_policy::{HedgePolicy, RetryPolicy};
 use crate::rewrite::{HostRewrite, PathRewrite};
 use crate::upgrade::UpgradeConfig;
-use nuncio_base::metadata::Metadata;
+use nuncio_base::metadata::Fields;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub struct RouteAction {
     /// The status where there is no such cluster: 503, 404 or 500.
     pub cluster_not_found_response_code: u16,
     /// What the cluster's hosts must have in their metadata under `envoy.lb`.
-    pub metadata_match: Option<Arc<Metadata>>,
+    pub metadata_match: Option<Arc<Fields>>,
     /// What becomes of the path.
     pub path_rewrite: PathRewrite,
     /// What becomes of the host.

@@ -8,7 +8,7 @@ use crate::request::RequestView;
 use crate::request_hash::request_hash;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::HeaderName;
-use nuncio_base::metadata::Metadata;
+use nuncio_base::metadata::Fields;
 use std::sync::Arc;
 
 /// Where a route's cluster comes from.
@@ -42,8 +42,9 @@ pub struct WeightedCluster {
     pub weight: u32,
     /// The runtime key that may give another weight, empty for none.
     pub runtime_key: String,
-    /// What the cluster's hosts must have in their metadata: the route's, with these on top.
-    pub metadata_match: Option<Arc<Metadata>>,
+    /// What the cluster's hosts must have in their metadata under `envoy.lb`: the route's, with
+    /// these on top.
+    pub metadata_match: Option<Arc<Fields>>,
     /// Changes to request headers, made before the route's.
     pub request_headers: HeaderMutations,
     /// Changes to response headers, made before the route's.

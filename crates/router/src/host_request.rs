@@ -2,9 +2,10 @@
 
 use crate::retry_priority::PreviousPriorities;
 use crate::upstream_stream::UpstreamRequest;
-use nuncio_base::metadata::{Metadata, Value};
+use nuncio_base::metadata::{Fields, Metadata, Value};
 use nuncio_base::{HeaderMap, names};
 use nuncio_http::chain::StreamState;
+use nuncio_http::route_cache::RouteCache;
 use nuncio_route::hash_policy::HashPolicy;
 use nuncio_route::request_hash::request_hash;
 use nuncio_route::retry_policy::{RetryHostPredicate, RetryPriority};
@@ -23,6 +24,7 @@ pub(crate) struct HostRequest<'a> {
     pub tried: &'a [u64],
     pub priorities: &'a RefCell<PreviousPriorities>,
     pub info: &'a StreamInfo,
+    pub route: &'a RouteCache,
     /// What the route hashes requests by.
     pub hash_policies: &'a [HashPolicy],
     /// `set-cookie` headers for the cookies that were made to be hashed by.
@@ -41,6 +43,28 @@ impl LbRequest for HostRequest<'_> {
 
     fn headers(&self) -> Option<&HeaderMap> {
         Some(self.headers)
+    }
+
+    fn metadata_match(&self) -> Option<Cow<'_, Fields>> {
+        let connection = self.info.connection.metadata.borrow();
+        let dynamic = [lb_fields(&connection), lb_fields(&self.info.metadata)];
+        let weighted = self.route.selected().and_then(|route| route.weighted);
+        let route = match weighted {
+            Some(weighted) => weighted.metadata_match.as_deref(),
+            None => self
+                .route
+                .action()
+                .and_then(|it| it.metadata_match.as_deref()),
+        };
+        if dynamic.iter().all(Option::is_none) {
+            return route.map(Cow::Borrowed);
+        }
+        let mut merged = route.cloned().unwrap_or_default();
+        for fields in dynamic.into_iter().flatten() {
+            let fields = fields.iter();
+            merged.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        Some(Cow::Owned(merged))
     }
 
     fn refuses(&self, host: &Host) -> bool {
@@ -69,6 +93,13 @@ impl LbRequest for HostRequest<'_> {
     fn host_selection_retries(&self) -> u32 {
         self.retry
             .map_or(1, |retry| retry.host_selection_max_attempts)
+    }
+}
+
+fn lb_fields(metadata: &Metadata) -> Option<&Fields> {
+    match metadata.get("envoy.lb") {
+        Some(Value::Struct(fields)) => Some(fields),
+        _ => None,
     }
 }
 

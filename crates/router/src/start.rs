@@ -230,6 +230,7 @@ impl Router {
         let action = state.route.action();
         let request = HostRequest {
             headers: &state.request.headers,
+            route: &state.route,
             retry: retry.map(RetryState::policy),
             tried: &self.tried,
             priorities: &self.priorities,

@@ -17,7 +17,7 @@ use nuncio_extension::InitTargets;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, stat_group};
 use nuncio_upstream::cluster::ClusterInfo;
-use nuncio_upstream::discovery::{ClusterConfig, Members};
+use nuncio_upstream::discovery::{ClusterConfig, Members, Threads};
 use nuncio_upstream::priority::{HostsChange, PrioritySet};
 use nuncio_worker::timer::sleep_until;
 use nuncio_worker::{Worker, WorkerHandle};
@@ -69,6 +69,9 @@ impl ClusterManager {
             .group::<ManagerStats>()
             .local();
         stats.active_clusters().set(0);
+        worker
+            .services()
+            .add(Rc::new(Threads(workers.len() as u64 + 1)));
         let manager = Rc::new(Self {
             worker: Rc::clone(worker),
             workers,
@@ -126,7 +129,6 @@ impl ClusterManager {
             merge: UpdateMerge::default(),
             source,
             targets,
-            lb_stats: OnceCell::new(),
         });
         self.warming.borrow_mut().insert(name, Rc::clone(&cluster));
         self.count();

@@ -118,6 +118,24 @@ impl HostSet {
         }
     }
 
+    /// Some of these hosts as a set of their own, with the same localities. `weight` gives these
+    /// their weights: of its own weight, how many hosts are chosen, of how many.
+    pub fn subset(&self, hosts: Vec<Arc<Host>>, weight: impl Fn(u32, usize, usize) -> u32) -> Self {
+        let set = Self::new(self.priority, hosts, &BTreeMap::new(), self.provisioning);
+        let mut set = match self.localities.first() {
+            Some(own) if self.has_local_locality => set.local_first(&own.locality),
+            _ => set,
+        };
+        for chosen in Arc::make_mut(&mut set.localities) {
+            let mut localities = self.localities.iter();
+            if let Some(of) = localities.find(|one| one.locality == chosen.locality) {
+                let (count, all) = (chosen.lists.all.len(), of.lists.all.len());
+                chosen.weight = weight(of.weight, count, all);
+            }
+        }
+        set
+    }
+
     /// Puts this proxy's own locality before the others, where there are hosts in it.
     pub fn local_first(mut self, local: &Locality) -> Self {
         let found = self

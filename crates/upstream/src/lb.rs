@@ -12,7 +12,7 @@ use crate::local_cluster::LocalCluster;
 use crate::priority::{PriorityLoad, PrioritySet};
 use crate::stats::ClusterLbStats;
 use nuncio_base::HeaderMap;
-use nuncio_base::metadata::Value;
+use nuncio_base::metadata::Fields;
 use nuncio_base::random::Random;
 use nuncio_stats::Scope;
 use nuncio_stream_info::StreamInfo;
@@ -54,9 +54,9 @@ pub trait LbRequest {
         None
     }
 
-    /// What the route asks of the host's metadata (`metadata_match`), by name.
-    fn metadata_match(&self) -> &[(Arc<str>, Value)] {
-        &[]
+    /// What is asked of the host's metadata (`metadata_match` of routes), by name.
+    fn metadata_match(&self) -> Option<Cow<'_, Fields>> {
+        None
     }
 
     /// Whether a host won't do, for one that was tried before; then another is chosen, up to
@@ -103,16 +103,33 @@ pub trait LoadBalancer {
     }
 }
 
+/// What a policy built on main, for all workers.
+pub type Shared = Arc<dyn Any + Send + Sync>;
+
+/// What main gives a policy to build with.
+pub struct SharedCx<'a> {
+    /// The cluster's scope, for what more is counted there.
+    pub scope: &'a Scope,
+    /// What was built last.
+    pub before: Option<&'a Shared>,
+    /// The cluster's stats, as main counts them.
+    pub stats: &'a ClusterLbStats,
+    /// How many threads balance: of what each of Envoy's counts, main counts as many times.
+    pub threads: u64,
+}
+
 /// A load-balancing policy as configured.
 pub trait LbSpec: Send + Sync + fmt::Debug {
     /// The policy's name, as `envoy.load_balancing_policies.round_robin`.
     fn name(&self) -> &'static str;
 
     /// What is built once, on main, for all workers, whenever the hosts change: a hash table.
-    /// `scope` is the cluster's, for what is counted of it.
-    fn shared(&self, _hosts: &PrioritySet, _scope: &Scope) -> Option<Arc<dyn Any + Send + Sync>> {
+    fn shared(&self, _hosts: &PrioritySet, _cx: &SharedCx<'_>) -> Option<Shared> {
         None
     }
+
+    /// What was built last is of no more use.
+    fn retire(&self, _shared: &Shared, _cx: &SharedCx<'_>) {}
 
     /// How zones count, where the policy is aware of them.
     fn zones(&self) -> Option<&ZoneSettings> {

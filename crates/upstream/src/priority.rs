@@ -3,7 +3,7 @@
 
 use crate::host::Host;
 use crate::host_set::HostSet;
-use std::any::Any;
+use crate::lb::Shared;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,7 +55,7 @@ pub struct PrioritySet {
     load: PriorityLoad,
     panic: Vec<bool>,
     panic_threshold: u32,
-    lb_shared: Option<Arc<dyn Any + Send + Sync>>,
+    lb_shared: Option<Shared>,
 }
 
 impl PrioritySet {
@@ -79,13 +79,13 @@ impl PrioritySet {
     }
 
     /// Adds what the load-balancing policy built on main for all workers (hash tables).
-    pub fn with_lb_shared(mut self, shared: Option<Arc<dyn Any + Send + Sync>>) -> Self {
+    pub fn with_lb_shared(mut self, shared: Option<Shared>) -> Self {
         self.lb_shared = shared;
         self
     }
 
     /// What the load-balancing policy built on main.
-    pub fn lb_shared(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+    pub fn lb_shared(&self) -> Option<&Shared> {
         self.lb_shared.as_ref()
     }
 

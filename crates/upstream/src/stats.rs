@@ -99,7 +99,7 @@ stat_group! {
             lb_zone_routing_cross_zone,
             lb_zone_routing_sampled,
         }
-        gauges { lb_subsets_active }
+        gauges { lb_subsets_active, lb_subsets_single_host_per_subset_duplicate }
     }
 }
 

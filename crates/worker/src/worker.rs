@@ -51,6 +51,7 @@ pub struct Worker {
     now: Cell<Instant>,
     wall: Cell<(Instant, SystemTime)>,
     random: RefCell<Random>,
+    seeds: RefCell<Random>,
     timers: Timers,
     read_block: LocalSlot<BytesMut>,
     write_block: LocalSlot<BytesMut>,
@@ -63,13 +64,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(handle: WorkerHandle, random: Random) -> Rc<Self> {
+    pub(crate) fn new(handle: WorkerHandle, mut random: Random) -> Rc<Self> {
         let now = nuncio_base::time::monotonic();
         Rc::new(Self {
             id: handle.id(),
             handle,
             now: Cell::new(now),
             wall: Cell::new((now, nuncio_base::time::wall())),
+            seeds: RefCell::new(Random::seeded(random.bits())),
             random: RefCell::new(random),
             timers: Timers::new(now),
             read_block: LocalSlot::default(),
@@ -117,6 +119,11 @@ impl Worker {
     /// Uses this worker's random numbers.
     pub fn with_random<R>(&self, f: impl FnOnce(&mut Random) -> R) -> R {
         f(&mut self.random.borrow_mut())
+    }
+
+    /// Random bits to begin something with, also while the random numbers are lent.
+    pub fn seed(&self) -> u64 {
+        self.seeds.borrow_mut().bits()
     }
 
     /// 64 random bits.

@@ -6,8 +6,6 @@ use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::cluster::ClusterInfo;
 use nuncio_upstream::discovery::{Discovery, Members};
 use nuncio_upstream::priority::PrioritySet;
-use nuncio_upstream::stats::ClusterLbStats;
-use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -33,8 +31,6 @@ pub struct Cluster {
     pub(super) source: ClusterSource,
     /// What it needs besides its hosts.
     pub(super) targets: InitTargets,
-    /// What main counts of balancing.
-    pub(super) lb_stats: OnceCell<ClusterLbStats>,
 }
 
 impl Cluster {

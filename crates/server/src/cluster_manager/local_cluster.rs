@@ -43,10 +43,9 @@ impl ClusterManager {
     fn count_zones_of(&self, cluster: &Cluster, local: &PrioritySet) {
         let info = &cluster.info;
         if let Some(zones) = info.spec.lb.zones() {
-            let stats = cluster.lb_stats.get_or_init(|| info.lb_stats.local());
-            let threads = self.workers.len() as u64 + 1;
-            let flags = self.worker.flags();
-            zones.count((&cluster.hosts(), local), &flags, stats, threads);
+            let members = &cluster.members;
+            let (stats, flags) = (members.lb_stats(), self.worker.flags());
+            zones.count((&cluster.hosts(), local), &flags, stats, members.threads());
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::host_monitor::HostMonitor;
 use crate::host_set::{HostSet, Hosts, Provisioning};
 use crate::outlier::{OutlierDetector, OutlierEvent, OutlierMonitor};
 use crate::priority::{HostsChange, PrioritySet};
-use crate::stats::ClusterUpdateStats;
+use crate::stats::{ClusterLbStats, ClusterUpdateStats};
 use nuncio_worker::Worker;
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -39,6 +39,7 @@ pub struct Members {
     worker: Rc<Worker>,
     info: Arc<ClusterInfo>,
     stats: ClusterUpdateStats,
+    pub(super) lb_stats: ClusterLbStats,
     observer: Box<dyn MembersObserver>,
     /// Discovery has looked for hosts once.
     is_discovered: Cell<bool>,
@@ -72,6 +73,7 @@ impl Members {
             number: MembersIndex::of(worker).add(this),
             worker: Rc::clone(worker),
             stats: stats.unwrap_or_else(|| info.update_stats.local()),
+            lb_stats: info.lb_stats.local(),
             info: Arc::clone(info),
             observer,
             is_discovered: Cell::new(false),
@@ -328,7 +330,7 @@ impl Members {
             .flags()
             .integer(PANIC_THRESHOLD, configured.into());
         let hosts = PrioritySet::new(sets, u32::try_from(threshold).unwrap_or(u32::MAX));
-        let shared = self.info.spec.lb.shared(&hosts, &self.info.scope);
+        let shared = self.build_shared(&hosts, state.current.lb_shared());
         let hosts = Arc::new(hosts.with_lb_shared(shared));
         self.count(&hosts);
         state.current = Arc::clone(&hosts);
@@ -359,6 +361,7 @@ impl Members {
 
 impl Drop for Members {
     fn drop(&mut self) {
+        self.retire_shared();
         MembersIndex::of(&self.worker).remove(self.number);
         if let Some(checker) = self.checker.get() {
             checker.release_all();

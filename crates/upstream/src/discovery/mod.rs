@@ -5,6 +5,7 @@ mod dns;
 pub mod dns_resolver;
 pub mod members;
 mod members_index;
+mod members_lb;
 mod members_outliers;
 mod refresh;
 mod stabilized;
@@ -14,6 +15,7 @@ pub use dns::DnsHosts;
 pub use dns_resolver::ResolverSettings;
 pub use members::Members;
 pub(crate) use members_index::MembersHandle;
+pub use members_lb::Threads;
 pub use refresh::DnsRefresh;
 pub use static_hosts::StaticHosts;
 

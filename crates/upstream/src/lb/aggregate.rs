@@ -8,7 +8,7 @@ use crate::local_cluster::LocalCluster;
 use crate::manager::ClusterManager;
 use crate::priority::{Availability, PriorityLoad, PrioritySet};
 use nuncio_base::HeaderMap;
-use nuncio_base::metadata::Value;
+use nuncio_base::metadata::Fields;
 use nuncio_stream_info::StreamInfo;
 use nuncio_worker::Worker;
 use std::borrow::Cow;
@@ -171,7 +171,7 @@ impl LbRequest for OnePriority<'_> {
         self.request.headers()
     }
 
-    fn metadata_match(&self) -> &[(Arc<str>, Value)] {
+    fn metadata_match(&self) -> Option<Cow<'_, Fields>> {
         self.request.metadata_match()
     }
 

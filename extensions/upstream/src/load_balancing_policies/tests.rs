@@ -10,7 +10,7 @@ use nuncio_base::address::Address;
 use nuncio_stats::Store;
 use nuncio_upstream::host_set::Provisioning;
 use nuncio_upstream::lb::source::LocalitySettings;
-use nuncio_upstream::lb::{AnyRequest, Choice, LbCx, LbRequest};
+use nuncio_upstream::lb::{AnyRequest, Choice, LbCx, LbRequest, SharedCx};
 use nuncio_upstream::stats::ClusterLbStats;
 use nuncio_upstream::{HealthFlag, Host, HostSet, HostSpec, LbSpec, Locality, PrioritySet};
 use nuncio_worker::run_main;
@@ -212,7 +212,14 @@ fn by_hash(lb: &dyn LbSpec, hosts: &[(&str, u32)]) -> String {
     let set = HostSet::new(0, all, &BTreeMap::new(), Provisioning::default());
     let set = PrioritySet::new(vec![Arc::new(set)], 50);
     let scope = Store::default().scope("cluster.c");
-    let tables = lb.shared(&set, &scope);
+    let stats = scope.group::<ClusterLbStats>().local();
+    let cx = SharedCx {
+        scope: &scope,
+        before: None,
+        stats: &stats,
+        threads: 1,
+    };
+    let tables = lb.shared(&set, &cx);
     let set = set.with_lb_shared(tables);
     let place = |chosen: Arc<Host>| {
         let place = hosts

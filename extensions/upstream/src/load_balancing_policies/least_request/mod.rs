@@ -72,7 +72,7 @@ impl LbSpec for LeastRequest {
     }
 
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
-        let seed = worker.random();
+        let seed = worker.seed();
         let RequestBias { value, runtime_key } = &self.active_request_bias;
         let least = Box::new(Least {
             compare: self.compare,

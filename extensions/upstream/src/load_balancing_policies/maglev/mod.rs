@@ -9,9 +9,9 @@ pub use config::Policy;
 use super::hashing::{HashBalancer, HashSettings, HashTable, HashTables, WeightedHost, hash_key};
 use nuncio_base::hash::xx_hash64;
 use nuncio_stats::{Scope, SharedGauge};
+use nuncio_upstream::lb::{Shared, SharedCx};
 use nuncio_upstream::{Host, LbSpec, LoadBalancer, PrioritySet};
 use nuncio_worker::Worker;
-use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ impl LbSpec for Maglev {
         "envoy.load_balancing_policies.maglev"
     }
 
-    fn shared(&self, hosts: &PrioritySet, scope: &Scope) -> Option<Arc<dyn Any + Send + Sync>> {
-        let scope = scope.scope("maglev_lb");
+    fn shared(&self, hosts: &PrioritySet, cx: &SharedCx<'_>) -> Option<Shared> {
+        let scope = cx.scope.scope("maglev_lb");
         let make = |hosts| Table::new(self, &scope, hosts);
         Some(HashTables::shared(hosts, &self.settings, make))
     }

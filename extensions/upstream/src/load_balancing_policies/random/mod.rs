@@ -30,7 +30,7 @@ impl LbSpec for Random {
     }
 
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
-        let seed = worker.random();
+        let seed = worker.seed();
         let balancer = WeightedBalancer::new(Box::new(Any), self.locality, seed);
         Box::new(balancer.aware_of_zones(worker))
     }

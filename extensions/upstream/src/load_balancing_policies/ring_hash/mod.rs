@@ -8,9 +8,9 @@ pub use config::Policy;
 use super::hashing::{HashBalancer, HashSettings, HashTable, HashTables, WeightedHost, hash_key};
 use nuncio_base::hash::{murmur_hash2, xx_hash64};
 use nuncio_stats::{Scope, SharedGauge};
+use nuncio_upstream::lb::{Shared, SharedCx};
 use nuncio_upstream::{Host, LbSpec, LoadBalancer, PrioritySet};
 use nuncio_worker::Worker;
-use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -44,8 +44,8 @@ impl LbSpec for RingHash {
         "envoy.load_balancing_policies.ring_hash"
     }
 
-    fn shared(&self, hosts: &PrioritySet, scope: &Scope) -> Option<Arc<dyn Any + Send + Sync>> {
-        let scope = scope.scope("ring_hash_lb");
+    fn shared(&self, hosts: &PrioritySet, cx: &SharedCx<'_>) -> Option<Shared> {
+        let scope = cx.scope.scope("ring_hash_lb");
         let make = |hosts| Ring::new(self, &scope, hosts);
         Some(HashTables::shared(hosts, &self.settings, make))
     }

@@ -32,7 +32,7 @@ impl LbSpec for RoundRobin {
     }
 
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
-        let seed = worker.random();
+        let seed = worker.seed();
         let balancer = WeightedBalancer::new(Box::new(InTurn), self.locality, seed);
         Box::new(balancer.aware_of_zones(worker))
     }
