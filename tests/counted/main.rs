@@ -91,5 +91,5 @@ fn main() -> ExitCode {
         eprintln!("{}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    nuncio::main(|| {})
+    nuncio::main(nuncio::GiveBack::NOTHING)
 }

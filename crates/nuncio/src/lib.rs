@@ -8,16 +8,17 @@ use std::process::ExitCode;
 
 use cli::CommandLine;
 
-/// The program, with the process's arguments. `shrink_heap` gives memory back that the calling
-/// thread doesn't use.
-pub fn main(shrink_heap: fn()) -> ExitCode {
+pub use nuncio_server::memory::GiveBack;
+
+/// The program, with the process's arguments. `give_back` is how memory is given back.
+pub fn main(give_back: GiveBack) -> ExitCode {
     let words: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let exit = match cli::parse(&words) {
         CommandLine::Exit(exit) => exit,
         CommandLine::Run(options) => {
-            match nuncio_server::server::run(*options, &extensions::REGISTRY, shrink_heap) {
+            match nuncio_server::server::run(*options, &extensions::REGISTRY, give_back) {
                 Ok(()) => cli::Exit::default(),
                 Err(text) => cli::Exit {
                     stderr: format!("{text}\n"),

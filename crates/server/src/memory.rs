@@ -1,4 +1,23 @@
-//! How much memory the process holds, as the system sees it (`/proc/self/statm`).
+//! How much memory the process holds, as the system sees it (`/proc/self/statm`), and how it gives
+//! some back.
+
+/// How memory is given back that is not needed: the binary's, which has chosen the allocator.
+#[derive(Clone, Copy)]
+pub struct GiveBack {
+    /// What the calling thread has freed.
+    pub heap: fn(),
+    /// What only the start needed: it reads all configuration, and runs more of the program than
+    /// will ever run again.
+    pub after_start: fn(),
+}
+
+impl GiveBack {
+    /// Nothing is given back.
+    pub const NOTHING: Self = Self {
+        heap: || {},
+        after_start: || {},
+    };
+}
 
 /// Bytes of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Watches what the process may run short of, and tells workers to do less (Envoy's
 //! `arch_overview/operations/overload_manager`).
 
-use crate::memory;
+use crate::memory::{self, GiveBack};
 use crate::server::Server;
 use nuncio_config::overload::{ActionKind, Overload as Spec, Resource, Trigger};
 use nuncio_listener::GlobalConnections;
@@ -16,15 +16,12 @@ use std::time::{Duration, Instant};
 /// Looking at resources more often than this would itself be a load.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Gives memory that is not in use back to the system, of the thread that calls it.
-pub type ShrinkHeap = fn();
-
 /// The overload manager.
 pub struct OverloadManager {
     worker: Rc<Worker>,
     workers: Vec<WorkerHandle>,
     connections: Arc<GlobalConnections>,
-    shrink_heap: ShrinkHeap,
+    give_back: GiveBack,
     refresh_interval: Duration,
     monitors: Vec<Monitor>,
     actions: Vec<Action>,
@@ -56,7 +53,7 @@ struct Shrinking {
 
 impl OverloadManager {
     /// With nothing overloaded.
-    pub fn new(spec: &Spec, server: &Server, shrink_heap: ShrinkHeap) -> Self {
+    pub fn new(spec: &Spec, server: &Server, give_back: GiveBack) -> Self {
         let (store, worker) = (&server.env.store, &server.worker);
         let monitors = spec.monitors.iter().map(|monitor| {
             let scope = store.scope(&format!("overload.{}", monitor.name));
@@ -94,7 +91,7 @@ impl OverloadManager {
             worker: Rc::clone(worker),
             workers: server.env.workers.clone(),
             connections: Arc::clone(&server.connections),
-            shrink_heap,
+            give_back,
             refresh_interval: spec.refresh_interval.max(SHORTEST_INTERVAL),
             monitors: monitors.collect(),
             actions: actions.collect(),
@@ -127,9 +124,9 @@ impl OverloadManager {
                 shrinking.next = now + shrinking.interval;
                 if share >= 1.0 {
                     shrinking.count.inc();
-                    (self.shrink_heap)();
+                    let shrink_heap = self.give_back.heap;
+                    shrink_heap();
                     for worker in &self.workers {
-                        let shrink_heap = self.shrink_heap;
                         worker.post(move |_| shrink_heap());
                     }
                 }

@@ -9,8 +9,9 @@ use crate::dynamic_resources::{self, DynamicResources};
 use crate::guard_dog::GuardDog;
 use crate::listener_manager::ListenerManager;
 use crate::logging::ApplicationLog;
+use crate::memory::GiveBack;
 use crate::outlier_log::OutlierLog;
-use crate::overload_manager::{OverloadManager, ShrinkHeap};
+use crate::overload_manager::OverloadManager;
 use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
@@ -65,22 +66,22 @@ pub struct Server {
     pub(crate) admin_listener: RefCell<Option<(Arc<Listener>, ListenSockets)>>,
 }
 
-/// Runs the process: serves until a signal or the admin ends it, or only validates. `shrink_heap`
-/// is the allocator's, which the binary has chosen.
+/// Runs the process: serves until a signal or the admin ends it, or only validates. `give_back`
+/// is the binary's way to give memory back.
 ///
 /// # Errors
 /// What to print before ending with 1.
 pub fn run(
     options: Options,
     registry: &'static Registry,
-    shrink_heap: ShrinkHeap,
+    give_back: GiveBack,
 ) -> Result<(), String> {
     descriptors::make_room();
     let (application_log, opened) = ApplicationLog::install(&options);
     opened?;
     let name = bootstrap_loader::name(&options);
     let mode = options.mode;
-    let result = start(options, (registry, shrink_heap), application_log);
+    let result = start(options, (registry, give_back), application_log);
     result.inspect_err(|text| log_failure(mode, &name, text))
 }
 
@@ -96,7 +97,7 @@ fn log_failure(mode: Mode, name: &str, text: &str) {
 
 fn start(
     options: Options,
-    (registry, shrink_heap): (&'static Registry, ShrinkHeap),
+    (registry, give_back): (&'static Registry, GiveBack),
     application_log: ApplicationLog,
 ) -> Result<(), String> {
     let loaded = bootstrap_loader::load(&options)?;
@@ -115,7 +116,7 @@ fn start(
             parsed,
             layers,
             options,
-            (registry, shrink_heap),
+            (registry, give_back),
             application_log,
         )
         .await
@@ -159,7 +160,7 @@ async fn serve(
     mut parsed: Bootstrap,
     layers: bootstrap_loader::Layers,
     options: Options,
-    (registry, shrink_heap): (&'static Registry, ShrinkHeap),
+    (registry, give_back): (&'static Registry, GiveBack),
     application_log: ApplicationLog,
 ) -> Result<(), String> {
     let started = worker.now();
@@ -211,9 +212,9 @@ async fn serve(
     let mut signals = signals;
     let dog = GuardDog::start(server.worker.handle().clone(), &env.workers, &env.store);
     let dog = dog.map_err(|error| format!("cannot start the watchdog: {error}"))?;
-    let overload = OverloadManager::new(&parsed.overload, &server, shrink_heap);
+    let overload = OverloadManager::new(&parsed.overload, &server, give_back);
     let result = tokio::select! {
-        result = server.initialize(clusters, &parsed, &mut signals) => result,
+        result = server.initialize(clusters, &parsed, &mut signals, give_back) => result,
         () = overload.run() => Ok(()),
     };
     drop(dog);
@@ -286,6 +287,7 @@ impl Server {
         clusters: Clusters,
         parsed: &Bootstrap,
         signals: &mut Signals,
+        give_back: GiveBack,
     ) -> Result<(), String> {
         for (config, source, targets) in clusters {
             self.clusters.set(config, source, targets);
@@ -309,6 +311,7 @@ impl Server {
             Level::Info,
             "all dependencies initialized. starting workers"
         );
+        (give_back.after_start)();
         self.listeners.start_workers().await;
         self.worker.tick();
         let took = self.worker.now().saturating_duration_since(self.started);

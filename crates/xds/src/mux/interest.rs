@@ -22,23 +22,25 @@ enum Answer {
     Refused(String),
 }
 
-/// The names that are wanted.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Names {
-    /// Whether all resources are wanted, whatever their names.
-    pub all: bool,
-    /// Those that are wanted by name.
-    pub names: BTreeSet<String>,
-}
-
 /// One type on one stream, which is opened anew after it has ended.
+///
+/// What has changed since the last request is kept beside what is wanted, so that one name among
+/// ten thousand costs what one costs.
 #[derive(Debug)]
 pub struct Interest {
     kind: ResourceType,
     delta: bool,
-    wanted: Names,
-    /// What this stream was told is wanted; none before its first request.
-    told: Option<Names>,
+    /// Whether all resources are wanted, whatever their names.
+    all: bool,
+    /// Those that are wanted by name.
+    names: BTreeSet<String>,
+    /// Whether this stream was told what is wanted.
+    told: bool,
+    /// What it was not told yet: the names that came, and those that went.
+    added: BTreeSet<String>,
+    removed: BTreeSet<String>,
+    /// Whether it was not told yet that all are wanted, or are no longer.
+    all_changed: bool,
     answer: Option<Answer>,
     nonce: String,
     /// The version that was accepted last; it outlives streams.
@@ -53,8 +55,12 @@ impl Interest {
         Self {
             kind,
             delta,
-            wanted: Names::default(),
-            told: None,
+            all: false,
+            names: BTreeSet::new(),
+            told: false,
+            added: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            all_changed: false,
             answer: None,
             nonce: String::new(),
             version: String::new(),
@@ -62,21 +68,47 @@ impl Interest {
         }
     }
 
-    /// Replaces what is wanted.
-    pub fn want(&mut self, wanted: Names) {
-        let kept = |name: &String| wanted.all || wanted.names.contains(name);
-        self.versions.retain(|name, _| kept(name));
-        self.wanted = wanted;
+    /// A resource is wanted by its name.
+    pub fn want(&mut self, name: &str) {
+        if self.names.insert(name.to_owned()) {
+            self.removed.remove(name);
+            // Said anew even if the stream was not told yet that it had gone.
+            self.added.insert(name.to_owned());
+        }
+    }
+
+    /// A resource is no longer wanted by its name.
+    pub fn unwant(&mut self, name: &str) {
+        if self.names.remove(name) {
+            self.added.remove(name);
+            self.removed.insert(name.to_owned());
+            if !self.all {
+                self.versions.remove(name);
+            }
+        }
+    }
+
+    /// Whether all resources are wanted.
+    pub fn want_all(&mut self, all: bool) {
+        if self.all == all {
+            return;
+        }
+        self.all = all;
+        self.all_changed = true;
+        if !all {
+            let names = &self.names;
+            self.versions.retain(|name, _| names.contains(name));
+        }
     }
 
     /// Whether a resource is wanted by its name.
     pub fn wants(&self, name: &str) -> bool {
-        self.wanted.names.contains(name)
+        self.names.contains(name)
     }
 
     /// A stream is open: it knows nothing of what was said before.
     pub fn on_open(&mut self) {
-        self.told = None;
+        self.told = false;
         self.answer = None;
         self.nonce.clear();
     }
@@ -104,6 +136,9 @@ impl Interest {
         added: impl Iterator<Item = (&'a str, &'a str)>,
         removed: &[String],
     ) {
+        if !self.delta {
+            return;
+        }
         for name in removed {
             self.versions.remove(name);
         }
@@ -115,13 +150,13 @@ impl Interest {
     /// The message that is due, encoded; none when nothing is. `node` is for those that tell who
     /// asks.
     pub fn next_request(&mut self, node: impl FnOnce() -> Option<Node>) -> Option<Vec<u8>> {
-        let first = self.told.is_none();
-        let nothing = !self.wanted.all && self.wanted.names.is_empty();
+        let first = !self.told;
+        let nothing = !self.all && self.names.is_empty();
         if first && nothing {
             return None;
         }
-        let changed = self.told.as_ref() != Some(&self.wanted);
-        if !changed && self.answer.is_none() {
+        let changed = !self.added.is_empty() || !self.removed.is_empty() || self.all_changed;
+        if !first && !changed && self.answer.is_none() {
             return None;
         }
         let error_detail = match self.answer.take() {
@@ -133,21 +168,27 @@ impl Interest {
             Some(Answer::Accepted) | None => None,
         };
         let node = node();
-        let told = self.told.replace(self.wanted.clone()).unwrap_or_default();
-        Some(if self.delta {
-            self.delta_request(&told, first, node, error_detail)
-        } else {
+        self.told = true;
+        self.all_changed = false;
+        let added = std::mem::take(&mut self.added);
+        let removed = std::mem::take(&mut self.removed);
+        Some(if !self.delta {
             self.full_request(node, error_detail)
+        } else if first {
+            let names = self.names.clone();
+            self.delta_request(names, BTreeSet::new(), first, (node, error_detail))
+        } else {
+            self.delta_request(added, removed, first, (node, error_detail))
         })
     }
 
     fn full_request(&self, node: Option<Node>, error_detail: Option<Status>) -> Vec<u8> {
-        let names = self.wanted.names.iter().cloned();
+        let names = self.names.iter().cloned();
         let request = DiscoveryRequest {
             version_info: self.version.clone(),
             node,
             // All are wanted where no name is said.
-            resource_names: if self.wanted.all {
+            resource_names: if self.all {
                 Vec::new()
             } else {
                 names.collect()
@@ -162,22 +203,20 @@ impl Interest {
 
     fn delta_request(
         &mut self,
-        told: &Names,
+        added: BTreeSet<String>,
+        removed: BTreeSet<String>,
         first: bool,
-        node: Option<Node>,
-        error_detail: Option<Status>,
+        (node, error_detail): (Option<Node>, Option<Status>),
     ) -> Vec<u8> {
-        let new = self.wanted.names.difference(&told.names).cloned();
-        let gone = told.names.difference(&self.wanted.names).cloned();
         let request = DeltaDiscoveryRequest {
             node,
             type_url: self.kind.type_url(),
-            resource_names_subscribe: if self.wanted.all {
+            resource_names_subscribe: if self.all {
                 Vec::new()
             } else {
-                new.collect()
+                added.into_iter().collect()
             },
-            resource_names_unsubscribe: gone.collect(),
+            resource_names_unsubscribe: removed.into_iter().collect(),
             initial_resource_versions: if first {
                 self.versions.clone().into_iter().collect()
             } else {
@@ -195,13 +234,6 @@ impl Interest {
 mod tests {
     use super::*;
 
-    fn names(names: &[&str]) -> Names {
-        Names {
-            all: false,
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-        }
-    }
-
     fn next(interest: &mut Interest) -> Option<DiscoveryRequest> {
         let bytes = interest.next_request(|| None)?;
         Some(DiscoveryRequest::decode(bytes.as_slice()).unwrap())
@@ -217,7 +249,7 @@ mod tests {
         let mut interest = Interest::new(ResourceType::Endpoint, false);
         interest.on_open();
         assert_eq!(next(&mut interest), None);
-        interest.want(names(&["a"]));
+        interest.want("a");
         let first = next(&mut interest).unwrap();
         assert_eq!(first.resource_names, ["a"]);
         assert_eq!((&*first.version_info, &*first.response_nonce), ("", ""));
@@ -229,7 +261,7 @@ mod tests {
         let nack = next(&mut interest).unwrap();
         assert_eq!((&*nack.version_info, &*nack.response_nonce), ("1", "n2"));
         assert_eq!(nack.error_detail.unwrap().message, "no");
-        interest.want(names(&["a", "b"]));
+        interest.want("b");
         let more = next(&mut interest).unwrap();
         assert_eq!(
             (more.resource_names, &*more.response_nonce),
@@ -240,7 +272,8 @@ mod tests {
         let again = next(&mut interest).unwrap();
         assert_eq!((&*again.version_info, &*again.response_nonce), ("1", ""));
         // What nobody wants any more is said too.
-        interest.want(names(&[]));
+        interest.unwant("a");
+        interest.unwant("b");
         assert!(next(&mut interest).unwrap().resource_names.is_empty());
         assert_eq!(next(&mut interest), None);
     }
@@ -248,7 +281,8 @@ mod tests {
     #[test]
     fn delta() {
         let mut interest = Interest::new(ResourceType::Endpoint, true);
-        interest.want(names(&["a", "b"]));
+        interest.want("a");
+        interest.want("b");
         interest.on_open();
         let first = next_delta(&mut interest).unwrap();
         assert_eq!(first.resource_names_subscribe, ["a", "b"]);
@@ -257,11 +291,19 @@ mod tests {
         let ack = next_delta(&mut interest).unwrap();
         assert_eq!(ack.response_nonce, "n1");
         assert!(ack.resource_names_subscribe.is_empty());
-        interest.want(names(&["b", "c"]));
+        interest.want("c");
+        interest.unwant("a");
         let change = next_delta(&mut interest).unwrap();
         assert_eq!(change.resource_names_subscribe, ["c"]);
         assert_eq!(change.resource_names_unsubscribe, ["a"]);
         assert_eq!(change.response_nonce, "");
+        // What went and came back is asked for again: the control plane may not have sent it since.
+        interest.unwant("c");
+        interest.want("c");
+        let again = next_delta(&mut interest).unwrap();
+        assert_eq!(again.resource_names_subscribe, ["c"]);
+        assert!(again.resource_names_unsubscribe.is_empty());
+        assert_eq!(next_delta(&mut interest), None);
         interest.on_open();
         let again = next_delta(&mut interest).unwrap();
         assert_eq!(again.resource_names_subscribe, ["b", "c"]);
@@ -272,10 +314,7 @@ mod tests {
     #[test]
     fn a_long_reason_is_cut_between_characters() {
         let mut interest = Interest::new(ResourceType::Cluster, false);
-        interest.want(Names {
-            all: true,
-            ..Names::default()
-        });
+        interest.want_all(true);
         interest.on_open();
         interest.refuse("n", &"ä".repeat(4000));
         let nack = next(&mut interest).unwrap();

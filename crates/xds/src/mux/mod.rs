@@ -4,6 +4,7 @@
 mod backoff;
 mod driver;
 mod interest;
+mod type_state;
 mod watch;
 
 use crate::config_source::ApiSource;
@@ -11,7 +12,6 @@ use crate::resource::{Resource, ResourceType};
 use crate::response::{self, StreamResponse};
 use crate::subscriptions::{Subscriptions, Update, UpdateFailure};
 use backoff::Backoff;
-use interest::{Interest, Names};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::time;
@@ -19,11 +19,12 @@ use nuncio_base::token_bucket::TokenBucket;
 use nuncio_stats::{Scope, SharedCounter, SharedGauge, SharedTextReadout};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
+use type_state::{Share, TypeState};
 pub use watch::Watch;
 use watch::WatchState;
 
@@ -50,46 +51,6 @@ impl ControlPlaneStats {
             pending_requests,
             rate_limit_enforced: scope.counter("rate_limit_enforced"),
         }
-    }
-}
-
-/// What is subscribed to of one type.
-struct TypeState {
-    interest: Interest,
-    watches: Vec<Weak<WatchState>>,
-    /// What was accepted last of those that are wanted by name: who asks for one again, a cluster
-    /// that replaces another, is not answered by the control plane, for which nothing changed.
-    known: BTreeMap<String, Resource>,
-}
-
-impl TypeState {
-    fn live(&self) -> Vec<Rc<WatchState>> {
-        self.watches.iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Keeps what is wanted by name.
-    fn keep(&mut self, resources: Vec<Resource>, removed: &[String]) {
-        for name in removed {
-            self.known.remove(name);
-        }
-        for resource in resources {
-            if self.interest.wants(&resource.name) {
-                self.known.insert(resource.name.clone(), resource);
-            }
-        }
-    }
-
-    /// What all watches that have begun want together.
-    fn wanted(&mut self) -> Names {
-        self.watches.retain(|watch| watch.strong_count() > 0);
-        let mut names = Names::default();
-        for watch in self.live().iter().filter(|watch| watch.has_begun()) {
-            match watch.name() {
-                Some(name) => drop(names.names.insert(name.to_owned())),
-                None => names.all = true,
-            }
-        }
-        names
     }
 }
 
@@ -140,12 +101,20 @@ impl GrpcMux {
         })
     }
 
-    /// Says that subscriptions began or ended.
-    fn refresh(self: &Rc<Self>, kind: ResourceType) {
-        if let Some(state) = self.types.borrow_mut().get_mut(&kind) {
-            let wanted = state.wanted();
-            state.known.retain(|name, _| wanted.names.contains(name));
-            state.interest.want(wanted);
+    /// A subscription begins.
+    fn begin(&self, watch: &Rc<WatchState>) {
+        let mut types = self.types.borrow_mut();
+        let kind = watch.kind();
+        let new = || TypeState::new(kind, self.source.delta);
+        types.entry(kind).or_insert_with(new).begin(watch);
+        drop(types);
+        self.wake();
+    }
+
+    /// A subscription has ended.
+    fn end(&self, watch: &Rc<WatchState>) {
+        if let Some(state) = self.types.borrow_mut().get_mut(&watch.kind()) {
+            state.end(watch);
         }
         self.wake();
     }
@@ -156,20 +125,10 @@ impl GrpcMux {
         }
     }
 
-    fn add(&self, watch: &Rc<WatchState>) {
-        let mut types = self.types.borrow_mut();
-        let state = types.entry(watch.kind()).or_insert_with(|| TypeState {
-            interest: Interest::new(watch.kind(), self.source.delta),
-            watches: Vec::new(),
-            known: BTreeMap::new(),
-        });
-        state.watches.push(Rc::downgrade(watch));
-    }
-
     /// What was accepted last of a resource that others have asked for before.
     fn known(&self, kind: ResourceType, name: Option<&str>) -> Option<Resource> {
         let types = self.types.borrow();
-        types.get(&kind)?.known.get(name?).cloned()
+        types.get(&kind)?.known(name?)
     }
 
     /// The messages that are due.
@@ -182,6 +141,7 @@ impl GrpcMux {
                 let due = every || !self.told_node.replace(true);
                 due.then(|| self.owner.node())
             };
+            state.forget();
             requests.extend(state.interest.next_request(node));
         }
         let Some(limit) = &self.limit else {
@@ -229,11 +189,8 @@ impl GrpcMux {
             self.stats.identifier.set(identifier);
         }
         let kind = ResourceType::of_url(&response.type_url);
-        let watches = kind.and_then(|kind| {
-            let types = self.types.borrow();
-            types.get(&kind).map(TypeState::live)
-        });
-        let (Some(kind), Some(watches)) = (kind, watches) else {
+        let kind = kind.filter(|kind| self.types.borrow().contains_key(kind));
+        let Some(kind) = kind else {
             log!(
                 logger::CONFIG,
                 Level::Warning,
@@ -242,7 +199,7 @@ impl GrpcMux {
             );
             return;
         };
-        let outcome = self.take(kind, &response, &watches);
+        let outcome = self.take(kind, &response);
         let mut types = self.types.borrow_mut();
         let Some(state) = types.get_mut(&kind) else {
             return;
@@ -269,24 +226,27 @@ impl GrpcMux {
     }
 
     /// Hands a response to those whom it concerns; it is refused as soon as one refuses.
-    fn take(
-        &self,
-        kind: ResourceType,
-        response: &StreamResponse,
-        watches: &[Rc<WatchState>],
-    ) -> Result<Vec<Resource>, String> {
+    fn take(&self, kind: ResourceType, response: &StreamResponse) -> Result<Vec<Resource>, String> {
         let options = self.owner.options();
         let loaded = response.load(kind, &options);
         let outcome = loaded.and_then(|resources| {
-            for watch in watches {
-                watch.offer(&resources, response)?;
+            let removed = response.removed.as_deref().unwrap_or_default();
+            let types = self.types.borrow();
+            let concerned = types
+                .get(&kind)
+                .map_or_else(Vec::new, |state| state.concerned(&resources, removed));
+            drop(types);
+            for (watch, share) in concerned {
+                watch.offer(&response.share(&resources, share))?;
             }
             Ok(resources)
         });
         if let Err(reason) = &outcome {
             let failure = UpdateFailure::Rejected(reason.clone());
-            let begun = watches.iter().filter(|watch| watch.has_begun());
-            begun.for_each(|watch| watch.failed(&failure));
+            let types = self.types.borrow();
+            let watches = types.get(&kind).map_or_else(Vec::new, TypeState::live);
+            drop(types);
+            watches.iter().for_each(|watch| watch.failed(&failure));
         }
         outcome
     }
@@ -296,7 +256,7 @@ impl GrpcMux {
         let types = self.types.borrow();
         let watches: Vec<_> = types.values().flat_map(TypeState::live).collect();
         drop(types);
-        for watch in watches.iter().filter(|watch| watch.has_begun()) {
+        for watch in watches {
             watch.failed(&UpdateFailure::Connection);
         }
     }
@@ -310,10 +270,17 @@ impl Drop for GrpcMux {
 }
 
 impl StreamResponse {
-    fn update<'a>(&'a self, resources: &'a [Resource]) -> Update<'a> {
+    /// What concerns a subscription.
+    fn share<'a>(&'a self, resources: &'a [Resource], share: Share) -> Update<'a> {
+        let removed = self.removed.as_deref();
+        let (resources, removed) = match share {
+            Share::All => (resources, removed),
+            Share::Resource(at) => (&resources[at..=at], removed.map(|_| &[][..])),
+            Share::Removed(at) => (&[][..], removed.map(|removed| &removed[at..=at])),
+        };
         Update {
             resources,
-            removed: self.removed.as_deref(),
+            removed,
             version: &self.version,
         }
     }

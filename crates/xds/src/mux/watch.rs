@@ -2,7 +2,6 @@
 
 use super::GrpcMux;
 use crate::resource::{Resource, ResourceType};
-use crate::response::StreamResponse;
 use crate::stats::SubscriptionStats;
 use crate::subscriptions::{SubscriptionCallbacks, Update, UpdateFailure};
 use nuncio_base::log;
@@ -34,34 +33,13 @@ impl WatchState {
         self.name.as_deref()
     }
 
-    pub fn has_begun(&self) -> bool {
-        self.begun.get()
-    }
-
-    /// Hands over what of a response concerns it.
-    pub fn offer(&self, resources: &[Resource], response: &StreamResponse) -> Result<(), String> {
-        if !self.begun.get() {
-            return Ok(());
+    /// Hands over what of a response concerns it, unless it has ended meanwhile.
+    pub fn offer(&self, update: &Update<'_>) -> Result<(), String> {
+        if self.begun.get() {
+            self.take(update)
+        } else {
+            Ok(())
         }
-        let Some(name) = &self.name else {
-            return self.take(&response.update(resources));
-        };
-        let own = resources.iter().position(|resource| resource.name == *name);
-        let removed = response.removed.as_ref();
-        let removed = removed.map(|removed| {
-            let own = removed.iter().position(|removed| removed == name);
-            own.map_or(&[][..], |at| &removed[at..=at])
-        });
-        if own.is_none() && removed.is_none_or(<[String]>::is_empty) {
-            // Nothing of it came: what was there stands.
-            return Ok(());
-        }
-        let own = own.map_or(&[][..], |at| &resources[at..=at]);
-        self.take(&Update {
-            resources: own,
-            removed,
-            version: &response.version,
-        })
     }
 
     fn take(&self, update: &Update<'_>) -> Result<(), String> {
@@ -122,7 +100,6 @@ impl Watch {
             begun: Cell::new(false),
             answered: Cell::new(false),
         });
-        mux.add(&state);
         Self {
             mux: Rc::clone(mux),
             state,
@@ -137,7 +114,7 @@ impl Watch {
         }
         self.state.stats.update_attempt.inc();
         let known = self.mux.known(self.state.kind, self.state.name());
-        self.mux.refresh(self.state.kind);
+        self.mux.begin(&self.state);
         self.mux.run();
         if let Some(known) = known {
             self.begin_with(known);
@@ -179,7 +156,8 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.state.begun.set(false);
-        self.mux.refresh(self.state.kind);
+        if self.state.begun.replace(false) {
+            self.mux.end(&self.state);
+        }
     }
 }

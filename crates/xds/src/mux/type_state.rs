@@ -1,0 +1,142 @@
+//! What is subscribed to of one type over one stream, and by whom. Subscribers are found by the
+//! name that they want, so that a response costs what it brings, however many there are.
+
+use super::interest::Interest;
+use super::watch::WatchState;
+use crate::resource::{Resource, ResourceType};
+use std::collections::{HashMap, HashSet};
+use std::rc::{Rc, Weak};
+
+/// One type.
+pub struct TypeState {
+    pub interest: Interest,
+    /// Who wants all resources.
+    of_all: Vec<Weak<WatchState>>,
+    /// Who wants one of them.
+    by_name: HashMap<String, Vec<Weak<WatchState>>>,
+    /// What was accepted last of those that are wanted by name: who asks for one again, a cluster
+    /// that replaces another, is not answered by the control plane, for which nothing changed.
+    known: HashMap<String, Resource>,
+    /// Names that nobody wants any more: what is known of them is forgotten once the control plane
+    /// is told.
+    left: Vec<String>,
+}
+
+/// What of a response concerns a subscription.
+#[derive(Clone, Copy, Debug)]
+pub enum Share {
+    /// All of it.
+    All,
+    /// The resource at this place.
+    Resource(usize),
+    /// The removed name at this place.
+    Removed(usize),
+}
+
+impl TypeState {
+    /// Nobody subscribes yet.
+    pub fn new(kind: ResourceType, delta: bool) -> Self {
+        Self {
+            interest: Interest::new(kind, delta),
+            of_all: Vec::new(),
+            by_name: HashMap::new(),
+            known: HashMap::new(),
+            left: Vec::new(),
+        }
+    }
+
+    /// A subscription begins.
+    pub fn begin(&mut self, watch: &Rc<WatchState>) {
+        let Some(name) = watch.name() else {
+            self.of_all.push(Rc::downgrade(watch));
+            return self.interest.want_all(true);
+        };
+        self.interest.want(name);
+        match self.by_name.get_mut(name) {
+            Some(of_name) => of_name.push(Rc::downgrade(watch)),
+            None => drop(
+                self.by_name
+                    .insert(name.to_owned(), vec![Rc::downgrade(watch)]),
+            ),
+        }
+    }
+
+    /// A subscription has ended.
+    pub fn end(&mut self, watch: &Rc<WatchState>) {
+        let others = |one: &Weak<WatchState>| one.as_ptr() != Rc::as_ptr(watch);
+        let Some(name) = watch.name() else {
+            self.of_all.retain(others);
+            return self.interest.want_all(!self.of_all.is_empty());
+        };
+        let Some(of_name) = self.by_name.get_mut(name) else {
+            return;
+        };
+        of_name.retain(others);
+        if of_name.is_empty() {
+            self.by_name.remove(name);
+            self.interest.unwant(name);
+            self.left.push(name.to_owned());
+        }
+    }
+
+    /// All subscriptions.
+    pub fn live(&self) -> Vec<Rc<WatchState>> {
+        let all = self.of_all.iter().chain(self.by_name.values().flatten());
+        all.filter_map(Weak::upgrade).collect()
+    }
+
+    /// Whom a response concerns: who wants all first, the others in its order.
+    pub fn concerned(
+        &self,
+        resources: &[Resource],
+        removed: &[String],
+    ) -> Vec<(Rc<WatchState>, Share)> {
+        let all = self.of_all.iter().filter_map(Weak::upgrade);
+        let mut concerned: Vec<_> = all.map(|watch| (watch, Share::All)).collect();
+        if self.by_name.is_empty() {
+            return concerned;
+        }
+        let mut seen = HashSet::new();
+        let mut add = |name, share| {
+            if let Some(of_name) = self.by_name.get(name)
+                && seen.insert(name)
+            {
+                let live = of_name.iter().filter_map(Weak::upgrade);
+                concerned.extend(live.map(|watch| (watch, share)));
+            }
+        };
+        for (at, resource) in resources.iter().enumerate() {
+            add(&resource.name, Share::Resource(at));
+        }
+        for (at, name) in removed.iter().enumerate() {
+            add(name, Share::Removed(at));
+        }
+        concerned
+    }
+
+    /// What was accepted last of a resource that others have asked for before.
+    pub fn known(&self, name: &str) -> Option<Resource> {
+        self.known.get(name).cloned()
+    }
+
+    /// Keeps what is wanted by name of what was accepted.
+    pub fn keep(&mut self, resources: Vec<Resource>, removed: &[String]) {
+        for name in removed {
+            self.known.remove(name);
+        }
+        for resource in resources {
+            if self.interest.wants(&resource.name) {
+                self.known.insert(resource.name.clone(), resource);
+            }
+        }
+    }
+
+    /// The control plane is being told what is wanted.
+    pub fn forget(&mut self) {
+        for name in self.left.drain(..) {
+            if !self.interest.wants(&name) {
+                self.known.remove(&name);
+            }
+        }
+    }
+}
