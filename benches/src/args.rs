@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::dynamic;
 use crate::process::LAUNCH;
 use crate::run::Extent;
 
@@ -15,6 +16,8 @@ nuncio-bench check --json OUT [--bar SCENARIO[.METRIC][/SCENARIO]:PEER[+PEER...]
                    [--bars FILE]
 nuncio-bench counts [--scenarios s1|...] [--requests N] [--max CALLS] [--bin NUNCIO]
                     [--envoy PATH] [--baseline OTHER_NUNCIO] [--peers envoy,nginx,haproxy]
+nuncio-bench dynamic [--parts scale,churn,faults] [--size N] [--updates N] [--delta] [--bin NUNCIO]
+                     [--envoy PATH] [--baseline OTHER_NUNCIO] [--peers envoy] [--keep]
 nuncio-bench list
 ";
 
@@ -27,6 +30,8 @@ pub enum Command {
     Check(Check),
     /// Count syscalls.
     Counts(Counts),
+    /// Change configuration under load.
+    Dynamic(Dynamic),
     /// List the scenarios.
     List,
     /// Print [`USAGE`].
@@ -87,12 +92,23 @@ pub struct Counts {
     pub max: Option<f64>,
 }
 
+/// Options of changes under load.
+#[derive(Debug, PartialEq)]
+pub struct Dynamic {
+    /// Which proxies.
+    pub proxies: Proxies,
+    /// What, and how much.
+    pub extent: dynamic::Extent,
+    /// Whether configurations and logs remain.
+    pub keep: bool,
+}
+
 /// Reads the arguments after the program's name.
 pub fn parse(arguments: &[String]) -> io::Result<Command> {
     let (command, rest) = match arguments.first().map(String::as_str) {
         Some(LAUNCH) => return Ok(Command::Launch(arguments[1..].to_vec())),
         Some("list") => return Ok(Command::List),
-        Some("run" | "check" | "counts") => (arguments[0].as_str(), &arguments[1..]),
+        Some("run" | "check" | "counts" | "dynamic") => (arguments[0].as_str(), &arguments[1..]),
         _ => ("run", arguments),
     };
     let mut words = rest.iter();
@@ -100,7 +116,8 @@ pub fn parse(arguments: &[String]) -> io::Result<Command> {
     while let Some(flag) = words.next() {
         match flag.as_str() {
             "-h" | "--help" => return Ok(Command::Help),
-            "--keep" if command == "run" => flags.keep = true,
+            "--keep" if matches!(command, "run" | "dynamic") => flags.keep = true,
+            "--delta" if command == "dynamic" => flags.delta = true,
             _ if allowed(command).contains(&flag.as_str()) => {
                 let value = words.next().ok_or_else(|| wrong(flag, "needs a value"))?;
                 flags.values.push((flag.clone(), value.clone()));
@@ -128,6 +145,15 @@ fn allowed(command: &str) -> &'static [&'static str] {
             "--baseline",
             "--peers",
         ],
+        "dynamic" => &[
+            "--parts",
+            "--size",
+            "--updates",
+            "--bin",
+            "--envoy",
+            "--baseline",
+            "--peers",
+        ],
         _ => &[
             "--scenarios",
             "--rounds",
@@ -145,6 +171,7 @@ fn allowed(command: &str) -> &'static [&'static str] {
 struct Flags {
     values: Vec<(String, String)>,
     keep: bool,
+    delta: bool,
 }
 
 impl Flags {
@@ -168,6 +195,16 @@ impl Flags {
                     None => None,
                 },
             }),
+            "dynamic" => Command::Dynamic(Dynamic {
+                proxies: self.proxies("envoy")?,
+                extent: dynamic::Extent {
+                    parts: self.parts()?,
+                    size: self.number("--size", 10_000)? as usize,
+                    updates: self.number("--updates", 1000)? as usize,
+                    delta: self.delta,
+                },
+                keep: self.keep,
+            }),
             _ => Command::Run(Run {
                 proxies: self.proxies("envoy,nginx,haproxy")?,
                 scenarios: scenarios("all"),
@@ -179,6 +216,19 @@ impl Flags {
                 keep: self.keep,
             }),
         })
+    }
+
+    fn parts(&self) -> io::Result<Vec<String>> {
+        let Some(text) = self.last("--parts") else {
+            return Ok(dynamic::PARTS.map(str::to_owned).into());
+        };
+        let parts = text
+            .split(',')
+            .map(|part| match dynamic::PARTS.contains(&part) {
+                true => Ok(part.to_owned()),
+                false => Err(wrong("--parts", &format!("no part '{part}'"))),
+            });
+        parts.collect()
     }
 
     fn all<'a>(&'a self, flag: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
@@ -271,6 +321,8 @@ mod tests {
             ("--max 3", "unknown here"),
             ("check --keep", "unknown here"),
             ("check --bar x", "missing"),
+            ("dynamic --parts hail", "no part 'hail'"),
+            ("--delta", "unknown here"),
             ("counts --max x", "no number"),
         ] {
             let error = parse_words(line).unwrap_err().to_string();

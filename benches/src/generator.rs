@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -42,12 +43,14 @@ pub struct Plan {
 }
 
 /// When a run ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Limit {
     /// After this long.
     Time(Duration),
     /// After this many requests.
     Requests(u64),
+    /// When this is set.
+    Until(Arc<AtomicBool>),
 }
 
 /// What came of a run.
@@ -287,9 +290,10 @@ struct Run {
 
 impl Run {
     fn check_limit(&mut self, now: Instant) {
-        self.over |= match self.limit {
-            Limit::Time(time) => now - self.begun >= time,
-            Limit::Requests(count) => self.issued >= count,
+        self.over |= match &self.limit {
+            Limit::Time(time) => now - self.begun >= *time,
+            Limit::Requests(count) => self.issued >= *count,
+            Limit::Until(over) => over.load(Ordering::Relaxed),
         };
     }
 }

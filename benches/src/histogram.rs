@@ -33,6 +33,14 @@ impl Histogram {
         self.count += 1;
     }
 
+    /// Adds all latencies of another one.
+    pub fn merge(&mut self, other: &Histogram) {
+        for (bucket, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *bucket += more;
+        }
+        self.count += other.count;
+    }
+
     /// The latency in µs that this share (0 to 1) of the requests did not exceed; 0 if empty.
     pub fn quantile_us(&self, share: f64) -> f64 {
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);

@@ -8,6 +8,7 @@ mod args;
 mod bars;
 mod client;
 mod counts;
+mod dynamic;
 mod envoy;
 mod generator;
 mod haproxy;
@@ -28,7 +29,7 @@ use std::fs;
 use std::io;
 use std::process::ExitCode;
 
-use args::{Check, Command, Counts, Proxies, Run};
+use args::{Check, Command, Counts, Dynamic, Proxies, Run};
 use bars::Bar;
 use proxy::{OURS, Proxy};
 use report::Report;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Run(options) => measure(&options),
         Command::Check(options) => check(&options),
         Command::Counts(options) => count(&options),
+        Command::Dynamic(options) => change(&options),
         Command::List => Ok(list()),
         Command::Help => {
             print!("{}", args::USAGE);
@@ -147,6 +149,15 @@ fn check(options: &Check) -> io::Result<ExitCode> {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    })
+}
+
+fn change(options: &Dynamic) -> io::Result<ExitCode> {
+    let proxies = find(&options.proxies)?;
+    let mut bench = Bench::new(options.keep)?;
+    Ok(match dynamic::run(&options.extent, &proxies, &mut bench)? {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     })
 }
 

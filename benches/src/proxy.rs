@@ -19,6 +19,16 @@ const READY: Duration = Duration::from_secs(30);
 /// The name of the proxy that the others are compared with.
 pub const OURS: &str = "nuncio";
 
+/// What Envoy and nuncio are started with; the configuration follows.
+const ENVOY_FLAGS: [&str; 6] = [
+    "--concurrency",
+    "1",
+    "--use-dynamic-base-id",
+    "-l",
+    "error",
+    "-c",
+];
+
 /// A proxy that is installed.
 pub struct Proxy {
     /// For the report.
@@ -116,15 +126,7 @@ impl Proxy {
             Kind::Envoy => {
                 let config = in_folder("bootstrap.json");
                 fs::write(&config, envoy::bootstrap(family, site))?;
-                let flags = [
-                    "--concurrency",
-                    "1",
-                    "--use-dynamic-base-id",
-                    "-l",
-                    "error",
-                    "-c",
-                ];
-                return Ok(self.command_line(&config, &flags));
+                return Ok(self.command_line(&config, &ENVOY_FLAGS));
             }
             Kind::Nginx { stream } => {
                 let module = match stream {
@@ -227,6 +229,40 @@ impl Instance {
             upstream,
         };
         let command = proxy.configure(family, &site)?;
+        let started = Instant::now();
+        let mut instance = Instance::spawn(proxy, &command, site, cpu)?;
+        instance.wait_until_ready(family, started)?;
+        instance.ready = started.elapsed();
+        Ok(instance)
+    }
+
+    /// Starts Envoy, or nuncio, with a bootstrap of its own and more flags; does not wait for
+    /// anything.
+    pub fn start_with(
+        proxy: &Proxy,
+        bootstrap: &str,
+        flags: &[&str],
+        folder: PathBuf,
+        (upstream, cpu): (SocketAddr, Option<Cpu>),
+    ) -> io::Result<Instance> {
+        fs::create_dir(&folder)?;
+        let config = folder.join("bootstrap.json");
+        fs::write(&config, bootstrap)?;
+        let command = proxy.command_line(&config, &[flags, &ENVOY_FLAGS].concat());
+        let site = Site {
+            ports: Vec::new(),
+            folder,
+            upstream,
+        };
+        Instance::spawn(proxy, &command, site, cpu)
+    }
+
+    fn spawn(
+        proxy: &Proxy,
+        command: &[String],
+        site: Site,
+        cpu: Option<Cpu>,
+    ) -> io::Result<Instance> {
         let log = |name| {
             OpenOptions::new()
                 .create(true)
@@ -234,20 +270,14 @@ impl Instance {
                 .open(site.folder.join(name))
         };
         let (stdout, stderr): (File, File) = (log("stdout")?, log("stderr")?);
-        let started = Instant::now();
-        let process = Process::spawn(&command, cpu, stdout, stderr)?;
-        let logs_to_stdout = matches!(proxy.kind, Kind::Haproxy);
-        let name = proxy.name;
-        let mut instance = Instance {
-            name,
+        let process = Process::spawn(command, cpu, stdout, stderr)?;
+        Ok(Instance {
+            name: proxy.name,
             ready: Duration::ZERO,
             process,
             site,
-            logs_to_stdout,
-        };
-        instance.wait_until_ready(family, started)?;
-        instance.ready = started.elapsed();
-        Ok(instance)
+            logs_to_stdout: matches!(proxy.kind, Kind::Haproxy),
+        })
     }
 
     fn wait_until_ready(&mut self, family: &Family, started: Instant) -> io::Result<()> {
@@ -306,7 +336,7 @@ impl Instance {
 }
 
 /// Ports that are free now: the kernel picks them, all at once so that none is picked twice.
-fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+pub fn free_ports(count: usize) -> io::Result<Vec<u16>> {
     let listeners: Vec<TcpListener> = (0..count)
         .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
         .collect::<io::Result<_>>()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -111,6 +111,24 @@ impl Bench {
         let name = format!("{:03}-{}-{}", self.started, proxy.name, family.name);
         let folder = self.folder.path.join(name);
         Instance::start(proxy, family, folder, self.upstream.address, self.proxy_cpu)
+    }
+
+    /// As [`Instance::start_with`].
+    pub fn start_envoy(
+        &mut self,
+        proxy: &Proxy,
+        bootstrap: &str,
+        flags: &[&str],
+    ) -> io::Result<Instance> {
+        self.started += 1;
+        let name = format!("{:03}-{}", self.started, proxy.name);
+        let at = (self.upstream.address, self.proxy_cpu);
+        Instance::start_with(proxy, bootstrap, flags, self.folder.path.join(name), at)
+    }
+
+    /// Where the upstream listens.
+    pub fn upstream(&self) -> SocketAddr {
+        self.upstream.address
     }
 
     /// Runs scenarios of one family that are all under load, or all start afresh.

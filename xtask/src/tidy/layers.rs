@@ -119,7 +119,7 @@ const APART: &[(&str, &[&str])] = &[
             "stream_info",
         ],
     ),
-    ("bench", &[]),
+    ("bench", &["proto"]),
     ("tests", &["nuncio", "proto"]),
     ("xtask", &[]),
 ];
