@@ -13,7 +13,7 @@ use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::LbSpec;
 use nuncio_upstream::original_dst::OriginalDst;
 use policies::common::v3::locality_lb_config as locality;
-use policies::common::v3::{ConsistentHashingLbConfig, LocalityLbConfig};
+use policies::common::v3::{ConsistentHashingLbConfig, LocalityLbConfig, SlowStartConfig};
 use proto::cluster::common_lb_config::LocalityConfigSpecifier;
 use proto::cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy};
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub fn of_cluster(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Lb
     }
     lb_subset::check(cx, proto)?;
     let config = match proto.lb_policy() {
-        LbPolicy::RoundRobin => round_robin(cx, proto)?,
-        LbPolicy::LeastRequest => least_request(cx, proto)?,
+        LbPolicy::RoundRobin => round_robin(proto),
+        LbPolicy::LeastRequest => least_request(proto),
         LbPolicy::Random => nuncio_proto::any::pack(&policies::random::v3::Random {
             locality_lb_config: locality_config(proto),
         }),
@@ -161,37 +161,37 @@ fn check_alone(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
     Ok(())
 }
 
-fn round_robin(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Any> {
-    if let Some(LbConfig::RoundRobinLbConfig(config)) = &proto.lb_config {
-        let slow_start = config.slow_start_config.is_some();
-        cx.field("round_robin_lb_config", |cx| {
-            cx.refuse("slow_start_config", slow_start)
-        })?;
-    }
-    Ok(nuncio_proto::any::pack(
-        &policies::round_robin::v3::RoundRobin {
-            locality_lb_config: locality_config(proto),
-            ..Default::default()
-        },
-    ))
+fn round_robin(proto: &proto::Cluster) -> Any {
+    let slow_start = match &proto.lb_config {
+        Some(LbConfig::RoundRobinLbConfig(config)) => config.slow_start_config.as_ref(),
+        _ => None,
+    };
+    nuncio_proto::any::pack(&policies::round_robin::v3::RoundRobin {
+        locality_lb_config: locality_config(proto),
+        slow_start_config: slow_start.map(slow_start_config),
+    })
 }
 
-fn least_request(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Any> {
+fn least_request(proto: &proto::Cluster) -> Any {
     let config = match &proto.lb_config {
         Some(LbConfig::LeastRequestLbConfig(config)) => config.clone(),
         _ => Default::default(),
     };
-    cx.field("least_request_lb_config", |cx| {
-        cx.refuse("slow_start_config", config.slow_start_config.is_some())
-    })?;
-    Ok(nuncio_proto::any::pack(
-        &policies::least_request::v3::LeastRequest {
-            choice_count: config.choice_count,
-            active_request_bias: config.active_request_bias,
-            locality_lb_config: locality_config(proto),
-            ..Default::default()
-        },
-    ))
+    nuncio_proto::any::pack(&policies::least_request::v3::LeastRequest {
+        choice_count: config.choice_count,
+        active_request_bias: config.active_request_bias,
+        slow_start_config: config.slow_start_config.as_ref().map(slow_start_config),
+        locality_lb_config: locality_config(proto),
+        ..Default::default()
+    })
+}
+
+fn slow_start_config(proto: &proto::cluster::SlowStartConfig) -> SlowStartConfig {
+    SlowStartConfig {
+        slow_start_window: proto.slow_start_window,
+        aggression: proto.aggression.clone(),
+        min_weight_percent: proto.min_weight_percent,
+    }
 }
 
 fn ring_hash(proto: &proto::Cluster) -> policies::ring_hash::v3::RingHash {

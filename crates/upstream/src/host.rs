@@ -8,8 +8,10 @@ use nuncio_base::metadata::Metadata;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+static FIRST_MARK: OnceLock<Instant> = OnceLock::new();
 
 /// Where a host is (`envoy.config.core.v3.Locality`). Ordered as Envoy orders localities.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
@@ -122,6 +124,8 @@ pub struct Host {
     canary: bool,
     stats: HostStats,
     monitor: OnceLock<HostMonitor>,
+    /// In milliseconds since hosts were first marked, from 1; 0: never.
+    healthy_since: AtomicU64,
     readdressed: Option<Box<Readdressed>>,
 }
 
@@ -145,6 +149,7 @@ impl Host {
             canary: is_canary(spec.metadata.as_deref()),
             stats: HostStats::default(),
             monitor: OnceLock::new(),
+            healthy_since: AtomicU64::new(0),
             readdressed,
             spec,
         })
@@ -194,6 +199,20 @@ impl Host {
     /// Has it watched; the first watcher counts.
     pub(crate) fn set_monitor(&self, monitor: impl FnOnce() -> HostMonitor) {
         self.monitor.get_or_init(monitor);
+    }
+
+    /// Since when it has been healthy: since it came, or since its health checks passed. Not known
+    /// before its first check.
+    pub fn healthy_since(&self) -> Option<Instant> {
+        let millis = self.healthy_since.load(Relaxed).checked_sub(1)?;
+        Some(*FIRST_MARK.get()? + Duration::from_millis(millis))
+    }
+
+    /// It has become healthy.
+    pub(crate) fn mark_healthy(&self, now: Instant) {
+        let first = *FIRST_MARK.get_or_init(|| now);
+        let millis = now.saturating_duration_since(first).as_millis() as u64;
+        self.healthy_since.store(millis + 1, Relaxed);
     }
 
     fn replaced(&self) -> Option<Arc<[Address]>> {

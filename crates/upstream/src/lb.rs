@@ -3,6 +3,7 @@
 
 pub mod aggregate;
 pub mod edf;
+pub mod slow_start;
 pub mod source;
 pub mod weighted;
 pub mod zone;

@@ -3,4 +3,6 @@
 mod aggregate;
 mod health_checks;
 mod outliers;
+mod slow_start;
+mod subsets;
 mod zones;

@@ -192,6 +192,10 @@ impl Members {
     /// Begins to watch hosts that are new, and ends it with those that are gone.
     fn watch(&self, change: &HostsChange) {
         let (checker, detector) = (self.checker.get(), self.detector.get());
+        if checker.is_none() {
+            let now = self.worker.now();
+            change.added.iter().for_each(|host| host.mark_healthy(now));
+        }
         if checker.is_none() && detector.is_none() {
             return;
         }

@@ -129,6 +129,9 @@ impl HealthChecker {
         drop(health);
         self.stats.success().inc();
         let transition = verdict.transition;
+        if transition == Transition::Changed {
+            session.host.mark_healthy(self.worker().now());
+        }
         self.publish(session, verdict);
         if let Some(members) = self.members.upgrade() {
             members.on_check_passed(&session.host);

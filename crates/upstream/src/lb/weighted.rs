@@ -3,6 +3,7 @@
 //! (Envoy's `EdfLoadBalancerBase`).
 
 use super::edf::EdfScheduler;
+use super::slow_start::{SlowStart, SlowStartSettings};
 use super::source::{LocalitySettings, Source, Sources};
 use super::{Choice, LbCx, LbRequest, LoadBalancer, choose_accepted};
 use crate::host::Host;
@@ -43,6 +44,7 @@ pub struct WeightedBalancer {
     sources: Sources,
     version: u64,
     lists: BTreeMap<Source, ListState>,
+    slow_start: Option<Box<SlowStart>>,
     seed: u64,
 }
 
@@ -54,6 +56,7 @@ impl WeightedBalancer {
             sources: Sources::new(settings, seed as u32),
             version: 0,
             lists: BTreeMap::new(),
+            slow_start: None,
             seed,
         }
     }
@@ -64,6 +67,28 @@ impl WeightedBalancer {
         self
     }
 
+    /// Makes hosts start slowly, where the settings are there.
+    pub fn starting_slowly(
+        mut self,
+        settings: Option<&SlowStartSettings>,
+        worker: &Rc<Worker>,
+    ) -> Self {
+        self.slow_start = settings.map(|settings| {
+            Box::new(SlowStart {
+                settings: settings.clone(),
+                worker: Rc::clone(worker),
+            })
+        });
+        self
+    }
+
+    fn weights(&self) -> Weights<'_> {
+        Weights {
+            pick: &*self.pick,
+            slow_start: self.slow_start.as_deref(),
+        }
+    }
+
     fn update(&mut self, hosts: &PrioritySet) {
         if self.version == hosts.version() {
             return;
@@ -71,11 +96,13 @@ impl WeightedBalancer {
         self.version = hosts.version();
         self.sources.rebuild(hosts);
         // Turns go on where they were; schedules are made when a list is next chosen from.
-        let (pick, seed) = (&self.pick, self.seed);
-        self.lists.retain(|source, state| {
-            state.schedule = schedule(&**pick, source.hosts(hosts), seed);
+        let mut lists = std::mem::take(&mut self.lists);
+        let weights = self.weights();
+        lists.retain(|source, state| {
+            state.schedule = weights.schedule(source.hosts(hosts), self.seed);
             !source.hosts(hosts).is_empty()
         });
+        self.lists = lists;
     }
 
     fn choose_once(
@@ -86,22 +113,25 @@ impl WeightedBalancer {
     ) -> Option<Arc<Host>> {
         let source = self.sources.choose(hosts, request, cx)?;
         let list = source.hosts(hosts);
-        let pick = &self.pick;
+        let weights = Weights {
+            pick: &*self.pick,
+            slow_start: self.slow_start.as_deref(),
+        };
         let index = match list.len() {
             0 => return None,
             1 => 0,
             _ => {
                 let state = self.lists.entry(source).or_insert_with(|| ListState {
-                    schedule: schedule(&**pick, list, self.seed),
+                    schedule: weights.schedule(list, self.seed),
                     turn: self.seed,
                 });
                 let scheduled = state.schedule.as_mut();
                 let scheduled =
-                    scheduled.and_then(|edf| edf.pick(|index| weight(&**pick, &list[index])));
+                    scheduled.and_then(|edf| edf.pick(|index| weights.of(&list[index])));
                 scheduled.unwrap_or_else(|| {
                     let turn = state.turn;
                     state.turn = turn.wrapping_add(1);
-                    pick.pick(list, turn, cx.random)
+                    weights.pick.pick(list, turn, cx.random)
                 })
             }
         };
@@ -121,16 +151,29 @@ impl LoadBalancer for WeightedBalancer {
     }
 }
 
-fn weight(pick: &dyn Pick, host: &Host) -> f64 {
-    pick.weight(host).max(f64::MIN_POSITIVE)
+/// What hosts weigh.
+#[derive(Clone, Copy)]
+struct Weights<'a> {
+    pick: &'a dyn Pick,
+    slow_start: Option<&'a SlowStart>,
 }
 
-/// A schedule where the hosts' configured weights differ.
-fn schedule(pick: &dyn Pick, hosts: &[Arc<Host>], seed: u64) -> Option<EdfScheduler> {
-    let first = hosts.first()?.weight();
-    if !pick.weighted() || hosts.iter().all(|host| host.weight() == first) {
-        return None;
+impl Weights<'_> {
+    /// A host's weight at this moment.
+    fn of(&self, host: &Host) -> f64 {
+        let share = self.slow_start.map_or(1.0, |slow| slow.share(host));
+        (self.pick.weight(host) * share).max(f64::MIN_POSITIVE)
     }
-    let entries = hosts.iter().map(|host| weight(pick, host)).enumerate();
-    Some(EdfScheduler::new(&entries.collect::<Vec<_>>(), seed as u32))
+
+    /// A schedule where the hosts' configured weights differ, or some of them start slowly.
+    fn schedule(&self, hosts: &[Arc<Host>], seed: u64) -> Option<EdfScheduler> {
+        let first = hosts.first()?.weight();
+        let same = !self.pick.weighted() || hosts.iter().all(|host| host.weight() == first);
+        if same && !self.slow_start.is_some_and(|slow| slow.begins(hosts)) {
+            return None;
+        }
+        let entries = hosts.iter().map(|host| self.of(host)).enumerate();
+        let entries: Vec<_> = entries.collect();
+        Some(EdfScheduler::new(&entries, seed as u32))
+    }
 }

@@ -7,6 +7,7 @@ pub mod maglev;
 pub mod random;
 pub mod ring_hash;
 pub mod round_robin;
+mod slow_start;
 pub mod subset;
 
 #[cfg(test)]

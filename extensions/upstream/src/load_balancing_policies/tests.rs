@@ -147,6 +147,7 @@ fn localities_share_by_weight_where_asked() {
             weighted: true,
             ..LocalitySettings::default()
         },
+        ..RoundRobin::default()
     };
     check(&weighted, &rows, &[75, 13, 13], 1);
     check(&RoundRobin::default(), &rows, &[33, 33, 33], 1);
@@ -174,6 +175,7 @@ fn priorities_and_panic() {
             fail_traffic_on_panic: true,
             ..LocalitySettings::default()
         },
+        ..RoundRobin::default()
     };
     check(&fails, &rows, &[0, 0], 0);
 }

@@ -4,7 +4,7 @@
 #![allow(deprecated)]
 
 use super::{Compare, LeastRequest, RequestBias};
-use crate::load_balancing_policies::locality;
+use crate::load_balancing_policies::{locality, slow_start};
 use nuncio_extension::{LoadBalancerExtension, ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::load_balancing_policies::least_request::v3 as proto;
 use nuncio_upstream::LbSpec;
@@ -20,7 +20,7 @@ impl LoadBalancerExtension for Policy {
     type Proto = proto::LeastRequest;
 
     fn parse(&self, proto: proto::LeastRequest, cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
-        cx.refuse("slow_start_config", proto.slow_start_config.is_some())?;
+        let slow_start = slow_start::settings(cx, proto.slow_start_config.clone())?;
         let bias = proto.active_request_bias.as_ref();
         let bias = bias.map_or_else(RequestBias::default, |bias| RequestBias {
             value: bias.default_value,
@@ -43,6 +43,7 @@ impl LoadBalancerExtension for Policy {
         let locality = locality::settings(proto.locality_lb_config);
         Ok(Arc::new(LeastRequest {
             locality,
+            slow_start,
             compare,
             active_request_bias: bias,
         }))

@@ -1,12 +1,13 @@
 //! Least request: of a few random hosts, or of all, the one with the fewest requests in flight
 //! (`envoy.load_balancing_policies.least_request`). Where weights differ, hosts take turns in
-//! proportion to their weights as lowered by their requests. Slow start is not built.
+//! proportion to their weights as lowered by their requests.
 
 mod config;
 
 pub use config::Policy;
 
 use nuncio_base::random::Random;
+use nuncio_upstream::lb::slow_start::SlowStartSettings;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};
 use nuncio_upstream::lb::zone::ZoneSettings;
@@ -37,6 +38,8 @@ impl Default for Compare {
 pub struct LeastRequest {
     /// How localities count.
     pub locality: LocalitySettings,
+    /// How hosts start, where they start slowly.
+    pub slow_start: Option<SlowStartSettings>,
     /// Which hosts are compared where weights are equal.
     pub compare: Compare,
     /// How much requests lower a host's weight.
@@ -79,6 +82,7 @@ impl LbSpec for LeastRequest {
             bias: worker.flags().number(runtime_key, *value),
         });
         let balancer = WeightedBalancer::new(least, self.locality, seed);
+        let balancer = balancer.starting_slowly(self.slow_start.as_ref(), worker);
         Box::new(balancer.aware_of_zones(worker))
     }
 }

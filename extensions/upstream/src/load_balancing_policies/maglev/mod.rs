@@ -94,8 +94,10 @@ impl Table {
             let mut entries: Vec<_> = hosts.iter().map(entry).collect();
             places = fill(&mut entries, policy.size);
             let counts = || entries.iter().map(|entry| entry.count);
-            gauges[0].set(counts().min().unwrap_or(0));
-            gauges[1].set(counts().max().unwrap_or(0));
+            // Of one host Envoy counts one place.
+            let most = if hosts.len() == 1 { 1 } else { policy.size };
+            gauges[0].set(counts().min().unwrap_or(0).min(most));
+            gauges[1].set(counts().max().unwrap_or(0).min(most));
         }
         Self {
             places,

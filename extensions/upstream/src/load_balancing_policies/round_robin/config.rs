@@ -1,7 +1,7 @@
 //! `RoundRobin`: every field is converted, or refused by its name.
 
 use super::RoundRobin;
-use crate::load_balancing_policies::locality;
+use crate::load_balancing_policies::{locality, slow_start};
 use nuncio_extension::{LoadBalancerExtension, ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::load_balancing_policies::round_robin::v3 as proto;
 use nuncio_upstream::LbSpec;
@@ -15,8 +15,11 @@ impl LoadBalancerExtension for Policy {
     type Proto = proto::RoundRobin;
 
     fn parse(&self, proto: proto::RoundRobin, cx: &mut ParseCx) -> Parsed<Arc<dyn LbSpec>> {
-        cx.refuse("slow_start_config", proto.slow_start_config.is_some())?;
+        let slow_start = slow_start::settings(cx, proto.slow_start_config)?;
         let locality = locality::settings(proto.locality_lb_config);
-        Ok(Arc::new(RoundRobin { locality }))
+        Ok(Arc::new(RoundRobin {
+            locality,
+            slow_start,
+        }))
     }
 }

@@ -1,12 +1,13 @@
 //! Round robin: hosts take turns, in proportion to their weights
 //! (`envoy.load_balancing_policies.round_robin`). Each worker has turns of its own, from a random
-//! start. Slow start is not built.
+//! start.
 
 mod config;
 
 pub use config::Policy;
 
 use nuncio_base::random::Random;
+use nuncio_upstream::lb::slow_start::SlowStartSettings;
 use nuncio_upstream::lb::source::LocalitySettings;
 use nuncio_upstream::lb::weighted::{Pick, WeightedBalancer};
 use nuncio_upstream::lb::zone::ZoneSettings;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 pub struct RoundRobin {
     /// How localities count.
     pub locality: LocalitySettings,
+    /// How hosts start, where they start slowly.
+    pub slow_start: Option<SlowStartSettings>,
 }
 
 impl LbSpec for RoundRobin {
@@ -34,6 +37,7 @@ impl LbSpec for RoundRobin {
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
         let seed = worker.seed();
         let balancer = WeightedBalancer::new(Box::new(InTurn), self.locality, seed);
+        let balancer = balancer.starting_slowly(self.slow_start.as_ref(), worker);
         Box::new(balancer.aware_of_zones(worker))
     }
 }

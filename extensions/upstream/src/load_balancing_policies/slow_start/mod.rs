@@ -1,0 +1,5 @@
+//! What policies share of slow start: its configuration.
+
+mod config;
+
+pub(crate) use config::settings;
