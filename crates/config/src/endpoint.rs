@@ -3,6 +3,7 @@
 use crate::address;
 use crate::common;
 use crate::health_check;
+use crate::proxy_protocol::added_by_host;
 use nuncio_base::address::Address;
 use nuncio_extension::{Invalid, ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core;
@@ -194,6 +195,7 @@ fn lb_endpoint(cx: &mut ParseCx, proto: proto::LbEndpoint) -> Parsed<Endpoint> {
         .load_balancing_weight
         .as_ref()
         .map_or(1, |value| value.value);
+    let added_tlvs = added_by_host(proto.metadata.as_ref());
     let metadata = proto
         .metadata
         .map(|metadata| common::metadata(Some(metadata)));
@@ -233,6 +235,7 @@ fn lb_endpoint(cx: &mut ParseCx, proto: proto::LbEndpoint) -> Parsed<Endpoint> {
             weight,
             health_flags,
             check: check.map(Arc::new),
+            added_tlvs,
             ..HostSpec::new(address)
         };
         Ok(Endpoint { host, name })

@@ -3,9 +3,9 @@
 
 use crate::drain::DrainDecision;
 use crate::filter::NetworkFilter;
-use crate::peer_names::PeerNames;
 use crate::socket::Socket;
 use crate::transport::Transport;
+use crate::transport_socket_options::{SocketWants, TransportSocketOptions};
 use nuncio_base::metadata::Metadata;
 use nuncio_stream_info::ConnectionInfo;
 use nuncio_worker::Worker;
@@ -47,8 +47,10 @@ pub struct UpstreamConnection<'a> {
     pub alpn_fallback: AlpnFallback,
     /// The host's metadata.
     pub host_metadata: Option<&'a Metadata>,
-    /// What the requests that it is for say of the host.
-    pub names: &'a PeerNames,
+    /// What the host's configuration adds to headers of the PROXY protocol.
+    pub host_tlvs: &'a [(u8, Vec<u8>)],
+    /// What is known of the requests that it is for.
+    pub options: &'a TransportSocketOptions,
 }
 
 /// Protocols in ALPN's names, the best first.
@@ -58,6 +60,10 @@ pub type AlpnFallback = &'static [&'static [u8]];
 pub trait UpstreamSocketFactory: Send + Sync {
     /// What one worker makes transport sockets with.
     fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalUpstreamSocketFactory>;
+    /// What it wants to know of the requests that a connection is for.
+    fn wants(&self) -> SocketWants {
+        SocketWants::default()
+    }
 }
 
 /// A configured transport socket of connections to hosts, on one worker.

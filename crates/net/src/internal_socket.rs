@@ -146,7 +146,7 @@ impl InternalSocket {
 
     /// As `Socket::poll_write`. What goes, goes as a whole: the limit is exceeded by one write.
     pub(crate) fn poll_write(
-        &mut self,
+        &self,
         task: &mut Context<'_>,
         from: &mut Buffer,
     ) -> Poll<io::Result<()>> {

@@ -112,6 +112,29 @@ impl Socket {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends bytes in front of what a layer above will write; ready when all are sent.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn poll_send(&self, task: &mut Context<'_>, from: &mut Buffer) -> Poll<io::Result<()>> {
+        if let Self::Internal(socket) = self {
+            return socket.poll_write(task, from);
+        }
+        while !from.is_empty() {
+            ready!(self.poll_write_ready(task))?;
+            let sent = self.try_io(Interest::WRITABLE, |socket| {
+                let flags = rustix::net::SendFlags::NOSIGNAL;
+                Ok(rustix::net::send(socket, from.front(), flags)?)
+            });
+            match sent {
+                Ok(sent) => from.advance(sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Ready when something may be read, the end included.
     pub(crate) fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -28,6 +28,11 @@ pub trait TransportSocket {
     fn tls(&self) -> Option<&Arc<TlsInfo>>;
     /// Why the layer failed, as Envoy words it.
     fn failure(&self) -> Option<&Arc<str>>;
+    /// What is left of a layer that was needed for the handshake alone, with the number of bytes
+    /// that it has sent.
+    fn take_inner(&mut self) -> Option<(Transport, u64)> {
+        None
+    }
 }
 
 /// A connection's transport. The plain socket, the commonest, is called directly.

@@ -74,12 +74,14 @@ static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[
     &network_filters::HttpConnectionManager,
     &network_filters::LocalRateLimit,
     &network_filters::Rbac,
+    &network_filters::SetFilterState,
     &network_filters::SniCluster,
     &network_filters::TcpProxy,
 ];
 
 static UPSTREAM_SOCKETS: &[&dyn UpstreamSocketFactory] = &[
     &transport_sockets::InternalUpstream,
+    &transport_sockets::UpstreamProxyProtocol,
     &transport_sockets::UpstreamRawBuffer,
     &transport_sockets::UpstreamTls,
 ];

@@ -138,14 +138,9 @@ pub(crate) fn ask_pool(
         action.ends_connect(method.unwrap_or_default())
     });
     if is_tcp {
-        UpstreamRequest::Tcp(cluster.tcp_connection(host, priority))
+        UpstreamRequest::Tcp(cluster.tcp_connection(host, priority, &state.info))
     } else {
-        let downstream = state.info.protocol;
-        let rules = cluster.spec().http.peer_names.as_ref();
-        let request = match rules.map(|rules| rules.names(&state.request.headers)) {
-            None => cluster.http_stream(host, priority, downstream),
-            Some(names) => cluster.named_http_stream(host, priority, downstream, names),
-        };
-        UpstreamRequest::Http(request)
+        let headers = &state.request.headers;
+        UpstreamRequest::Http(cluster.request_stream(host, priority, headers, &state.info))
     }
 }

@@ -15,6 +15,28 @@ pub enum LifeSpan {
     Connection,
 }
 
+/// Whether an upstream connection's own filter state has an object too (`shared_with_upstream`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Sharing {
+    /// It has not.
+    #[default]
+    None,
+    /// It has, and those behind it have not.
+    Once,
+    /// It has, and those behind it.
+    Transitive,
+}
+
+impl Sharing {
+    /// As the object is shared from there.
+    pub const fn next(self) -> Self {
+        match self {
+            Self::None | Self::Once => Self::None,
+            Self::Transitive => Self::Transitive,
+        }
+    }
+}
+
 /// What can be kept as filter state.
 pub trait FilterStateObject: Any {
     /// The object as text, for `%FILTER_STATE(name:PLAIN)%` and matchers.
@@ -29,6 +51,12 @@ pub trait FilterStateObject: Any {
 
     /// One field of it as text, for `%FILTER_STATE(name:FIELD:field)%`.
     fn field(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// What tells it from others, where connections to hosts are not shared by those for whom it
+    /// differs.
+    fn pool_key(&self) -> Option<&[u8]> {
         None
     }
 
@@ -53,9 +81,32 @@ impl FilterStateObject for Text {
     }
 }
 
+/// Text that connections to hosts are told apart by: `envoy.hashable_string`.
+pub struct KeyText(pub String);
+
+impl FilterStateObject for KeyText {
+    fn as_text(&self) -> Option<String> {
+        Some(self.0.clone())
+    }
+
+    fn as_value(&self) -> Option<Value> {
+        Some(Value::Text(self.0.as_str().into()))
+    }
+
+    fn pool_key(&self) -> Option<&[u8]> {
+        Some(self.0.as_bytes())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[derive(Clone)]
 struct Entry {
     name: Rc<str>,
     span: LifeSpan,
+    sharing: Sharing,
     object: Rc<dyn FilterStateObject>,
 }
 
@@ -68,14 +119,38 @@ pub struct FilterState {
 impl FilterState {
     /// Sets an object, replacing one of that name.
     pub fn set(&mut self, name: &str, span: LifeSpan, object: Rc<dyn FilterStateObject>) {
+        self.set_shared(name, span, Sharing::None, object);
+    }
+
+    /// As [`set`](Self::set), for an object that upstream connections get too.
+    pub fn set_shared(
+        &mut self,
+        name: &str,
+        span: LifeSpan,
+        sharing: Sharing,
+        object: Rc<dyn FilterStateObject>,
+    ) {
+        let entry = Entry {
+            name: name.into(),
+            span,
+            sharing,
+            object,
+        };
         match self.entries.iter_mut().find(|entry| &*entry.name == name) {
-            Some(entry) => (entry.span, entry.object) = (span, object),
-            None => self.entries.push(Entry {
-                name: name.into(),
-                span,
-                object,
-            }),
+            Some(old) => *old = entry,
+            None => self.entries.push(entry),
         }
+    }
+
+    /// What upstream connections get.
+    pub fn shared(&self) -> impl Iterator<Item = SharedObject> {
+        let shared = self.entries.iter();
+        let shared = shared.filter(|entry| entry.sharing != Sharing::None);
+        shared.map(|entry| SharedObject {
+            name: Rc::clone(&entry.name),
+            sharing: entry.sharing,
+            object: Rc::clone(&entry.object),
+        })
     }
 
     /// The object under `name`.
@@ -104,13 +179,8 @@ impl FilterState {
     /// A state with the objects that outlive the filter chain; they stay here too.
     pub fn beyond_chain(&self) -> Self {
         let lives = |entry: &&Entry| entry.span >= LifeSpan::Request;
-        let copy = |entry: &Entry| Entry {
-            name: Rc::clone(&entry.name),
-            span: entry.span,
-            object: Rc::clone(&entry.object),
-        };
         Self {
-            entries: self.entries.iter().filter(lives).map(copy).collect(),
+            entries: self.entries.iter().filter(lives).cloned().collect(),
         }
     }
 
@@ -123,4 +193,15 @@ impl FilterState {
     pub fn clear(&mut self) {
         self.entries.clear();
     }
+}
+
+/// An object that upstream connections get too.
+#[derive(Clone)]
+pub struct SharedObject {
+    /// Its name.
+    pub name: Rc<str>,
+    /// Whether those behind get it as well.
+    pub sharing: Sharing,
+    /// The object.
+    pub object: Rc<dyn FilterStateObject>,
 }

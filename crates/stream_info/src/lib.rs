@@ -4,6 +4,7 @@
 pub mod connection_info;
 pub mod filter_state;
 pub mod protocol;
+pub mod proxy_protocol;
 pub mod response_flags;
 pub mod stream_info;
 pub mod timings;

@@ -91,6 +91,8 @@ pub struct HostSpec {
     pub health_flags: u32,
     /// What it says of its own health checks.
     pub check: Option<Arc<EndpointCheck>>,
+    /// What headers of the PROXY protocol bring it besides: types and values.
+    pub added_tlvs: Arc<[(u8, Vec<u8>)]>,
 }
 
 impl HostSpec {
@@ -107,6 +109,7 @@ impl HostSpec {
             priority: 0,
             health_flags: 0,
             check: None,
+            added_tlvs: Arc::default(),
         }
     }
 }
@@ -189,6 +192,11 @@ impl Host {
     /// What it says of its own health checks.
     pub fn check(&self) -> Option<&EndpointCheck> {
         self.spec.check.as_deref()
+    }
+
+    /// What headers of the PROXY protocol bring it besides: types and values.
+    pub fn added_tlvs(&self) -> &[(u8, Vec<u8>)] {
+        &self.spec.added_tlvs
     }
 
     /// What is told of its answers, where its cluster wants to know.

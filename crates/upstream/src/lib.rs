@@ -21,6 +21,7 @@ pub mod peer_names;
 pub mod pool;
 pub mod priority;
 pub mod resource;
+mod socket_options_of;
 pub mod stats;
 pub mod transport;
 

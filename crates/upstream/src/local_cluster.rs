@@ -8,14 +8,16 @@ use crate::pool::http::{HttpUse, StreamRequest};
 use crate::pool::tcp::TcpRequest;
 use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
+use crate::socket_options_of::{options_of, tell};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats};
 use crate::transport::LocalSockets;
+use nuncio_base::HeaderMap;
 use nuncio_base::random::Random;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
-use nuncio_net::PeerNames;
+use nuncio_net::{SocketWants, TransportSocketOptions};
 use nuncio_stats::LocalResponseCodes;
-use nuncio_stream_info::Protocol;
+use nuncio_stream_info::{Protocol, StreamInfo};
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -29,6 +31,10 @@ pub(crate) struct ClusterCore {
     http1_stats: OnceCell<H1Stats>,
     http2: OnceCell<Rc<H2Local>>,
     pub sockets: LocalSockets,
+    /// What the sockets want to know.
+    wants: SocketWants,
+    /// Whether they, or rules about names, want to know anything.
+    asks: bool,
     resources: [LocalResources; 2],
 }
 
@@ -86,12 +92,15 @@ impl LocalCluster {
         info: Arc<ClusterInfo>,
         hosts: Arc<PrioritySet>,
     ) -> Rc<Self> {
+        let wants = info.spec.transport_sockets.wants();
         let core = Rc::new(ClusterCore {
             worker: Rc::clone(worker),
             stats: info.traffic_stats.local(),
             http1_stats: OnceCell::new(),
             http2: OnceCell::new(),
             sockets: info.spec.transport_sockets.localize(worker),
+            wants,
+            asks: wants.any() || info.spec.http.peer_names.is_some(),
             resources: Priority::ALL.map(|priority| LocalResources::new(info.resources(priority))),
             info,
         });
@@ -194,29 +203,45 @@ impl LocalCluster {
         StreamRequest::new(pools.http(&self.core, host, priority, speaks))
     }
 
-    /// As [`http_stream`](Self::http_stream), for a request that says `names` of the host.
-    pub fn named_http_stream(
+    /// As [`http_stream`](Self::http_stream), for a request: its connection may depend on it.
+    pub fn request_stream(
         &self,
         host: &Arc<Host>,
         priority: Priority,
-        downstream: Option<Protocol>,
-        names: PeerNames,
+        headers: &HeaderMap,
+        info: &StreamInfo,
     ) -> StreamRequest {
         if let Some(owner) = self.owner(host) {
-            return owner.named_http_stream(host, priority, downstream, names);
+            return owner.request_stream(host, priority, headers, info);
         }
-        let speaks = HttpUse::of(self.spec().http.protocol, downstream);
+        let core = &self.core;
+        let speaks = HttpUse::of(self.spec().http.protocol, info.protocol);
         let mut pools = self.pools.borrow_mut();
-        StreamRequest::new(pools.named_http(&self.core, host, (priority, speaks), names))
+        StreamRequest::new(match core.asks {
+            false => pools.http(core, host, priority, speaks),
+            true => {
+                let options = options_of(self.spec(), core.wants, headers, info);
+                pools.http_for(core, host, (priority, speaks), options)
+            }
+        })
     }
 
     /// Asks for a connection of one's own to `host`; poll it. Dropping it cancels.
-    pub fn tcp_connection(&self, host: &Arc<Host>, priority: Priority) -> TcpRequest {
+    pub fn tcp_connection(
+        &self,
+        host: &Arc<Host>,
+        priority: Priority,
+        info: &StreamInfo,
+    ) -> TcpRequest {
         if let Some(owner) = self.owner(host) {
-            return owner.tcp_connection(host, priority);
+            return owner.tcp_connection(host, priority, info);
+        }
+        let mut options = TransportSocketOptions::default();
+        if self.core.wants.any() {
+            tell(&mut options, self.core.wants, info);
         }
         let mut pools = self.pools.borrow_mut();
-        TcpRequest::new(pools.tcp(&self.core, host, priority))
+        TcpRequest::new(pools.tcp(&self.core, host, priority, options))
     }
 
     /// The right to one more retry in flight, unless the circuit breaker is open; the router

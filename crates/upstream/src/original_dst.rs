@@ -9,6 +9,7 @@ use crate::manager::ClusterManager;
 use crate::priority::PrioritySet;
 use nuncio_base::HeaderName;
 use nuncio_base::address::Address;
+use nuncio_stream_info::{FilterState, StreamInfo};
 use nuncio_worker::Worker;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -58,8 +59,11 @@ struct Known {
 }
 
 impl Balancer {
-    /// Where a request goes.
+    /// Where a request goes: filter state comes before all else.
     fn address(&self, request: &dyn LbRequest) -> Option<SocketAddr> {
+        if let Some(address) = request.stream_info().and_then(of_filter_state) {
+            return Some(address);
+        }
         let named = self.spec.header.as_ref().and_then(|header| {
             let value = request.headers()?.get(header)?;
             Some(
@@ -120,6 +124,17 @@ impl Balancer {
             }
         });
     }
+}
+
+/// Where filters have said that a request, or its connection, goes.
+fn of_filter_state(info: &StreamInfo) -> Option<SocketAddr> {
+    const KEY: &str = "envoy.network.transport_socket.original_dst_address";
+    let text = |state: &FilterState| state.get(KEY)?.as_text();
+    let of_connection = || text(&info.connection.filter_state.borrow());
+    text(&info.filter_state)
+        .or_else(of_connection)?
+        .parse()
+        .ok()
 }
 
 impl LoadBalancer for Balancer {

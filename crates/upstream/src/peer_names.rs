@@ -1,7 +1,7 @@
 //! What a request says of the host that it goes to, for the connection's handshake.
 
 use nuncio_base::{HeaderMap, HeaderName, names};
-use nuncio_net::PeerNames;
+use nuncio_net::TransportSocketOptions;
 use std::sync::Arc;
 
 /// What a request's host header says of the host it goes to (`upstream_http_protocol_options`).
@@ -17,19 +17,20 @@ pub struct PeerNameRules {
 
 impl PeerNameRules {
     /// The names for a request.
-    pub fn names(&self, headers: &HeaderMap) -> PeerNames {
+    pub fn names(&self, headers: &HeaderMap) -> TransportSocketOptions {
         let other = self.header.as_ref().and_then(|name| headers.get(name));
         let authority = other.or_else(|| headers.get(names::AUTHORITY));
         let host = authority.and_then(|host| std::str::from_utf8(host).ok());
         let Some((host, is_ip)) = host.map(without_port).filter(|(host, _)| !host.is_empty())
         else {
-            return PeerNames::default();
+            return TransportSocketOptions::default();
         };
         let host: Arc<str> = host.into();
         let only_if = |wanted: bool| wanted.then(|| Arc::clone(&host));
-        PeerNames {
+        TransportSocketOptions {
             server_name: only_if(self.auto_sni && !is_ip),
             subject_alt_name: only_if(self.auto_san_validation),
+            ..TransportSocketOptions::default()
         }
     }
 }

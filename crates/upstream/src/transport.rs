@@ -3,7 +3,7 @@
 
 use crate::host::Host;
 use nuncio_base::metadata::{Metadata, Value};
-use nuncio_net::{LocalUpstreamSocketFactory, UpstreamSocketFactory};
+use nuncio_net::{LocalUpstreamSocketFactory, SocketWants, UpstreamSocketFactory};
 use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,6 +42,13 @@ impl TransportSockets {
         matches.position(|candidate| {
             candidate.fits(own.map(|data| &**data)) || candidate.fits(locality.map(|data| &**data))
         })
+    }
+
+    /// What its sockets want to know of the requests that a connection is for.
+    pub fn wants(&self) -> SocketWants {
+        let sockets = self.matches.iter().map(|one| &one.socket);
+        let sockets = sockets.chain([&self.default]).flatten();
+        sockets.fold(SocketWants::default(), |all, socket| all.or(socket.wants()))
     }
 
     pub(crate) fn localize(&self, worker: &Rc<Worker>) -> LocalSockets {

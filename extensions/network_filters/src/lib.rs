@@ -9,6 +9,7 @@ pub mod echo;
 pub mod http_connection_manager;
 pub mod local_ratelimit;
 pub mod rbac;
+pub mod set_filter_state;
 pub mod sni_cluster;
 pub mod tcp_proxy;
 
@@ -18,6 +19,7 @@ pub use echo::Echo;
 pub use http_connection_manager::HttpConnectionManager;
 pub use local_ratelimit::LocalRateLimit;
 pub use rbac::Rbac;
+pub use set_filter_state::SetFilterState;
 pub use sni_cluster::SniCluster;
 pub use tcp_proxy::TcpProxy;
 

@@ -6,7 +6,9 @@
 pub mod internal_upstream;
 pub mod raw_buffer;
 pub mod tls;
+pub mod upstream_proxy_protocol;
 
 pub use internal_upstream::InternalUpstream;
 pub use raw_buffer::{DownstreamRawBuffer, UpstreamRawBuffer};
 pub use tls::{DownstreamTls, UpstreamTls};
+pub use upstream_proxy_protocol::UpstreamProxyProtocol;

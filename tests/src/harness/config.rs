@@ -68,6 +68,18 @@ impl Config {
         self
     }
 
+    /// Puts network filters in front of those of a listener.
+    pub fn filters_before(mut self, listener: &str, filters: &[Value]) -> Self {
+        let found = self.listeners.iter_mut();
+        let found = found.filter(|found| found["name"] == listener);
+        for found in found {
+            let chain = found.pointer_mut("/filter_chains/0/filters").unwrap();
+            let after = std::mem::take(chain.as_array_mut().unwrap());
+            *chain = filters.iter().cloned().chain(after).collect();
+        }
+        self
+    }
+
     /// Adds a listener filter to the first listener.
     pub fn listener_filter(mut self, name: &str, message: &str, fields: Value) -> Self {
         let filter = listener_filter(name, message, fields);

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-fn tcp_proxy(cluster: &str) -> Value {
+pub(super) fn tcp_proxy(cluster: &str) -> Value {
     let fields = json!({"stat_prefix": cluster, "cluster": cluster});
     network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields)
 }
 
 /// With the bootstrap's extension.
-fn with_extension(config: Config, buffer_size_kb: Option<u32>) -> Config {
+pub(super) fn with_extension(config: Config, buffer_size_kb: Option<u32>) -> Config {
     let extension = "envoy.extensions.bootstrap.internal_listener.v3.InternalListener";
     let mut typed = json!({"@type": format!("type.googleapis.com/{extension}")});
     if let Some(size) = buffer_size_kb {
@@ -23,7 +23,7 @@ fn with_extension(config: Config, buffer_size_kb: Option<u32>) -> Config {
 }
 
 /// A transport socket that passes metadata along.
-fn passing(sources: &Value) -> Value {
+pub(super) fn passing(sources: &Value) -> Value {
     let folder = "type.googleapis.com/envoy.extensions.transport_sockets";
     let raw = json!({
         "name": "envoy.transport_sockets.raw_buffer",

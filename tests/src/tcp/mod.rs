@@ -4,6 +4,7 @@ mod inspector;
 mod internal_listener;
 mod limits;
 mod original_dst;
+mod proxy_protocol;
 mod tunnels;
 
 mod filter_chain_matcher;

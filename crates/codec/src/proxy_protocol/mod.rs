@@ -1,10 +1,13 @@
-//! Reads the PROXY protocol's header, with which a load balancer in front tells whose connection it
-//! hands on (`haproxy.org/download/3.0/doc/proxy-protocol.txt`), in both versions.
+//! Reads and writes the PROXY protocol's header, with which a load balancer in front tells whose
+//! connection it hands on (`haproxy.org/download/3.0/doc/proxy-protocol.txt`), in both versions.
 
 #[cfg(test)]
 mod tests;
 mod v1;
 mod v2;
+mod write;
+
+pub use write::{Tlv, write_v1, write_v2};
 
 use std::net::{IpAddr, SocketAddr};
 

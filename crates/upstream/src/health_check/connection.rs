@@ -77,7 +77,8 @@ impl Connector {
                     host_name,
                     host_metadata: host.metadata().map(|data| &**data),
                     alpn_fallback: alpn,
-                    names: &nuncio_net::PeerNames::default(),
+                    host_tlvs: host.added_tlvs(),
+                    options: &nuncio_net::TransportSocketOptions::default(),
                 };
                 factory.create(socket, &connection)
             }
@@ -85,6 +86,9 @@ impl Connector {
         if let Transport::Layered(layer) = &mut transport {
             let handshake = poll_fn(|task| layer.poll_handshake(task)).await;
             handshake.map_err(|_| Failure::Network)?;
+            if let Some((inner, _)) = layer.take_inner() {
+                transport = inner;
+            }
         }
         Ok(Connection {
             worker: Rc::clone(&self.worker),

@@ -6,7 +6,7 @@ use super::http::HttpUse;
 use super::secure::secure;
 use nuncio_base::address::Address;
 use nuncio_codec::ResetReason;
-use nuncio_net::{AlpnFallback, PeerNames, Socket, SocketOptions, Transport};
+use nuncio_net::{AlpnFallback, Socket, SocketOptions, Transport, TransportSocketOptions};
 use nuncio_worker::{Timer, Worker};
 use std::future::Future;
 use std::io;
@@ -50,7 +50,7 @@ impl Use {
 pub(crate) async fn connect(
     counted: &mut CountedConnection,
     purpose: Use,
-    names: &PeerNames,
+    options: &TransportSocketOptions,
 ) -> Result<Connected, PoolFailure> {
     let core = Rc::clone(&counted.core);
     let attempts = Attempts {
@@ -65,7 +65,7 @@ pub(crate) async fn connect(
     };
     match attempts.await {
         Ok(connected) => {
-            let connected = secure(counted, connected, (purpose, names)).await?;
+            let connected = secure(counted, connected, (purpose, options)).await?;
             counted.connected();
             Ok(connected)
         }

@@ -16,7 +16,7 @@ use crate::cluster::UpstreamProtocol;
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;
 use crate::resource::Priority;
-use nuncio_net::PeerNames;
+use nuncio_net::TransportSocketOptions;
 use nuncio_stream_info::Protocol;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -63,8 +63,8 @@ pub(crate) struct HttpPool {
     pub(super) host: Arc<Host>,
     pub(super) priority: Priority,
     speaks: HttpUse,
-    /// What its requests say of the host.
-    names: PeerNames,
+    /// What transport sockets are told of its requests.
+    options: TransportSocketOptions,
     pub(super) waiting: Waiting<Granted>,
     /// HTTP/1 connections: the last one was used last, and is used first.
     pub(super) idle: RefCell<Vec<Rc<Slot>>>,
@@ -83,14 +83,14 @@ impl HttpPool {
         host: &Arc<Host>,
         priority: Priority,
         speaks: HttpUse,
-        names: PeerNames,
+        options: TransportSocketOptions,
     ) -> Rc<Self> {
         Rc::new(Self {
             core: Rc::clone(core),
             host: Arc::clone(host),
             priority,
             speaks,
-            names,
+            options,
             waiting: Waiting::new(core, host, priority),
             idle: RefCell::default(),
             ended_idle: Cell::new(0),
@@ -161,7 +161,7 @@ impl HttpPool {
 
     /// The life of a connection's task: connects, then keeps or drives.
     async fn connect(self: Rc<Self>, mut counted: CountedConnection) {
-        let result = connect(&mut counted, Use::Http(self.speaks), &self.names).await;
+        let result = connect(&mut counted, Use::Http(self.speaks), &self.options).await;
         self.connecting.set(self.connecting.get() - 1);
         let connected = match result {
             Ok(connected) => connected,

@@ -27,7 +27,7 @@ use crate::local_cluster::ClusterCore;
 use crate::resource::Priority;
 use http::{HttpPool, HttpUse};
 use nuncio_codec::ResetReason;
-use nuncio_net::PeerNames;
+use nuncio_net::TransportSocketOptions;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -72,18 +72,19 @@ impl fmt::Display for PoolFailure {
 pub(crate) struct Pools {
     /// By what they speak.
     http: [ByHost<Rc<HttpPool>>; HttpUse::ALL.len()],
-    /// Those whose connections have names of their requests'.
-    named: HashMap<NamedPool, Rc<HttpPool>>,
+    /// Those whose connections depend on their requests.
+    http_for: HashMap<Own, Rc<HttpPool>>,
     tcp: ByHost<Rc<TcpPool>>,
+    tcp_for: HashMap<Own, Rc<TcpPool>>,
 }
 
-/// A host's pool for requests that say the same of it.
+/// What a host's pool is for: requests that say the same.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct NamedPool {
+struct Own {
     host: u64,
     priority: Priority,
-    speaks: HttpUse,
-    names: PeerNames,
+    speaks: Option<HttpUse>,
+    options: TransportSocketOptions,
 }
 
 type ByHost<T> = HashMap<(u64, Priority), T, BuildHasherDefault<IdHasher>>;
@@ -97,37 +98,29 @@ impl Pools {
         speaks: HttpUse,
     ) -> Rc<HttpPool> {
         let pool = self.http[speaks as usize].entry((host.id(), priority));
-        let none = PeerNames::default();
+        let none = TransportSocketOptions::default();
         Rc::clone(pool.or_insert_with(|| HttpPool::new(core, host, priority, speaks, none)))
     }
 
-    /// The pool for requests that say `names` of the host.
-    pub fn named_http(
+    /// The pool for requests of which transport sockets are told `options`.
+    pub fn http_for(
         &mut self,
         core: &Rc<ClusterCore>,
         host: &Arc<Host>,
         (priority, speaks): (Priority, HttpUse),
-        names: PeerNames,
+        options: TransportSocketOptions,
     ) -> Rc<HttpPool> {
-        if names == PeerNames::default() {
+        if options == TransportSocketOptions::default() {
             return self.http(core, host, priority, speaks);
         }
-        // Clients choose the names: pools that nobody uses go before the table grows.
-        if self.named.len() == self.named.capacity() {
-            self.named.retain(|_, pool| !pool.is_unused());
-        }
-        let key = NamedPool {
+        let make = |options| HttpPool::new(core, host, priority, speaks, options);
+        let key = Own {
             host: host.id(),
             priority,
-            speaks,
-            names,
+            speaks: Some(speaks),
+            options,
         };
-        if let Some(pool) = self.named.get(&key) {
-            return Rc::clone(pool);
-        }
-        let pool = HttpPool::new(core, host, priority, speaks, key.names.clone());
-        self.named.insert(key, Rc::clone(&pool));
-        pool
+        find(&mut self.http_for, key, |pool| pool.is_unused(), make)
     }
 
     pub fn tcp(
@@ -135,9 +128,20 @@ impl Pools {
         core: &Rc<ClusterCore>,
         host: &Arc<Host>,
         priority: Priority,
+        options: TransportSocketOptions,
     ) -> Rc<TcpPool> {
-        let pool = self.tcp.entry((host.id(), priority));
-        Rc::clone(pool.or_insert_with(|| TcpPool::new(core, host, priority)))
+        let make = |options| TcpPool::new(core, host, priority, options);
+        if options == TransportSocketOptions::default() {
+            let pool = self.tcp.entry((host.id(), priority));
+            return Rc::clone(pool.or_insert_with(|| make(options)));
+        }
+        let key = Own {
+            host: host.id(),
+            priority,
+            speaks: None,
+            options,
+        };
+        find(&mut self.tcp_for, key, |pool| pool.is_unused(), make)
     }
 
     /// Lets go of a host's pools: what is idle is closed, what is in use when it is given back.
@@ -150,17 +154,38 @@ impl Pools {
             }
             self.tcp.remove(&(host, priority));
         }
-        let of_host = self.named.extract_if(|key, _| key.host == host);
+        let of_host = self.http_for.extract_if(|key, _| key.host == host);
         of_host.for_each(|(_, pool)| pool.drain());
+        self.tcp_for.retain(|key, _| key.host != host);
     }
 
     pub fn drain_all(&mut self) {
         for (_, pool) in self.http.iter_mut().flat_map(HashMap::drain) {
             pool.drain();
         }
-        self.named.drain().for_each(|(_, pool)| pool.drain());
+        self.http_for.drain().for_each(|(_, pool)| pool.drain());
         self.tcp.clear();
+        self.tcp_for.clear();
     }
+}
+
+/// The pool of a key, made where there is none.
+fn find<P>(
+    pools: &mut HashMap<Own, Rc<P>>,
+    key: Own,
+    is_unused: impl Fn(&P) -> bool,
+    make: impl FnOnce(TransportSocketOptions) -> Rc<P>,
+) -> Rc<P> {
+    // Clients choose the keys: pools that nobody uses go before the table grows.
+    if pools.len() == pools.capacity() {
+        pools.retain(|_, pool| !is_unused(pool));
+    }
+    if let Some(pool) = pools.get(&key) {
+        return Rc::clone(pool);
+    }
+    let pool = make(key.options.clone());
+    pools.insert(key, Rc::clone(&pool));
+    pool
 }
 
 /// Host ids are consecutive numbers made by this process, so spreading them is enough.

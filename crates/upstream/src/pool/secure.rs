@@ -5,7 +5,7 @@ use super::connect::{Connected, Use};
 use super::counted::{Cause, CountedConnection};
 use nuncio_base::address::Address;
 use nuncio_codec::ResetReason;
-use nuncio_net::{PeerNames, Socket, Transport, TransportSocket, UpstreamConnection};
+use nuncio_net::{Socket, Transport, TransportSocket, TransportSocketOptions, UpstreamConnection};
 use nuncio_worker::{Timer, Worker};
 use std::io;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use std::time::Instant;
 pub(super) async fn secure(
     counted: &mut CountedConnection,
     (socket, address): (Socket, Address),
-    (purpose, names): (Use, &PeerNames),
+    (purpose, options): (Use, &TransportSocketOptions),
 ) -> Result<Connected, PoolFailure> {
     let core = Rc::clone(&counted.core);
     let factory = core
@@ -30,7 +30,8 @@ pub(super) async fn secure(
                 host_name: counted.host.hostname(),
                 host_metadata: counted.host.metadata().map(|data| &**data),
                 alpn_fallback: purpose.alpn(),
-                names,
+                host_tlvs: counted.host.added_tlvs(),
+                options,
             },
         ),
     };
@@ -39,7 +40,13 @@ pub(super) async fn secure(
         Transport::Layered(mut layer) => {
             let give_up_at = counted.connect_start + core.spec().connect_timeout;
             match handshake(&mut *layer, &core.worker, give_up_at).await {
-                Some(Ok(())) => Transport::Layered(layer),
+                Some(Ok(())) => match layer.take_inner() {
+                    None => Transport::Layered(layer),
+                    Some((inner, sent)) => {
+                        core.stats.upstream_cx_tx_bytes_total().add(sent);
+                        inner
+                    }
+                },
                 outcome => {
                     let timeout = outcome.is_none();
                     let cause = if timeout {

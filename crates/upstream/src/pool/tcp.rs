@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::local_cluster::ClusterCore;
 use crate::resource::{Priority, Resource};
 use nuncio_base::address::Address;
-use nuncio_net::{PeerNames, Transport, next_connection_id};
+use nuncio_net::{Transport, TransportSocketOptions, next_connection_id};
 use nuncio_stream_info::TlsInfo;
 use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
@@ -23,6 +23,8 @@ pub(crate) struct TcpPool {
     core: Rc<ClusterCore>,
     host: Arc<Host>,
     priority: Priority,
+    /// What transport sockets are told of who it is for.
+    options: TransportSocketOptions,
     waiting: Waiting<Ready>,
     connecting: RefCell<VecDeque<Rc<Connect>>>,
     live: Rc<Cell<u32>>,
@@ -41,15 +43,26 @@ struct Ready {
 }
 
 impl TcpPool {
-    pub fn new(core: &Rc<ClusterCore>, host: &Arc<Host>, priority: Priority) -> Rc<Self> {
+    pub fn new(
+        core: &Rc<ClusterCore>,
+        host: &Arc<Host>,
+        priority: Priority,
+        options: TransportSocketOptions,
+    ) -> Rc<Self> {
         Rc::new(Self {
             core: Rc::clone(core),
             host: Arc::clone(host),
             priority,
+            options,
             waiting: Waiting::new(core, host, priority),
             connecting: RefCell::default(),
             live: Rc::default(),
         })
+    }
+
+    /// Whether it has no connection, and nobody waits for one.
+    pub fn is_unused(&self) -> bool {
+        self.live.get() == 0 && self.waiting.len() == 0
     }
 
     fn connect_as_needed(self: &Rc<Self>) {
@@ -70,8 +83,7 @@ impl TcpPool {
 
     async fn run(self: Rc<Self>, mut counted: CountedConnection, this: Rc<Connect>) {
         let result = {
-            let names = PeerNames::default();
-            let mut connecting = std::pin::pin!(connect(&mut counted, Use::Tcp, &names));
+            let mut connecting = std::pin::pin!(connect(&mut counted, Use::Tcp, &self.options));
             std::future::poll_fn(|task| {
                 if this.given_up.get() {
                     return Poll::Ready(None);

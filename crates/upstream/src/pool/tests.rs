@@ -17,6 +17,7 @@ use nuncio_base::random::Random;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_stats::Store;
+use nuncio_stream_info::{ConnectionInfo, StreamInfo, Timings};
 use nuncio_worker::timer::sleep_until;
 use nuncio_worker::{Worker, run_main};
 use std::future::poll_fn;
@@ -94,7 +95,9 @@ impl Fixture {
     }
 
     async fn tcp(&self) -> Result<TcpConnection, PoolFailure> {
-        let mut request = self.cluster.tcp_connection(&self.host, Priority::Default);
+        let mut request =
+            self.cluster
+                .tcp_connection(&self.host, Priority::Default, &nobody(&self.worker));
         poll_fn(|task| request.poll(task)).await
     }
 
@@ -524,6 +527,14 @@ fn connections_are_given_up_by_count_age_and_idleness() {
     });
 }
 
+/// Whom a connection is for.
+fn nobody(worker: &Worker) -> StreamInfo {
+    let (now, wall) = (worker.now(), worker.wall());
+    let address = || Address::Pipe("".into());
+    let connection = ConnectionInfo::new(0, address(), address(), (now, wall));
+    StreamInfo::new(Rc::new(connection), Timings::new(wall, now))
+}
+
 #[test]
 fn failures_to_connect() {
     run_main(|worker| async move {
@@ -578,7 +589,9 @@ fn a_silent_host_times_out() {
             ("upstream_cx_destroy_local", 1),
         ]);
         // A TCP connection that nobody wants any more is given up.
-        let mut request = f.cluster.tcp_connection(&f.host, Priority::Default);
+        let mut request = f
+            .cluster
+            .tcp_connection(&f.host, Priority::Default, &nobody(&f.worker));
         poll_fn(|task| {
             assert!(request.poll(task).is_pending());
             std::task::Poll::Ready(())

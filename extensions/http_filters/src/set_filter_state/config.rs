@@ -1,15 +1,10 @@
 //! Protos to [`SetFilterStateSpec`].
 
-use super::{Object, SetFilterState, SetFilterStateSpec};
-use nuncio_config::format::substitution_format;
+use super::{SetFilterState, SetFilterStateSpec};
+use nuncio_config::filter_state_value::filter_state_values;
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{HttpFilterExtension, ParseCx, Parsed};
-use nuncio_proto::envoy::extensions::filters::common::set_filter_state::v3 as common;
 use nuncio_proto::envoy::extensions::filters::http::set_filter_state::v3 as proto;
-use std::sync::Arc;
-
-/// The factories of objects that are text.
-const TEXTS: [&str; 2] = ["envoy.hashable_string", "envoy.string"];
 
 impl HttpFilterExtension for SetFilterState {
     const NAME: &'static str = "envoy.filters.http.set_filter_state";
@@ -28,9 +23,8 @@ impl HttpFilterExtension for SetFilterState {
             on_request_headers,
             clear_route_cache,
         } = proto;
-        let objects = cx.list("on_request_headers", on_request_headers, object)?;
         Ok(SetFilterStateSpec {
-            objects: objects.into(),
+            objects: filter_state_values(cx, "on_request_headers", on_request_headers)?,
             clear_route_cache,
         })
     }
@@ -38,32 +32,4 @@ impl HttpFilterExtension for SetFilterState {
     fn parse_route(&self, _proto: proto::Config, cx: &mut ParseCx) -> Parsed<()> {
         Err(cx.not_built("typed_per_filter_config"))
     }
-}
-
-fn object(cx: &mut ParseCx, proto: common::FilterStateValue) -> Parsed<Object> {
-    use common::filter_state_value::{Key, SharedWithUpstream, Value};
-    let shared = proto.shared_with_upstream() != SharedWithUpstream::None;
-    cx.refuse("shared_with_upstream", shared)?;
-    let Some(Key::ObjectKey(key)) = proto.key else {
-        return Err(cx.error("field: 'key', reason: is required"));
-    };
-    let factory = match proto.factory_key.as_str() {
-        "" => &key,
-        factory => factory,
-    };
-    if !TEXTS.contains(&factory) {
-        return Err(match factory.starts_with("envoy.") {
-            true => cx.not_built("factory_key"),
-            false => cx.error(format!("'{factory}' does not have an object factory")),
-        });
-    }
-    let Some(Value::FormatString(format)) = proto.value else {
-        return Err(cx.error("field: 'value', reason: is required"));
-    };
-    let format = cx.field("format_string", |cx| substitution_format(cx, format))?;
-    Ok(Object {
-        key: Arc::from(key),
-        format: format.formatter,
-        skip_if_empty: proto.skip_if_empty,
-    })
 }

@@ -1,32 +1,20 @@
 //! The filter on one stream.
 
 use nuncio_codec::End;
+use nuncio_config::filter_state_value::FilterStateValue;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::format_cx::with_format_cx;
 use nuncio_http::{Cx, HeadersStatus, Hooks, HttpFilter};
-use nuncio_observe::Formatter;
 use nuncio_stream_info::LifeSpan;
-use nuncio_stream_info::filter_state::Text;
 use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// An object to leave.
-#[derive(Debug)]
-pub struct Object {
-    /// Its name.
-    pub key: Arc<str>,
-    /// Its text.
-    pub format: Formatter,
-    /// Whether an empty text leaves none.
-    pub skip_if_empty: bool,
-}
 
 /// The filter's configuration.
 #[derive(Clone, Debug)]
 pub struct SetFilterStateSpec {
     /// What is left with the request's headers, in order.
-    pub objects: Arc<[Object]>,
+    pub objects: Arc<[FilterStateValue]>,
     /// Whether the route is looked for anew afterwards.
     pub clear_route_cache: bool,
 }
@@ -59,12 +47,7 @@ impl HttpFilter for SetFilterStateFilter {
             with_format_cx(cx.state(), |format_cx| {
                 object.format.append(format_cx, &mut text);
             });
-            if text.is_empty() && object.skip_if_empty {
-                continue;
-            }
-            let text = Rc::new(Text(String::from_utf8_lossy(&text).into_owned()));
-            let state = &mut cx.info().filter_state;
-            state.set(&object.key, LifeSpan::FilterChain, text);
+            object.leave(&mut cx.info().filter_state, LifeSpan::FilterChain, text);
         }
         if self.0.clear_route_cache {
             cx.clear_route();

@@ -41,12 +41,8 @@ fn what_is_not_built_is_refused() {
     for (fields, expected) in [
         ("", "'k' does not have an object factory"),
         (
-            "factory_key: envoy.network.ip, ",
+            "factory_key: envoy.network.application_protocols, ",
             "factory_key is not supported by this build",
-        ),
-        (
-            "factory_key: envoy.string, shared_with_upstream: ONCE, ",
-            "shared_with_upstream is not supported by this build",
         ),
     ] {
         let errors = errors(&SetFilterState, &with(fields));

@@ -2,6 +2,7 @@
 
 use super::filter::{FilterSpec, NotFoundStats, RootStats, VersionStats};
 use super::kept::{Encoding, Kept, Location, Rule};
+use nuncio_config::proxy_protocol::passed_tlvs;
 use nuncio_extension::{ListenerFilterExtension, ParseCx, Parsed};
 use nuncio_listener::ListenerFilterFactory;
 use nuncio_proto::envoy::config::core::v3::proxy_protocol_config::Version;
@@ -23,7 +24,7 @@ impl ListenerFilterExtension for ProxyProtocol {
             TlvLocation::DynamicMetadata => Location::Metadata,
             TlvLocation::FilterState => Location::FilterState,
         };
-        cx.refuse("pass_through_tlvs", proto.pass_through_tlvs.is_some())?;
+        let passed = passed_tlvs(proto.pass_through_tlvs.clone());
         let rules = proto.rules.into_iter().filter_map(rule).collect();
         let allows = |version: Version| !proto.disallowed_versions.contains(&(version as i32));
         let (allows_v1, allows_v2) = (allows(Version::V1), allows(Version::V2));
@@ -42,7 +43,11 @@ impl ListenerFilterExtension for ProxyProtocol {
         Ok(Arc::new(FilterSpec {
             allows_v1,
             allows_v2,
-            kept: Arc::new(Kept { rules, location }),
+            kept: Arc::new(Kept {
+                rules,
+                location,
+                passed,
+            }),
             is_optional: proto.allow_requests_without_proxy_protocol,
             root: root.group::<RootStats>(),
             not_found: scope.group::<NotFoundStats>(),

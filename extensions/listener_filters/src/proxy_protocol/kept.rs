@@ -3,6 +3,7 @@
 use nuncio_base::base64;
 use nuncio_base::metadata::Value;
 use nuncio_codec::proxy_protocol::tlvs;
+use nuncio_stream_info::proxy_protocol::{PassThrough, PassedTlvs};
 use nuncio_stream_info::{ConnectionInfo, FilterStateObject, LifeSpan};
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -50,6 +51,8 @@ pub struct Kept {
     pub rules: Vec<Rule>,
     /// Where they go.
     pub location: Location,
+    /// Which values hosts are told of.
+    pub passed: PassThrough,
 }
 
 /// Values by their keys.
@@ -75,6 +78,7 @@ impl FilterStateObject for Tlvs {
 impl Kept {
     /// Keeps what the rules name of a header.
     pub fn keep(&self, header: &[u8], info: &ConnectionInfo) {
+        self.pass_on(header, info);
         if self.rules.is_empty() {
             return;
         }
@@ -99,6 +103,20 @@ impl Kept {
             let mut state = info.filter_state.borrow_mut();
             state.set(STATE_KEY, LifeSpan::Connection, object);
         }
+    }
+}
+
+impl Kept {
+    /// Keeps what is passed on.
+    fn pass_on(&self, header: &[u8], info: &ConnectionInfo) {
+        if self.passed == PassThrough::None {
+            return;
+        }
+        let passed = tlvs(header).filter(|(kind, _)| self.passed.passes(*kind));
+        let passed: Rc<[_]> = passed.map(|(kind, value)| (kind, value.to_vec())).collect();
+        let object = Rc::new(PassedTlvs(passed));
+        let mut state = info.filter_state.borrow_mut();
+        state.set(PassedTlvs::KEY, LifeSpan::Connection, object);
     }
 }
 

@@ -150,10 +150,10 @@ impl TcpProxy {
         upstream.address = Some(host.address());
         upstream.host_name = Arc::clone(host.hostname());
         let opening = match &self.local.spec.tunnel {
-            None => Opening::Tcp(cluster.tcp_connection(host, Priority::Default)),
+            None => Opening::Tcp(cluster.tcp_connection(host, Priority::Default, &self.info)),
             Some(tunnel) => {
-                let request = cluster.http_stream(host, Priority::Default, None);
                 let head = tunnel.head(&self.local, &self.info);
+                let request = cluster.request_stream(host, Priority::Default, &head, &self.info);
                 Opening::tunnel(host, request, head)
             }
         };

@@ -3,9 +3,11 @@
 
 use nuncio_base::metadata::Metadata;
 use nuncio_net::{
-    LocalUpstreamSocketFactory, Socket, Transport, UpstreamConnection, UpstreamSocketFactory,
+    LocalUpstreamSocketFactory, Socket, SocketWants, Transport, UpstreamConnection,
+    UpstreamSocketFactory,
 };
 use nuncio_stats::Group;
+use nuncio_stream_info::LifeSpan;
 use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,6 +61,15 @@ impl UpstreamSocketFactory for InternalUpstreamSpec {
             stats: self.stats.local(),
         })
     }
+
+    fn wants(&self) -> SocketWants {
+        let own = SocketWants {
+            shared_state: true,
+            ..SocketWants::default()
+        };
+        let inner = self.inner.as_ref();
+        inner.map_or(own, |inner| inner.wants().or(own))
+    }
 }
 
 struct LocalInternalUpstream {
@@ -89,7 +100,14 @@ impl LocalUpstreamSocketFactory for LocalInternalUpstream {
     fn create(&self, socket: Socket, connection: &UpstreamConnection<'_>) -> Transport {
         let metadata = self.metadata(connection);
         if let Some(internal) = socket.internal() {
-            internal.passthrough().borrow_mut().metadata = metadata;
+            let mut passed = internal.passthrough().borrow_mut();
+            passed.metadata = metadata;
+            for shared in &connection.options.shared.0 {
+                let (name, object) = (&shared.name, Rc::clone(&shared.object));
+                let sharing = shared.sharing.next();
+                let state = &mut passed.filter_state;
+                state.set_shared(name, LifeSpan::Connection, sharing, object);
+            }
         }
         match &self.inner {
             Some(inner) => inner.create(socket, connection),

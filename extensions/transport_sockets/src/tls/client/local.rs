@@ -75,7 +75,7 @@ impl LocalClient {
         name: Option<&ServerName<'_>>,
     ) -> Arc<ClientConfig> {
         let config = self.config(connection.alpn_fallback, name.is_some());
-        let Some(wanted) = &connection.names.subject_alt_name else {
+        let Some(wanted) = &connection.options.subject_alt_name else {
             return config;
         };
         let mut config = ClientConfig::clone(&config);
@@ -102,7 +102,7 @@ impl LocalClient {
         let spec = &self.context.spec;
         let of_host =
             Some(connection.host_name).filter(|name| spec.auto_host_sni && !name.is_empty());
-        let of_request = connection.names.server_name.as_deref();
+        let of_request = connection.options.server_name.as_deref();
         let wanted = of_request.or(of_host);
         let wanted = wanted.and_then(|name| ServerName::try_from(name.to_owned()).ok());
         let name = wanted.or_else(|| spec.sni.clone());
