@@ -127,7 +127,12 @@ pub fn load_assignment(
                 .or_default()
                 .insert(locality, weight);
         }
-        all.endpoints.extend(endpoints);
+        if all.endpoints.is_empty() {
+            // Mostly the only list there is: it stays without room for more.
+            all.endpoints = endpoints;
+        } else {
+            all.endpoints.extend(endpoints);
+        }
     }
     Ok(all)
 }

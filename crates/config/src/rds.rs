@@ -15,13 +15,13 @@ use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::
 use nuncio_proto::google::protobuf::Any as ProtoAny;
 use nuncio_route::{RouteTable, RouteTableConfig};
 use nuncio_stats::{Scope, SharedCounter, SharedGauge};
-use nuncio_worker::Published;
+use nuncio_worker::{Published, retire};
 use nuncio_xds::{
     ConfigSource, InitialFetch, Lease, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
     Subscriptions, Update, UpdateFailure,
 };
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -60,13 +60,18 @@ pub struct DeliveredRoutes {
 
 /// What provides tables, by name and place.
 #[derive(Default)]
-struct Providers(RefCell<BTreeMap<String, Vec<(ConfigSource, Weak<RouteProvider>)>>>);
+struct Providers {
+    by_name: RefCell<BTreeMap<String, Vec<(ConfigSource, Weak<RouteProvider>)>>>,
+    /// With how many names those are looked for that are gone: not each time, as a thousand tables
+    /// would look a million times.
+    sweep_at: Cell<usize>,
+}
 
 /// The tables that were delivered, by name.
 pub fn delivered(env: &ServerEnv) -> Vec<(String, DeliveredRoutes)> {
     let providers = env.shared(Providers::default);
     let mut all = Vec::new();
-    for (name, providers) in &*providers.0.borrow() {
+    for (name, providers) in &*providers.by_name.borrow() {
         let live = providers.iter().filter_map(|(_, known)| known.upgrade());
         let delivered = live.filter_map(|provider| provider.delivered.borrow().clone());
         all.extend(delivered.map(|table| (name.clone(), table)));
@@ -90,13 +95,7 @@ pub(crate) fn provider(
         None => {
             let made = RouteProvider::new(cx.env(), name, &source, &scope);
             let made = made.map_err(|error| cx.error(error))?;
-            let mut providers = providers.0.borrow_mut();
-            providers.retain(|_, of_name| {
-                of_name.retain(|(_, known)| known.strong_count() > 0);
-                !of_name.is_empty()
-            });
-            let of_name = providers.entry(name.to_owned()).or_default();
-            of_name.push((source, Rc::downgrade(&made)));
+            providers.add(name, source, &made);
             made
         }
     };
@@ -104,8 +103,23 @@ pub(crate) fn provider(
     Ok(provider)
 }
 
+impl Providers {
+    fn add(&self, name: &str, source: ConfigSource, made: &Rc<RouteProvider>) {
+        let mut by_name = self.by_name.borrow_mut();
+        if by_name.len() >= self.sweep_at.get() {
+            by_name.retain(|_, of_name| {
+                of_name.retain(|(_, known)| known.strong_count() > 0);
+                !of_name.is_empty()
+            });
+            self.sweep_at.set(2 * by_name.len() + 1);
+        }
+        let of_name = by_name.entry(name.to_owned()).or_default();
+        of_name.push((source, Rc::downgrade(made)));
+    }
+}
+
 fn find(providers: &Providers, name: &str, source: &ConfigSource) -> Option<Rc<RouteProvider>> {
-    let providers = providers.0.borrow();
+    let providers = providers.by_name.borrow();
     let mut of_name = providers.get(name)?.iter();
     of_name.find_map(|(known, provider)| provider.upgrade().filter(|_| known == source))
 }
@@ -200,7 +214,10 @@ impl SubscriptionCallbacks for RouteProvider {
         }
         if !self.is_same(&resource.body) {
             let table = delivered_table(&env, &resource.body.value)?;
-            self.published.publish(Arc::new(table));
+            let old = self.published.publish(Arc::new(table));
+            if let Some(main) = env.main() {
+                retire(main, old);
+            }
             self.stats.config_reload.inc();
             let now = wall();
             let since = millis(since_epoch(now));

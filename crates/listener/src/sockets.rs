@@ -164,8 +164,10 @@ fn bind_address(
             let mut sockets = Vec::with_capacity(count);
             for _ in 0..count {
                 let socket = bind_ip(address, local, reuse_port)?;
-                // The system may have chosen the port; the other sockets share it.
-                if let Some(chosen) = socket.local_addr().ok().and_then(|a| a.as_socket()) {
+                // Where the system has chosen the port the other sockets share it.
+                if local.port() == 0
+                    && let Some(chosen) = socket.local_addr().ok().and_then(|a| a.as_socket())
+                {
                     local = chosen;
                 }
                 sockets.push(socket);
@@ -185,8 +187,8 @@ fn bind_address(
 
 fn bind_ip(address: &ListenAddress, ip: SocketAddr, reuse_port: bool) -> Result<Socket, BindError> {
     let prepared = || {
-        let socket = Socket::new(Domain::for_address(ip), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
+        let kind = Type::STREAM.nonblocking();
+        let socket = Socket::new(Domain::for_address(ip), kind, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         if reuse_port {
             socket.set_reuse_port(true)?;

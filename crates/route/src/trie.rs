@@ -27,6 +27,9 @@ impl Trie {
     pub(crate) fn new(keys: &[&[u8]]) -> Self {
         debug_assert!(keys.is_sorted(), "keys are sorted");
         let mut trie = Self::default();
+        if keys.is_empty() {
+            return trie;
+        }
         trie.add_node(b"");
         // Nodes whose children are yet to be made: the node, its keys, how much of them is read.
         let mut open = vec![(0, 0..keys.len(), 0)];

@@ -326,7 +326,7 @@ impl Server {
                 .map_err(|error| error.to_string())?;
             print!("{}", crate::demo::HINT);
         }
-        let flush = self.flush_stats(parsed.stats_flush_interval);
+        let flush = self.flush_stats(parsed.stats_flush_interval, give_back);
         tokio::select! {
             () = self.ended(signals) => {}
             () = flush => {}
@@ -364,12 +364,16 @@ impl Server {
     }
 
     /// Merges what histograms have recorded, every so often.
-    async fn flush_stats(&self, interval: Duration) {
+    async fn flush_stats(&self, interval: Duration, give_back: GiveBack) {
         loop {
             let next = self.worker.now() + interval;
             nuncio_worker::timer::sleep_until(&self.worker, next).await;
             self.env.store.merge_histograms();
             self.update_stats();
+            // Most of what an update needed and replaced is freed by now.
+            if Subscriptions::of(&self.env).take_updated() {
+                (give_back.heap)();
+            }
         }
     }
 

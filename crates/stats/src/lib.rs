@@ -9,6 +9,7 @@ mod config;
 mod group;
 mod handles;
 mod histogram;
+mod key_hasher;
 mod macros;
 mod number;
 mod output;

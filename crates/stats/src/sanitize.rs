@@ -1,14 +1,19 @@
 //! Makes text from a config (cluster names, addresses) fit to be part of a stat name.
 
+use std::borrow::Cow;
+
 /// Strips dots at both ends and replaces `://`, `:/`, `:` and NUL by `_`, as Envoy does.
-pub(crate) fn stat_name(text: &str) -> String {
+pub(crate) fn stat_name(text: &str) -> Cow<'_, str> {
     let trimmed = text.strip_suffix('.').unwrap_or(text);
     let trimmed = trimmed.strip_prefix('.').unwrap_or(trimmed);
+    if !trimmed.bytes().any(|byte| matches!(byte, b':' | 0)) {
+        return trimmed.into();
+    }
     let mut name = trimmed.replace("://", "_").replace(":/", "_");
     if name.contains([':', '\0']) {
         name = name.replace([':', '\0'], "_");
     }
-    name
+    name.into()
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::config::{StatsConfig, StatsMatcher};
+use crate::key_hasher::KeyHasher;
 use crate::output::Render;
 use crate::query::StatsQuery;
 use crate::scope::Scope;
@@ -173,11 +175,13 @@ impl Key {
 pub struct StoreCore {
     pub(crate) config: StatsConfig,
     // Locked when handles are made, when the last one of a source goes, and by readers.
-    sources: Mutex<HashMap<Key, Weak<dyn Source>>>,
+    sources: Mutex<Sources>,
 }
 
+type Sources = HashMap<Key, Weak<dyn Source>, BuildHasherDefault<KeyHasher>>;
+
 impl StoreCore {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Weak<dyn Source>>> {
+    fn lock(&self) -> MutexGuard<'_, Sources> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

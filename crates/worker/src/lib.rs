@@ -6,6 +6,7 @@
 pub mod local_slot;
 pub mod mailbox;
 pub mod published;
+pub mod retired;
 pub mod services;
 pub mod spawn;
 pub mod timer;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use mailbox::WorkerHandle;
 pub use published::{Current, Held, Published};
+pub use retired::retire;
 pub use spawn::{WorkerThread, run_main};
 pub use timer::Timer;
 pub use worker::{Worker, WorkerId};

@@ -103,13 +103,13 @@ impl<T: Send + Sync + 'static> Published<T> {
     }
 
     /// Replaces the value: each worker sees it when it comes to the message, in order with all
-    /// other messages.
-    pub fn publish(&self, value: Arc<T>) {
-        *self
-            .0
-            .newest
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&value);
+    /// other messages. The value before it is given back, to be freed elsewhere than on workers
+    /// where it is large ([`retire`](crate::retire)).
+    pub fn publish(&self, value: Arc<T>) -> Arc<T> {
+        let newest = self.0.newest.lock();
+        let mut newest = newest.unwrap_or_else(std::sync::PoisonError::into_inner);
+        let old = std::mem::replace(&mut *newest, Arc::clone(&value));
+        drop(newest);
         let number = self.0.number;
         for worker in &self.0.workers {
             let value = Arc::clone(&value);
@@ -119,6 +119,7 @@ impl<T: Send + Sync + 'static> Published<T> {
                 }
             });
         }
+        old
     }
 
     /// This worker's view, made on first use.

@@ -7,6 +7,7 @@ use nuncio_base::random::Random;
 use std::io;
 use std::rc::Rc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -113,9 +114,30 @@ fn run_worker(
     });
 }
 
+/// For how long messages are taken before connections have their turn: ten thousand clusters that
+/// change at once are as many messages.
+const MAILBOX_TURN: Duration = Duration::from_micros(200);
+
 async fn drain_mailbox(worker: Rc<Worker>, mut receiver: UnboundedReceiver<Message>) {
-    while let Some(message) = receiver.recv().await {
+    let mut turn_ends = worker.now();
+    loop {
+        let message = match receiver.try_recv() {
+            Ok(message) => message,
+            Err(_) => match receiver.recv().await {
+                Some(message) => {
+                    worker.tick();
+                    turn_ends = worker.now() + MAILBOX_TURN;
+                    message
+                }
+                None => return,
+            },
+        };
         worker.tick();
+        if worker.now() > turn_ends {
+            tokio::task::yield_now().await;
+            worker.tick();
+            turn_ends = worker.now() + MAILBOX_TURN;
+        }
         message(&worker);
     }
 }

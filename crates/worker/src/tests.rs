@@ -1,7 +1,7 @@
 //! Workers, hand-over and timers, on real threads.
 
 use crate::timer::sleep_until;
-use crate::{Published, WorkerThread, run_main};
+use crate::{Published, WorkerThread, retire, run_main};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -54,4 +54,36 @@ fn timers_wake_in_order_also_when_a_nearer_one_is_armed_later() {
         order
     });
     assert_eq!(order.unwrap(), [20, 40, 60]);
+}
+
+#[test]
+fn messages_leave_time_for_others() {
+    let worker = WorkerThread::start(0).unwrap();
+    let (sender, receiver) = channel();
+    for _ in 0..20 {
+        let sender = sender.clone();
+        worker.handle().post(move |worker| {
+            std::thread::sleep(Duration::from_millis(1));
+            sender.send("message").unwrap();
+            worker.spawn(async move { sender.send("other").unwrap() });
+        });
+    }
+    let order: Vec<_> = receiver.iter().take(40).collect();
+    let first = order.iter().position(|what| *what == "other").unwrap();
+    assert!(first < 10, "{order:?}");
+}
+
+#[test]
+fn main_frees_what_was_replaced() {
+    let left = run_main(|worker| async move {
+        let value = Arc::new(1);
+        let (weak, held) = (Arc::downgrade(&value), Arc::clone(&value));
+        retire(&worker, value);
+        sleep_until(&worker, worker.now() + Duration::from_millis(600)).await;
+        let in_use = weak.strong_count();
+        drop(held);
+        sleep_until(&worker, worker.now() + Duration::from_millis(600)).await;
+        (in_use, weak.strong_count())
+    });
+    assert_eq!(left.unwrap(), (2, 0));
 }

@@ -95,6 +95,8 @@ pub struct Subscriptions {
     unknown: Cell<UnknownFields>,
     node: RefCell<Node>,
     ads: RefCell<Option<Rc<GrpcMux>>>,
+    /// Whether anything came since somebody asked.
+    updated: Cell<bool>,
 }
 
 impl Subscriptions {
@@ -105,6 +107,7 @@ impl Subscriptions {
             unknown: Cell::new(UnknownFields::Warn),
             node: RefCell::default(),
             ads: RefCell::default(),
+            updated: Cell::new(false),
         })
     }
 
@@ -129,8 +132,14 @@ impl Subscriptions {
         *self.ads.borrow_mut() = Some(mux);
     }
 
-    /// How resources are loaded.
+    /// Whether anything came since this was asked last.
+    pub fn take_updated(&self) -> bool {
+        self.updated.take()
+    }
+
+    /// How resources are loaded that have come.
     pub(crate) fn options(&self) -> Options {
+        self.updated.set(true);
         Options {
             unknown: self.unknown.get(),
             ..Options::default()

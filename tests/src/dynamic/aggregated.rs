@@ -1,7 +1,7 @@
 //! ADS: clusters, hosts, listeners and routes over one stream.
 
 use super::{node, response};
-use crate::harness::{Config, ControlPlane, Proxy, Upstream, direct};
+use crate::harness::{Config, ControlPlane, Proxy, Upstream, direct, wait_for};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -138,6 +138,10 @@ fn a_stream_that_ends_is_opened_again_with_what_is_known() {
         (2, "first".to_owned())
     );
     assert_eq!(proxy.stat("listener_manager.lds.update_failure"), 1);
+    // What is no response ends the stream too, from this side.
+    plane.garble();
+    proxy.wait_stat("listener_manager.lds.update_failure", 2);
+    wait_for("a third stream", || (plane.streams() == 3).then_some(()));
     plane.set(LISTENER, &response("l2", LISTENER, &[]));
     proxy.wait_stat("listener_manager.listener_removed", 1);
 }

@@ -35,6 +35,8 @@ pub struct ControlPlane {
     /// Something changed; or all streams are to end.
     changed: Arc<Notify>,
     ended: Arc<Notify>,
+    /// All streams are to say what is no response.
+    garbled: Arc<Notify>,
 }
 
 impl ControlPlane {
@@ -47,9 +49,10 @@ impl ControlPlane {
             state: Arc::default(),
             changed: Arc::default(),
             ended: Arc::default(),
+            garbled: Arc::default(),
         };
         let (state, changed) = (Arc::clone(&plane.state), Arc::clone(&plane.changed));
-        let ended = Arc::clone(&plane.ended);
+        let ends = [&plane.ended, &plane.garbled].map(Arc::clone);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -59,7 +62,7 @@ impl ControlPlane {
                 loop {
                     let (socket, _) = listener.accept().await.unwrap();
                     let (state, changed) = (Arc::clone(&state), Arc::clone(&changed));
-                    let ended = Arc::clone(&ended);
+                    let ends = ends.clone();
                     tokio::spawn(async move {
                         let mut connection = server::handshake(socket).await.unwrap();
                         while let Some(Ok((request, mut respond))) = connection.accept().await {
@@ -69,7 +72,7 @@ impl ControlPlane {
                                 .send_response(head.body(()).unwrap(), false)
                                 .unwrap();
                             let (state, changed) = (Arc::clone(&state), Arc::clone(&changed));
-                            tokio::spawn(serve(request, send, state, changed, Arc::clone(&ended)));
+                            tokio::spawn(serve(request, send, state, changed, ends.clone()));
                         }
                     });
                 }
@@ -109,6 +112,11 @@ impl ControlPlane {
     /// Ends all streams with an error.
     pub fn end_streams(&self) {
         self.ended.notify_waiters();
+    }
+
+    /// Says what is no response, on all streams.
+    pub fn garble(&self) {
+        self.garbled.notify_waiters();
     }
 
     /// How many streams there were.
@@ -210,7 +218,7 @@ async fn serve(
     mut send: SendStream<Bytes>,
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
-    ended: Arc<Notify>,
+    [ended, garbled]: [Arc<Notify>; 2],
 ) {
     state.lock().unwrap().streams += 1;
     let is_delta = request.uri().path().contains("/Delta");
@@ -226,6 +234,7 @@ async fn serve(
                 bytes.extend_from_slice(&data);
             }
             () = changed.notified() => {}
+            () = garbled.notified() => send.send_data(frame(&[0xff; 9]), false).unwrap(),
             () = ended.notified() => {
                 let mut trailers = HeaderMap::new();
                 trailers.insert("grpc-status", "14".parse().unwrap());

@@ -129,7 +129,11 @@ fn poll(
         }
         match stream.poll(task) {
             Poll::Ready(GrpcEvent::Began) => mux.stats.connected_state.set(1),
-            Poll::Ready(GrpcEvent::Message(message)) => mux.on_message(&message),
+            Poll::Ready(GrpcEvent::Message(message)) => {
+                if let Err(status) = mux.on_message(&message) {
+                    return Poll::Ready(Some(status));
+                }
+            }
             Poll::Ready(GrpcEvent::End(status)) => return Poll::Ready(Some(status)),
             Poll::Pending => {
                 *mux.waker.borrow_mut() = Some(task.waker().clone());

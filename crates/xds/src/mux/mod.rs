@@ -16,6 +16,7 @@ use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::time;
 use nuncio_base::token_bucket::TokenBucket;
+use nuncio_grpc::Status;
 use nuncio_stats::{Scope, SharedCounter, SharedGauge, SharedTextReadout};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -172,19 +173,22 @@ impl GrpcMux {
         }
     }
 
-    fn on_message(&self, message: &[u8]) {
+    /// Takes a message, unless it can't be read: then the stream is to end with the status.
+    fn on_message(&self, message: &[u8]) -> Result<(), Status> {
+        let response = response::decode(message, self.source.delta).map_err(|error| {
+            log!(
+                logger::CONFIG,
+                Level::Warning,
+                "a response that can't be read: {error}"
+            );
+            Status::new(Status::INTERNAL, "")
+        })?;
         self.backoff.borrow_mut().reset();
-        let response = match response::decode(message, self.source.delta) {
-            Ok(response) => response,
-            Err(error) => {
-                log!(
-                    logger::CONFIG,
-                    Level::Warning,
-                    "a response that can't be read: {error}"
-                );
-                return;
-            }
-        };
+        self.on_response(&response);
+        Ok(())
+    }
+
+    fn on_response(&self, response: &StreamResponse) {
         if let Some(identifier) = &response.control_plane {
             self.stats.identifier.set(identifier);
         }
@@ -199,7 +203,7 @@ impl GrpcMux {
             );
             return;
         };
-        let outcome = self.take(kind, &response);
+        let outcome = self.take(kind, response);
         let mut types = self.types.borrow_mut();
         let Some(state) = types.get_mut(&kind) else {
             return;
