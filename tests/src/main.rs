@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod clients;
 mod config;
 mod cve;
 mod dynamic;

@@ -2,8 +2,8 @@
 
 use nuncio_base::HeaderMap;
 
-/// At most this many maps are kept; a worker rarely has more messages in flight per turn.
-const KEPT: usize = 256;
+/// At most this many maps are kept: two for each request of a few connections over HTTP/2.
+const KEPT: usize = 1024;
 /// A map that grew beyond this many bytes is not kept.
 const LARGE: usize = 16 * 1024;
 

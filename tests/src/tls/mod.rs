@@ -1,9 +1,9 @@
 //! TLS towards clients and hosts, against rustls as the client and a second proxy as the host.
 
 mod admin;
-mod authority;
+pub mod authority;
 mod client;
 mod secrets;
-mod server;
+pub mod server;
 mod tickets;
 mod upstream;

@@ -11,8 +11,9 @@ use nuncio_worker::local_slot::LocalSlot;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How many used streams a chain keeps for the next requests.
-const KEPT: usize = 128;
+/// How many used streams a chain keeps for the next requests: as many as a few connections over
+/// HTTP/2 have at a time.
+const KEPT: usize = 512;
 
 pub(crate) struct LocalEntry {
     pub name: Arc<str>,

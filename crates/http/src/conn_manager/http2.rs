@@ -21,6 +21,8 @@ pub(super) struct Http2Session {
     /// Streams that are over, and whose last bytes wait for the client; when they are reset.
     pub(super) flushing: Vec<(u32, Instant)>,
     pub(super) spare_wakers: Vec<StreamWaker>,
+    /// None of the streams' time limits ends before this; one that is over may have set it.
+    pub(super) soonest: Option<Instant>,
     keep_alive: KeepAliveTimer,
     pub(super) premature: PrematureResets,
 }
@@ -34,6 +36,7 @@ impl Http2Session {
             codec: H2Connection::server(local),
             streams: Vec::new(),
             flushing: Vec::new(),
+            soonest: None,
             spare_wakers: Vec::new(),
             premature: PrematureResets::default(),
         }
@@ -247,14 +250,21 @@ impl Http2Session {
         self.codec.goaway();
     }
 
-    /// The soonest of the streams' time limits.
+    /// When to look at the streams' time limits again: to find the soonest each time would cost
+    /// more than to look in vain sometimes.
     pub fn deadline(&self) -> Option<Instant> {
+        let waits = !self.streams.is_empty() || !self.flushing.is_empty();
+        let of_streams = self.soonest.filter(|_| waits);
+        match (of_streams, self.keep_alive.deadline()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn find_soonest(&mut self) {
         let streams = self.streams.iter().filter_map(|entry| entry.deadline);
         let flushing = self.flushing.iter().map(|(_, until)| *until);
-        streams
-            .chain(flushing)
-            .chain(self.keep_alive.deadline())
-            .min()
+        self.soonest = streams.chain(flushing).min();
     }
 
     /// Time limits have passed.
@@ -275,6 +285,7 @@ impl Http2Session {
             }
             waits && until > now
         });
+        self.find_soonest();
         match self.keep_alive.on_time(now) {
             Some(KeepAliveDue::Timeout) => {
                 stats.keepalive_timeout().inc();

@@ -69,7 +69,18 @@ impl Http2Session {
         let pause = cx.write_blocked() || self.codec.waiting(entry.id) >= limit.max(1);
         entry.stream.pause_response(pause);
         entry.deadline = entry.stream.deadline();
-        entry.stream.is_over()
+        let is_over = entry.stream.is_over();
+        let deadline = entry.deadline.filter(|_| !is_over);
+        self.note_deadline(deadline);
+        is_over
+    }
+
+    fn note_deadline(&mut self, deadline: Option<Instant>) {
+        if let Some(at) = deadline
+            && self.soonest.is_none_or(|soonest| at < soonest)
+        {
+            self.soonest = deadline;
+        }
     }
 
     /// Sends what left the filters of a stream.
@@ -132,7 +143,9 @@ impl Http2Session {
         if self.codec.waiting(id) > 0
             && let Some(limit) = conn.local.spec.timeouts.stream_idle
         {
-            self.flushing.push((id, conn.local.worker.now() + limit));
+            let until = conn.local.worker.now() + limit;
+            self.flushing.push((id, until));
+            self.note_deadline(Some(until));
         }
         self.premature.count(None);
         stream.finish(&conn.local);

@@ -11,6 +11,9 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
+/// How many streams that are over are kept for the next ones.
+const SPARE_STREAMS: usize = 128;
+
 /// How far a connection's life is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -27,6 +30,8 @@ pub(crate) struct Http2Connection {
     pub codec: RefCell<H2Connection>,
     /// The streams whose responses are still to come, by their numbers.
     streams: RefCell<Vec<(u32, Rc<Http2Stream>)>>,
+    /// Streams that are over, for the next ones.
+    spare: RefCell<Vec<Rc<Http2Stream>>>,
     /// Wakes the connection's task.
     task: Waker,
     phase: Cell<Phase>,
@@ -49,6 +54,7 @@ impl Http2Connection {
             info,
             codec: RefCell::new(H2Connection::client(core.http2_local())),
             streams: RefCell::default(),
+            spare: RefCell::default(),
             task,
             phase: Cell::new(Phase::Open),
             seats: Cell::new(0),
@@ -127,6 +133,20 @@ impl Http2Connection {
     /// Lets the connection's task write what there is.
     pub fn wake(&self) {
         self.task.wake_by_ref();
+    }
+
+    /// A stream that is not open yet.
+    pub fn new_stream(&self) -> Rc<Http2Stream> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a stream that is over, where nobody has it but who lets it go now.
+    pub fn reuse(&self, stream: &Rc<Http2Stream>) {
+        let mut spare = self.spare.borrow_mut();
+        if Rc::strong_count(stream) == 1 && spare.len() < SPARE_STREAMS {
+            stream.renew();
+            spare.push(Rc::clone(stream));
+        }
     }
 
     /// Opens a stream; `None`: the connection has ended meanwhile.

@@ -27,6 +27,14 @@ pub(crate) struct Http2Stream {
 }
 
 impl Http2Stream {
+    /// Forgets what it was; its memory stays.
+    pub fn renew(&self) {
+        self.frames.borrow_mut().clear();
+        self.waker.take();
+        self.bytes.take();
+        self.blocked.take();
+    }
+
     pub fn count(&self, add: impl FnOnce(&mut BytesMeter)) {
         let mut bytes = self.bytes.get();
         add(&mut bytes);
@@ -121,13 +129,14 @@ pub(crate) struct Http2Lease {
 impl Http2Lease {
     pub fn new(seat: Seat, active: ActiveRequest) -> Self {
         let connection = seat.connection();
+        let stream = connection.new_stream();
         let info = ClientStreamInfo {
             streams_before: connection.carried.get().saturating_sub(1),
             ..connection.info.clone()
         };
         Self {
             seat,
-            stream: Rc::default(),
+            stream,
             id: None,
             info,
             held: Buffer::new(),
@@ -289,5 +298,6 @@ impl Drop for Http2Lease {
         {
             connection.core.stats.upstream_rq_tx_reset().inc();
         }
+        connection.reuse(&self.stream);
     }
 }

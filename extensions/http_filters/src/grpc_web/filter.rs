@@ -257,7 +257,9 @@ impl HttpFilter for GrpcWebFilter {
             }
             return TrailersStatus::Continue;
         }
-        let trailers = cx.response_trailers().cloned().unwrap_or_default();
+        // They are the body's now, and no longer the message's.
+        let trailers = cx.response_trailers().map(std::mem::take);
+        let trailers = trailers.unwrap_or_default();
         let frame = self.trailers_frame(&trailers);
         cx.add_data(Buffer::from(frame));
         TrailersStatus::Continue

@@ -55,6 +55,7 @@ fn binary_and_text() {
         got.contains("content-type=application/grpc-web+proto"),
         "{got}"
     );
+    assert!(!got.contains("grpc-status=0"), "{got}");
     let pieces = outcome.pieces.iter().sum::<usize>();
     assert_eq!(pieces, 8 + 5 + "grpc-status:0\r\n".len());
     assert_eq!(outcome.stat("cluster.c.grpc-web.s.m.success"), 1);

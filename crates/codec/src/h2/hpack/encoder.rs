@@ -12,7 +12,13 @@ pub(in super::super) struct Encoder {
     limit: usize,
     /// Sizes to be told at the beginning of the next block: the smallest there was, and the last.
     told: Option<(usize, usize)>,
+    /// The entries that known names were found at last, by the names' numbers: most fields are
+    /// the same in each message.
+    last: [u32; NAMES],
 }
+
+/// Names that share a place only cost each other a search.
+const NAMES: usize = 32;
 
 /// What becomes of a field in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,6 +39,7 @@ impl Encoder {
             table: Table::new(size),
             limit,
             told: (size < 4096).then_some((size, size)),
+            last: [0; NAMES],
         }
     }
 
@@ -63,15 +70,15 @@ impl Encoder {
             return number(index, 7, 0x80, out);
         }
         let statics = static_table::ENTRIES.len();
+        let recalled = known.and_then(|known| self.recall(known));
         let indexing = self.indexing(known, name, value);
-        let hash = hash(name, value);
         if indexing == Indexing::Added
-            && let Some(place) = self.table.find(hash, name, value)
+            && let Some(place) = self.find(recalled, known, name, value)
         {
             return number(place + statics + 1, 7, 0x80, out);
         }
         let named = in_static.or_else(|| {
-            let place = self.table.find_name(known, name)?;
+            let place = recalled.or_else(|| self.find_name(known, name))?;
             Some(place + statics + 1)
         });
         let indexing = match (indexing, named) {
@@ -88,10 +95,48 @@ impl Encoder {
         if named.is_none() {
             text(name, out);
         }
-        text(value, out);
         if indexing == Indexing::Added {
-            self.table.add(known, name, value, hash);
+            text(value, out);
+            self.table.add(known, name, value, hash(name, value));
+            self.note(known, 0);
+        } else {
+            // What is sent once is not worth the work of a shorter code, here and there.
+            plain(value, out);
         }
+    }
+
+    /// Where a field with this name is.
+    fn recall(&self, known: Known) -> Option<usize> {
+        let number = self.last[usize::from(known.index()) % NAMES];
+        self.table.place_of(number, known)
+    }
+
+    fn note(&mut self, known: Option<Known>, place: usize) {
+        if let Some(known) = known {
+            self.last[usize::from(known.index()) % NAMES] = self.table.number_of(place);
+        }
+    }
+
+    fn find(
+        &mut self,
+        recalled: Option<usize>,
+        known: Option<Known>,
+        name: &[u8],
+        value: &[u8],
+    ) -> Option<usize> {
+        let is_same = |place: &usize| self.table.get(*place).is_ok_and(|(.., v)| v == value);
+        if let Some(place) = recalled.filter(is_same) {
+            return Some(place);
+        }
+        let place = self.table.find(hash(name, value), name, value)?;
+        self.note(known, place);
+        Some(place)
+    }
+
+    fn find_name(&mut self, known: Option<Known>, name: &[u8]) -> Option<usize> {
+        let place = self.table.find_name(known, name)?;
+        self.note(known, place);
+        Some(place)
     }
 
     /// Whether a field leaves room for others in the table.
@@ -143,7 +188,11 @@ fn text(text: &[u8], out: &mut BytesMut) {
         number(encoded, 7, 0x80, out);
         huffman::encode(text, out);
     } else {
-        number(text.len(), 7, 0, out);
-        out.extend_from_slice(text);
+        plain(text, out);
     }
+}
+
+fn plain(text: &[u8], out: &mut BytesMut) {
+    number(text.len(), 7, 0, out);
+    out.extend_from_slice(text);
 }

@@ -108,19 +108,24 @@ static SHORT: [(u8, u8); 1 << FIRST] = {
 /// # Errors
 /// `EOS` within it, or padding that is no part of `EOS` or longer than seven bits (section 5.2).
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
-    let mut bytes = input.iter();
-    // The bits not yet decoded stand at the top.
+    let begin = out.len();
+    // Room for as many bytes as there can be: none has less than five bits.
+    out.resize(begin + input.len() * 8 / 5 + 1, 0);
+    let decoded = decode_to(input, &mut out[begin..]);
+    out.truncate(begin + decoded.as_ref().copied().unwrap_or(0));
+    decoded.map(drop)
+}
+
+/// How many bytes it came to.
+fn decode_to(mut input: &[u8], out: &mut [u8]) -> Result<usize, HpackError> {
+    // The bits not yet decoded stand at the top; what is behind `count` of them may be, too.
     let (mut bits, mut count) = (0_u64, 0_usize);
-    loop {
-        while count <= 56 {
-            let Some(&byte) = bytes.next() else {
-                break;
-            };
-            bits |= u64::from(byte) << (56 - count);
-            count += 8;
-        }
-        if count == 0 {
-            return Ok(());
+    for (at, slot) in out.iter_mut().enumerate() {
+        if count < LONGEST {
+            refill(&mut input, &mut bits, &mut count);
+            if count == 0 {
+                return Ok(at);
+            }
         }
         let (byte, length) = SHORT[(bits >> (64 - FIRST)) as usize];
         let (symbol, length) = if length > 0 {
@@ -133,7 +138,7 @@ pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> 
             let ones = !0_u64 << (64 - count);
             let good = count < 8 && bits & ones == ones;
             return if good {
-                Ok(())
+                Ok(at)
             } else {
                 Err(HpackError::Huffman)
             };
@@ -141,9 +146,29 @@ pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> 
         if usize::from(symbol) == EOS {
             return Err(HpackError::Huffman);
         }
-        out.push(symbol as u8);
+        *slot = symbol as u8;
         bits <<= length;
         count -= length;
+    }
+    Err(HpackError::Huffman)
+}
+
+/// Takes as many whole bytes as there is room for.
+fn refill(input: &mut &[u8], bits: &mut u64, count: &mut usize) {
+    if let Some(word) = input.first_chunk() {
+        let room = (63 - *count) / 8;
+        // Bytes that are not taken leave bits behind, which are the same when they are taken.
+        *bits |= u64::from_be_bytes(*word) >> *count;
+        *count += 8 * room;
+        *input = &input[room..];
+        return;
+    }
+    while *count <= 56
+        && let Some((&byte, rest)) = input.split_first()
+    {
+        *bits |= u64::from(byte) << (56 - *count);
+        *count += 8;
+        *input = rest;
     }
 }
 

@@ -95,13 +95,36 @@ pub(super) fn index_of(name: Known) -> Option<usize> {
     (index > 0).then_some(usize::from(index))
 }
 
+/// How many entries of the same name, this one and those behind it, have values to be found.
+static VALUED: [u8; 61] = {
+    let mut valued = [0; 61];
+    let mut at = 61;
+    while at > 0 {
+        at -= 1;
+        let same = at < 60 && equal(ENTRIES[at].0, ENTRIES[at + 1].0);
+        let behind = if same { valued[at + 1] } else { 0 };
+        valued[at] = if ENTRIES[at].1.is_empty() {
+            0
+        } else {
+            behind + 1
+        };
+    }
+    valued
+};
+
+const fn equal(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// The entry with this name and value, of those that begin at `first`.
 pub(super) fn with_value(first: usize, value: &[u8]) -> Option<usize> {
-    let name = ENTRIES[first - 1].0;
-    let same = ENTRIES[first - 1..]
-        .iter()
-        .take_while(|entry| entry.0 == name);
-    same.zip(first..)
-        .find(|((_, of_entry), _)| !of_entry.is_empty() && of_entry.as_bytes() == value)
-        .map(|(_, index)| index)
+    let count = usize::from(VALUED[first - 1]);
+    let mut entries = ENTRIES[first - 1..][..count].iter();
+    let at = entries.position(|entry| entry.1.as_bytes() == value)?;
+    Some(first + at)
 }

@@ -31,6 +31,8 @@ pub(super) struct Table {
     begins_at: u64,
     size: usize,
     max_size: usize,
+    /// How many entries there ever were.
+    added: u32,
 }
 
 impl Table {
@@ -117,6 +119,20 @@ impl Table {
             value_len: value.len() as u32,
         });
         self.size += size;
+        self.added = self.added.wrapping_add(1);
+    }
+
+    /// The number of the entry `place`: as long as it is there, [`place_of`](Self::place_of) tells
+    /// where.
+    pub fn number_of(&self, place: usize) -> u32 {
+        self.added.wrapping_sub(place as u32)
+    }
+
+    /// Where the entry of this number and name is, if it is there.
+    pub fn place_of(&self, number: u32, known: Known) -> Option<usize> {
+        let place = self.added.wrapping_sub(number) as usize;
+        let entry = self.entries.get(place)?;
+        (entry.known == Some(known)).then_some(place)
     }
 
     fn shrink_to(&mut self, size: usize) {
