@@ -17,6 +17,25 @@ use std::time::Duration;
 /// # Errors
 /// Recorded in `cx`.
 pub fn config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<ConfigSource> {
+    let source = unchecked_config_source(cx, proto)?;
+    let cluster = match &source {
+        ConfigSource::Api(source, _) => &source.service.cluster,
+        ConfigSource::Rest(source, _) => &source.cluster,
+        ConfigSource::Path(_) | ConfigSource::Ads(_) => return Ok(source),
+    };
+    cx.field("api_config_source", |cx| check_cluster(cx, cluster))?;
+    Ok(source)
+}
+
+/// As [`config_source`], but a control plane's cluster need not be there, as with SDS: its secrets
+/// are asked for when everything else is there.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn unchecked_config_source(
+    cx: &mut ParseCx,
+    proto: &proto::ConfigSource,
+) -> Parsed<ConfigSource> {
     cx.refuse("authorities", !proto.authorities.is_empty())?;
     match &proto.config_source_specifier {
         None => Err(cx.error("value is required")),
@@ -34,9 +53,7 @@ pub fn config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<Co
                 if source.api_type() == ApiType::Rest {
                     return Ok(ConfigSource::Rest(rest_source(cx, source)?, timeout));
                 }
-                let api = api_source(cx, source)?;
-                check_cluster(cx, &api.service.cluster)?;
-                Ok(ConfigSource::Api(api, timeout))
+                Ok(ConfigSource::Api(api_source(cx, source)?, timeout))
             })
         }
         Some(ConfigSourceSpecifier::Ads(_)) => Ok(ConfigSource::Ads(first_fetch(cx, proto)?)),
@@ -81,7 +98,6 @@ fn rest_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<R
         }
     };
     cx.refuse("config_validators", !proto.config_validators.is_empty())?;
-    check_cluster(cx, cluster)?;
     let delay = duration::optional(cx, "refresh_delay", proto.refresh_delay)?;
     let Some(refresh_delay) = delay else {
         let message = "refresh_delay is required for REST API configuration sources";

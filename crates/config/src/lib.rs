@@ -74,6 +74,7 @@ pub mod stats;
 pub mod token_bucket;
 pub mod unknown_extension;
 pub mod uri_template;
+mod vhds;
 pub mod virtual_host;
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 use crate::config_source::config_source;
 use crate::eds::refusal;
 use crate::route::{check_clusters, route_table};
+use crate::vhds::{VirtualHosts, VirtualHostsOwner, vhds_source};
 use nuncio_base::time::{millis, since_epoch, wall};
-use nuncio_extension::{ParseCx, Parsed, ServerEnv};
+use nuncio_extension::{InitTargets, ParseCx, Parsed, ServerEnv};
 use nuncio_http::route_source::{RouteSource, UpdatedTable};
-use nuncio_proto::Message;
 use nuncio_proto::envoy::config::route::v3::RouteConfiguration;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_proto::google::protobuf::Any as ProtoAny;
+use nuncio_proto::{Message, any};
 use nuncio_route::{RouteTable, RouteTableConfig};
 use nuncio_stats::{Scope, SharedCounter, SharedGauge};
 use nuncio_worker::{Published, retire};
@@ -86,14 +87,13 @@ pub(crate) fn provider(
     name: &str,
     stat_prefix: &str,
 ) -> Parsed<Rc<RouteProvider>> {
-    let scope = cx.env().store.scope(&format!("http.{stat_prefix}.rds"));
-    let scope = scope.scope(name);
+    let rds = cx.env().store.scope(&format!("http.{stat_prefix}.rds"));
     let providers = cx.env().shared(Providers::default);
     let known = find(&providers, name, &source);
     let provider = match known {
         Some(provider) => provider,
         None => {
-            let made = RouteProvider::new(cx.env(), name, &source, &scope);
+            let made = RouteProvider::new(cx.env(), name, &source, &rds);
             let made = made.map_err(|error| cx.error(error))?;
             providers.add(name, source, &made);
             made
@@ -137,7 +137,13 @@ pub(crate) struct RouteProvider {
     published: Published<RouteTable>,
     stats: RouteStats,
     fetch: InitialFetch,
+    /// What came last over RDS itself.
+    config: RefCell<Option<ProtoAny>>,
     delivered: RefCell<Option<DeliveredRoutes>>,
+    /// Virtual hosts that come by themselves, and where their stats are.
+    virtual_hosts: RefCell<Option<Rc<VirtualHosts>>>,
+    scope: Scope,
+    own: Weak<Self>,
 }
 
 impl RouteProvider {
@@ -150,14 +156,15 @@ impl RouteProvider {
         env: &Rc<ServerEnv>,
         name: &str,
         source: &ConfigSource,
-        scope: &Scope,
+        rds: &Scope,
     ) -> Result<Rc<Self>, String> {
+        let scope = &rds.scope(name);
         let empty = RouteTable::new(RouteTableConfig {
             name: name.into(),
             ..RouteTableConfig::default()
         });
         let empty = empty.map_err(|error| error.message().to_owned())?;
-        let provider = Rc::new(Self {
+        let provider = Rc::new_cyclic(|own| Self {
             name: name.into(),
             env: Rc::downgrade(env),
             published: Published::new(Arc::new(empty), env.workers.clone()),
@@ -167,7 +174,11 @@ impl RouteProvider {
                 update_empty: scope.counter("update_empty"),
             },
             fetch: InitialFetch::new(format!("RdsRouteConfigSubscription RDS init {name}")),
+            config: RefCell::default(),
             delivered: RefCell::default(),
+            virtual_hosts: RefCell::default(),
+            scope: rds.clone(),
+            own: Weak::clone(own),
         });
         provider.stats.config_reload_time_ms.set(0);
         let callbacks: Rc<dyn SubscriptionCallbacks> = provider.clone();
@@ -183,11 +194,55 @@ impl RouteProvider {
         Ok(provider)
     }
 
-    fn is_same(&self, config: &ProtoAny) -> bool {
-        let delivered = self.delivered.borrow();
-        delivered
-            .as_ref()
-            .is_some_and(|known| known.config == *config)
+    /// What brings virtual hosts by themselves for a config: what does so already, if it stays.
+    fn virtual_hosts_of(
+        &self,
+        env: &Rc<ServerEnv>,
+        proto: &RouteConfiguration,
+    ) -> Result<Option<Rc<VirtualHosts>>, String> {
+        let Some(vhds) = &proto.vhds else {
+            return Ok(None);
+        };
+        let mut cx = ParseCx::new(Rc::clone(env));
+        let Ok(source) = cx.field("vhds", |cx| vhds_source(cx, vhds)) else {
+            return Err(refusal::<RouteConfiguration>(cx));
+        };
+        let known = self.virtual_hosts.borrow();
+        if let Some(known) = known.as_ref().filter(|known| known.is_from(&source)) {
+            return Ok(Some(Rc::clone(known)));
+        }
+        let owner: Weak<dyn VirtualHostsOwner> = self.own.clone();
+        VirtualHosts::new(env, &self.name, source, &self.scope, owner).map(Some)
+    }
+
+    /// Serves a config with the virtual hosts that came by themselves.
+    fn apply(
+        &self,
+        env: &Rc<ServerEnv>,
+        mut proto: RouteConfiguration,
+        hosts: Option<&VirtualHosts>,
+        version: &str,
+    ) -> Result<(), String> {
+        proto
+            .virtual_hosts
+            .extend(hosts.map(VirtualHosts::hosts).into_iter().flatten());
+        let config = any::pack(&proto);
+        proto.vhds = None;
+        let table = delivered_table(env, proto)?;
+        let old = self.published.publish(Arc::new(table));
+        if let Some(main) = env.main() {
+            retire(main, old);
+        }
+        self.stats.config_reload.inc();
+        let now = wall();
+        let since = millis(since_epoch(now));
+        self.stats.config_reload_time_ms.set(since);
+        *self.delivered.borrow_mut() = Some(DeliveredRoutes {
+            config,
+            version: version.to_owned(),
+            last_updated: now,
+        });
+        Ok(())
     }
 }
 
@@ -212,23 +267,20 @@ impl SubscriptionCallbacks for RouteProvider {
                 resource.name
             ));
         }
-        if !self.is_same(&resource.body) {
-            let table = delivered_table(&env, &resource.body.value)?;
-            let old = self.published.publish(Arc::new(table));
-            if let Some(main) = env.main() {
-                retire(main, old);
-            }
-            self.stats.config_reload.inc();
-            let now = wall();
-            let since = millis(since_epoch(now));
-            self.stats.config_reload_time_ms.set(since);
-            *self.delivered.borrow_mut() = Some(DeliveredRoutes {
-                config: resource.body.clone(),
-                version: update.version.to_owned(),
-                last_updated: now,
-            });
+        if self.config.borrow().as_ref() == Some(&resource.body) {
+            self.fetch.ready();
+            return Ok(());
         }
-        self.fetch.ready();
+        let proto = RouteConfiguration::decode(resource.body.value.as_slice());
+        let proto = proto.map_err(|error| error.to_string())?;
+        let hosts = self.virtual_hosts_of(&env, &proto)?;
+        self.apply(&env, proto, hosts.as_deref(), update.version)?;
+        *self.config.borrow_mut() = Some(resource.body.clone());
+        let mut needed = InitTargets::default();
+        hosts.iter().for_each(|hosts| needed.add(hosts.target()));
+        let before = self.virtual_hosts.replace(hosts);
+        drop(before);
+        self.fetch.ready_after(&env, needed);
         Ok(())
     }
 
@@ -237,9 +289,20 @@ impl SubscriptionCallbacks for RouteProvider {
     }
 }
 
+impl VirtualHostsOwner for RouteProvider {
+    fn on_virtual_hosts(&self, version: &str) -> Result<(), String> {
+        let (Some(env), Some(config)) = (self.env.upgrade(), self.config.borrow().clone()) else {
+            return Ok(());
+        };
+        let proto = RouteConfiguration::decode(config.value.as_slice());
+        let proto = proto.map_err(|error| error.to_string())?;
+        let hosts = self.virtual_hosts.borrow().clone();
+        self.apply(&env, proto, hosts.as_deref(), version)
+    }
+}
+
 /// Converts a table that was delivered.
-fn delivered_table(env: &Rc<ServerEnv>, bytes: &[u8]) -> Result<RouteTable, String> {
-    let proto = RouteConfiguration::decode(bytes).map_err(|error| error.to_string())?;
+fn delivered_table(env: &Rc<ServerEnv>, proto: RouteConfiguration) -> Result<RouteTable, String> {
     let mut cx = ParseCx::new(Rc::clone(env));
     let checks = proto.validate_clusters.is_some_and(|value| value.value);
     let table = route_table(&mut cx, proto);

@@ -11,7 +11,7 @@ use crate::srds_entry::{ScopeEntry, ScopeTable, scope_entry};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::time::{millis, since_epoch, wall};
-use nuncio_extension::{InitTargets, ParseCx, Parsed, ServerEnv};
+use nuncio_extension::{ParseCx, Parsed, ServerEnv};
 use nuncio_http::route_source::{ScopedRoutes, Scopes};
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::config::route::v3::ScopedRouteConfiguration;
@@ -153,7 +153,7 @@ struct ScopesProvider {
     entries: RefCell<Entries>,
     delivery: RefCell<Option<Delivery>>,
     stats: ScopeStats,
-    fetch: Rc<InitialFetch>,
+    fetch: InitialFetch,
 }
 
 impl ScopesProvider {
@@ -170,7 +170,7 @@ impl ScopesProvider {
             entries: RefCell::default(),
             delivery: RefCell::default(),
             stats: ScopeStats::new(&scope),
-            fetch: Rc::new(fetch),
+            fetch,
         });
         let callbacks: Rc<dyn SubscriptionCallbacks> = provider.clone();
         let request = SubscriptionRequest {
@@ -260,19 +260,6 @@ impl ScopesProvider {
         self.stats.config_reload_time_ms.set(now);
     }
 
-    /// Says that an update is taken over, once the tables that came up with it are there.
-    fn ready_with(&self, env: &ServerEnv, tables: InitTargets) {
-        tables.initialize();
-        let fetch = Rc::clone(&self.fetch);
-        match env.main() {
-            Some(main) if !tables.are_ready() => main.spawn(async move {
-                tables.wait().await;
-                fetch.ready();
-            }),
-            _ => fetch.ready(),
-        }
-    }
-
     fn is_same(&self, entries: &Entries) -> bool {
         let known = self.entries.borrow();
         known.len() == entries.len()
@@ -328,7 +315,7 @@ impl SubscriptionCallbacks for ScopesProvider {
         if changed {
             self.publish(entries);
         }
-        self.ready_with(&env, cx.take_init_targets());
+        self.fetch.ready_after(&env, cx.take_init_targets());
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! A subscription that something waits for: it begins when the wait does.
 
 use crate::subscriptions::Subscription;
-use nuncio_extension::InitTarget;
+use nuncio_extension::{InitTarget, InitTargets, ServerEnv};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
@@ -37,6 +37,19 @@ impl InitialFetch {
     /// What is waited for.
     pub fn target(&self) -> &Rc<InitTarget> {
         &self.target
+    }
+
+    /// An answer came, but needs others, which begin now.
+    pub fn ready_after(&self, env: &ServerEnv, others: InitTargets) {
+        others.initialize();
+        let target = Rc::clone(&self.target);
+        match env.main() {
+            Some(main) if !others.are_ready() => main.spawn(async move {
+                others.wait().await;
+                target.ready();
+            }),
+            _ => target.ready(),
+        }
     }
 
     /// An answer came, or will not come.

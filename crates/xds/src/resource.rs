@@ -22,6 +22,8 @@ pub enum ResourceType {
     ScopedRoute,
     /// SDS
     Secret,
+    /// VHDS
+    VirtualHost,
 }
 
 impl ResourceType {
@@ -36,10 +38,11 @@ impl ResourceType {
             Self::Runtime => "envoy.service.runtime.v3.Runtime",
             Self::ScopedRoute => "envoy.config.route.v3.ScopedRouteConfiguration",
             Self::Secret => "envoy.extensions.transport_sockets.tls.v3.Secret",
+            Self::VirtualHost => "envoy.config.route.v3.VirtualHost",
         }
     }
 
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Cluster,
         Self::Endpoint,
         Self::ExtensionConfig,
@@ -48,12 +51,19 @@ impl ResourceType {
         Self::Runtime,
         Self::ScopedRoute,
         Self::Secret,
+        Self::VirtualHost,
     ];
 
     /// The type that responses name so.
     pub fn of_url(url: &str) -> Option<Self> {
         let name = url.strip_prefix("type.googleapis.com/")?;
         Self::ALL.into_iter().find(|kind| kind.message() == name)
+    }
+
+    /// Whether resources are wanted by what stands before the last slash of their names: a route
+    /// table's virtual hosts.
+    pub(crate) const fn is_by_namespace(self) -> bool {
+        matches!(self, Self::VirtualHost)
     }
 
     /// As responses and requests name it.
@@ -71,6 +81,12 @@ pub struct Resource {
     pub version: String,
     /// The resource.
     pub body: Any,
+}
+
+/// Whether a resource of this name is in a namespace.
+pub(crate) fn is_in(namespace: &str, name: &str) -> bool {
+    let found = name.rsplit_once('/');
+    found.is_some_and(|(found, _)| found == namespace)
 }
 
 /// The name in an encoded resource: each type has it, or the cluster's, as its first field.

@@ -90,7 +90,15 @@ pub struct StreamResponse {
     pub control_plane: Option<String>,
     /// The names of what is gone, where resources come one by one.
     pub removed: Option<Vec<String>>,
-    resources: Vec<(Any, Option<String>)>,
+    resources: Vec<StreamResource>,
+}
+
+/// A resource, not looked at yet, and what stands beside it where resources come one by one.
+#[derive(Debug, Default)]
+struct StreamResource {
+    body: Any,
+    name: String,
+    version: Option<String>,
 }
 
 /// Reads a response of a stream.
@@ -109,13 +117,20 @@ pub fn decode(message: &[u8], delta: bool) -> Result<StreamResponse, String> {
             resources: response
                 .resources
                 .into_iter()
-                .map(|it| (it, None))
+                .map(|body| StreamResource {
+                    body,
+                    ..Default::default()
+                })
                 .collect(),
         });
     }
     let response = DeltaDiscoveryResponse::decode(message).map_err(|error| error.to_string())?;
     let resources = response.resources.into_iter();
-    let resources = resources.map(|it| (it.resource.unwrap_or_default(), Some(it.version)));
+    let resources = resources.map(|it| StreamResource {
+        body: it.resource.unwrap_or_default(),
+        name: it.name,
+        version: Some(it.version),
+    });
     Ok(StreamResponse {
         version: response.system_version_info,
         nonce: response.nonce,
@@ -135,10 +150,13 @@ impl StreamResponse {
         let Some(message) = nuncio_proto::reflect::message(kind.message()) else {
             return Err(format!("no {}", kind.message()));
         };
-        let resources = self.resources.iter().map(|(body, version)| {
-            let mut resource = unwrap(body.clone(), kind, &self.version)?;
-            if let Some(version) = version {
+        let resources = self.resources.iter().map(|from| {
+            let mut resource = unwrap(from.body.clone(), kind, &self.version)?;
+            if let Some(version) = &from.version {
                 resource.version.clone_from(version);
+            }
+            if kind.is_by_namespace() && !from.name.is_empty() {
+                resource.name.clone_from(&from.name);
             }
             let checked = load::bytes(resource.body.value.clone(), message, options);
             checked.map_err(|errors| format!("{}: {}", resource.name, text_of(&errors)))?;

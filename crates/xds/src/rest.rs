@@ -33,6 +33,8 @@ const fn path(kind: ResourceType) -> &'static str {
         ResourceType::Runtime => "/v3/discovery:runtime",
         ResourceType::ScopedRoute => "/v3/discovery:scoped-routes",
         ResourceType::Secret => "/v3/discovery:secrets",
+        // They come one by one only, which REST is not.
+        ResourceType::VirtualHost => "/",
     }
 }
 

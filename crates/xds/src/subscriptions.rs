@@ -55,7 +55,8 @@ pub struct SubscriptionRequest<'a> {
     pub source: &'a ConfigSource,
     /// The type of the resources.
     pub kind: ResourceType,
-    /// The name of the one that is wanted; none for all.
+    /// The name of the one that is wanted, or of the route table whose virtual hosts are; none for
+    /// all.
     pub name: Option<&'a str>,
     /// Below which stats are.
     pub scope: &'a Scope,
@@ -130,6 +131,12 @@ impl Subscriptions {
     pub fn set_ads(self: &Rc<Self>, env: &ServerEnv, source: &Arc<ApiSource>) {
         let mux = GrpcMux::new(self, source, None, &env.scope());
         *self.ads.borrow_mut() = Some(mux);
+    }
+
+    /// Whether the stream for all types brings resources one by one; none where there is no such
+    /// stream.
+    pub fn ads_is_delta(&self) -> Option<bool> {
+        self.ads.borrow().as_ref().map(|ads| ads.is_delta())
     }
 
     /// Whether anything came since this was asked last.

@@ -9,6 +9,7 @@ mod rest;
 mod routes;
 mod runtime;
 mod scopes;
+mod virtual_hosts;
 
 use serde_json::{Value, json};
 

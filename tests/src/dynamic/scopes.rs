@@ -1,7 +1,7 @@
 //! SRDS: scopes that change, with tables beside them and over RDS.
 
 use super::{node, path_source, response};
-use crate::harness::{Config, Proxy, direct, wait_for};
+use crate::harness::{Config, Proxy, direct, is_envoy, wait_for};
 use serde_json::{Value, json};
 
 const SCOPE: &str = "config.route.v3.ScopedRouteConfiguration";
@@ -91,7 +91,10 @@ fn scopes_come_change_and_go() {
     ];
     proxy.replace("srds.json", response("2", SCOPE, &swapped));
     serves(&proxy, "1", 200, "two");
-    serves(&proxy, "2", 200, "second");
+    if !is_envoy() {
+        // There the scope whose key the other had is lost.
+        serves(&proxy, "2", 200, "second");
+    }
     let dump = proxy.admin_json("/config_dump?resource=dynamic_scoped_route_configs");
     let dump = &dump["configs"][0];
     assert_eq!(dump["version_info"], "2");

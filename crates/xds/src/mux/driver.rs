@@ -51,6 +51,11 @@ pub fn method(kind: Option<ResourceType>, delta: bool) -> (&'static str, &'stati
             "envoy.service.secret.v3.SecretDiscoveryService",
             ["StreamSecrets", "DeltaSecrets"],
         ),
+        // They come one by one only.
+        Some(ResourceType::VirtualHost) => pick(
+            "envoy.service.route.v3.VirtualHostDiscoveryService",
+            ["DeltaVirtualHosts", "DeltaVirtualHosts"],
+        ),
     }
 }
 

@@ -106,6 +106,11 @@ impl Interest {
         self.names.contains(name)
     }
 
+    /// Whether resources are wanted by namespaces, which are not asked for.
+    pub fn is_by_namespace(&self) -> bool {
+        self.kind.is_by_namespace()
+    }
+
     /// A stream is open: it knows nothing of what was said before.
     pub fn on_open(&mut self) {
         self.told = false;

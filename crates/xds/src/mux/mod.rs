@@ -120,16 +120,22 @@ impl GrpcMux {
         self.wake();
     }
 
+    /// Whether resources come one by one.
+    pub fn is_delta(&self) -> bool {
+        self.source.delta
+    }
+
     fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
     }
 
-    /// What was accepted last of a resource that others have asked for before.
-    fn known(&self, kind: ResourceType, name: Option<&str>) -> Option<Resource> {
+    /// What was accepted last of what others have asked for before.
+    fn known(&self, watch: &WatchState) -> Vec<Resource> {
         let types = self.types.borrow();
-        types.get(&kind)?.known(name?)
+        let state = types.get(&watch.kind());
+        state.map_or_else(Vec::new, |state| state.known(watch))
     }
 
     /// The messages that are due.

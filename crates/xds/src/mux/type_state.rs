@@ -114,9 +114,13 @@ impl TypeState {
         concerned
     }
 
-    /// What was accepted last of a resource that others have asked for before.
-    pub fn known(&self, name: &str) -> Option<Resource> {
-        self.known.get(name).cloned()
+    /// What was accepted last of what others have asked for before.
+    pub fn known(&self, watch: &WatchState) -> Vec<Resource> {
+        if let Some(name) = watch.name() {
+            return self.known.get(name).into_iter().cloned().collect();
+        }
+        let known = self.known.values();
+        known.filter(|it| watch.wants(&it.name)).cloned().collect()
     }
 
     /// Keeps what is wanted by name of what was accepted.
@@ -125,7 +129,7 @@ impl TypeState {
             self.known.remove(name);
         }
         for resource in resources {
-            if self.interest.wants(&resource.name) {
+            if self.interest.wants(&resource.name) || self.interest.is_by_namespace() {
                 self.known.insert(resource.name.clone(), resource);
             }
         }

@@ -1,7 +1,7 @@
 //! One subscription of a stream: all resources of a type, or one of them by its name.
 
 use super::GrpcMux;
-use crate::resource::{Resource, ResourceType};
+use crate::resource::{Resource, ResourceType, is_in};
 use crate::stats::SubscriptionStats;
 use crate::subscriptions::{SubscriptionCallbacks, Update, UpdateFailure};
 use nuncio_base::log;
@@ -29,17 +29,38 @@ impl WatchState {
         self.kind
     }
 
+    /// The name that is asked for.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        let name = self.name.as_deref();
+        name.filter(|_| !self.kind.is_by_namespace())
+    }
+
+    /// Whether a resource of this name concerns it.
+    pub fn wants(&self, name: &str) -> bool {
+        match &self.name {
+            Some(namespace) if self.kind.is_by_namespace() => is_in(namespace, name),
+            Some(own) => own == name,
+            None => false,
+        }
     }
 
     /// Hands over what of a response concerns it, unless it has ended meanwhile.
     pub fn offer(&self, update: &Update<'_>) -> Result<(), String> {
-        if self.begun.get() {
-            self.take(update)
-        } else {
-            Ok(())
+        if !self.begun.get() {
+            return Ok(());
         }
+        if !self.kind.is_by_namespace() {
+            return self.take(update);
+        }
+        let own = update.resources.iter();
+        let own: Vec<_> = own.filter(|it| self.wants(&it.name)).cloned().collect();
+        let removed = update.removed.unwrap_or_default().iter();
+        let removed: Vec<_> = removed.filter(|name| self.wants(name)).cloned().collect();
+        self.take(&Update {
+            resources: &own,
+            removed: Some(&removed),
+            version: update.version,
+        })
     }
 
     fn take(&self, update: &Update<'_>) -> Result<(), String> {
@@ -113,11 +134,11 @@ impl Watch {
             return;
         }
         self.state.stats.update_attempt.inc();
-        let known = self.mux.known(self.state.kind, self.state.name());
+        let known = self.mux.known(&self.state);
         self.mux.begin(&self.state);
         self.mux.run();
-        if let Some(known) = known {
-            self.begin_with(known);
+        if !known.is_empty() {
+            self.begin_with(&known);
         }
         if self.timeout.is_zero() {
             return;
@@ -141,12 +162,11 @@ impl Watch {
 
 impl Watch {
     /// Takes over what others were given.
-    fn begin_with(&self, known: Resource) {
-        let version = known.version.clone();
+    fn begin_with(&self, known: &[Resource]) {
         let update = Update {
-            resources: &[known],
+            resources: known,
             removed: None,
-            version: &version,
+            version: known.first().map_or("", |resource| &resource.version),
         };
         if let Err(reason) = self.state.take(&update) {
             self.state.failed(&UpdateFailure::Rejected(reason));

@@ -1,0 +1,146 @@
+//! VHDS: virtual hosts that come one by one, besides those of their route table
+//! (`RouteConfiguration.vhds`).
+
+use crate::config_source::config_source;
+use nuncio_extension::{InitTarget, ParseCx, Parsed, ServerEnv};
+use nuncio_proto::Message;
+use nuncio_proto::envoy::config::route::v3::{Vhds, VirtualHost};
+use nuncio_stats::{Scope, SharedCounter};
+use nuncio_xds::{
+    ConfigSource, InitialFetch, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
+    Subscriptions, Update, UpdateFailure,
+};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+/// Where virtual hosts come from: from where resources come one by one.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn vhds_source(cx: &mut ParseCx, proto: &Vhds) -> Parsed<ConfigSource> {
+    let source = proto.config_source.as_ref();
+    let source = cx.required("config_source", source, config_source)?;
+    let refused = match &source {
+        ConfigSource::Api(api, _) if api.delta => return Ok(source),
+        ConfigSource::Ads(_) => match Subscriptions::of(cx.env()).ads_is_delta() {
+            Some(true) => return Ok(source),
+            Some(false) => {
+                "vhds: ADS must use DELTA_GRPC api_type when used as VHDS config source."
+            }
+            None => "vhds: ADS config source specified but no ADS configured in bootstrap.",
+        },
+        ConfigSource::Api(..) | ConfigSource::Path(_) | ConfigSource::Rest(..) => {
+            "vhds: only 'DELTA_GRPC' or 'ADS' (which uses Delta xDS) is supported as a config \
+             source."
+        }
+    };
+    Err(cx.error_at("config_source", refused))
+}
+
+/// Whose virtual hosts they are.
+pub trait VirtualHostsOwner {
+    /// Takes the hosts over with everything else, at this version.
+    ///
+    /// # Errors
+    /// Why they are refused; what was there before goes on.
+    fn on_virtual_hosts(&self, version: &str) -> Result<(), String>;
+}
+
+/// A route table's virtual hosts that come one by one.
+pub struct VirtualHosts {
+    source: ConfigSource,
+    owner: Weak<dyn VirtualHostsOwner>,
+    hosts: RefCell<BTreeMap<String, VirtualHost>>,
+    fetch: InitialFetch,
+    config_reload: SharedCounter,
+    /// What Envoy has and never counts.
+    _update_empty: SharedCounter,
+}
+
+impl VirtualHosts {
+    /// The hosts of a table of this name, whose stats are below `scope`. Nothing begins before its
+    /// target.
+    ///
+    /// # Errors
+    /// As for subscriptions.
+    pub fn new(
+        env: &Rc<ServerEnv>,
+        name: &str,
+        source: ConfigSource,
+        scope: &Scope,
+        owner: Weak<dyn VirtualHostsOwner>,
+    ) -> Result<Rc<Self>, String> {
+        let scope = scope.scope("vhds").scope(name);
+        let hosts = Rc::new(Self {
+            source,
+            owner,
+            hosts: RefCell::default(),
+            fetch: InitialFetch::new(format!("VhdsConfigSubscription {name}")),
+            config_reload: scope.counter("config_reload"),
+            _update_empty: scope.counter("update_empty"),
+        });
+        let callbacks: Rc<dyn SubscriptionCallbacks> = hosts.clone();
+        let request = SubscriptionRequest {
+            source: &hosts.source,
+            kind: ResourceType::VirtualHost,
+            name: Some(name),
+            scope: &scope,
+        };
+        let subscriptions = Subscriptions::of(env);
+        let subscription = subscriptions.subscribe(&request, Rc::downgrade(&callbacks))?;
+        hosts.fetch.hold(subscription);
+        Ok(hosts)
+    }
+
+    /// Whether they come from there.
+    pub fn is_from(&self, source: &ConfigSource) -> bool {
+        self.source == *source
+    }
+
+    /// What is ready with the first update.
+    pub fn target(&self) -> &Rc<InitTarget> {
+        self.fetch.target()
+    }
+
+    /// The hosts, by name.
+    pub fn hosts(&self) -> Vec<VirtualHost> {
+        self.hosts.borrow().values().cloned().collect()
+    }
+
+    fn updated(&self, update: &Update<'_>) -> Result<BTreeMap<String, VirtualHost>, String> {
+        let mut hosts = self.hosts.borrow().clone();
+        for name in update.removed.unwrap_or_default() {
+            hosts.remove(name);
+        }
+        for resource in update.resources {
+            let host = VirtualHost::decode(resource.body.value.as_slice());
+            let host = host.map_err(|error| error.to_string())?;
+            hosts.insert(resource.name.clone(), host);
+        }
+        Ok(hosts)
+    }
+}
+
+impl SubscriptionCallbacks for VirtualHosts {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+        let Some(owner) = self.owner.upgrade() else {
+            return Ok(());
+        };
+        let hosts = self.updated(update)?;
+        if *self.hosts.borrow() != hosts {
+            let before = self.hosts.replace(hosts);
+            if let Err(reason) = owner.on_virtual_hosts(update.version) {
+                *self.hosts.borrow_mut() = before;
+                return Err(reason);
+            }
+            self.config_reload.inc();
+        }
+        self.fetch.ready();
+        Ok(())
+    }
+
+    fn on_failure(&self, _: &UpdateFailure) {
+        self.fetch.ready();
+    }
+}
