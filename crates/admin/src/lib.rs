@@ -18,7 +18,7 @@ mod home;
 mod hot_restart_version;
 mod init_dump;
 mod json;
-mod listeners;
+pub mod listeners;
 mod logging;
 mod memory;
 mod not_built;

@@ -39,7 +39,7 @@ pub(crate) fn answer(call: &Call<'_>) -> AdminResponse {
 }
 
 /// An address as the proto has it.
-pub(crate) fn address(address: &Address) -> core::Address {
+pub fn address(address: &Address) -> core::Address {
     let kind = match address {
         Address::Ip(address) => Kind::SocketAddress(core::SocketAddress {
             address: address.ip().to_string(),

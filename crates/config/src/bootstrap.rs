@@ -4,15 +4,17 @@ use crate::dynamic_resources::{DynamicSources, dynamic_resources};
 use crate::internal_listener::bootstrap_extensions;
 use crate::overload::{Overload, overload};
 use crate::unknown_extension::unknown_extension;
-use crate::{dns_resolver, duration, node, stats};
+use crate::{config_source, dns_resolver, duration, node, stats};
 use nuncio_base::options::Options;
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{ParseCx, Parsed};
+use nuncio_grpc::GrpcService;
 use nuncio_proto::envoy::config::bootstrap::v3 as proto;
 use nuncio_proto::envoy::config::core::v3::{Node, TypedExtensionConfig};
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::Secret;
 use nuncio_stats::StatsConfig;
 use nuncio_upstream::discovery::ResolverSettings;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The bootstrap, taken apart: what is needed before anything else.
@@ -41,6 +43,8 @@ pub struct Bootstrap {
     pub secrets: Vec<Secret>,
     /// The file that ejections are logged to; empty for none.
     pub outlier_event_log: String,
+    /// Who is told how much load hosts have (`cluster_manager.load_stats_config`).
+    pub load_stats: Option<Arc<GrpcService>>,
     /// The limits of the process.
     pub overload: Overload,
     /// Where clusters and listeners come from.
@@ -79,6 +83,10 @@ pub fn bootstrap(
     let internal = bootstrap_extensions(cx, proto.bootstrap_extensions);
     let manager = proto.cluster_manager.unwrap_or_default();
     let full_node = node::node(proto.node, options);
+    let load_stats = cx.field("cluster_manager", |cx| {
+        let config = manager.load_stats_config.as_ref();
+        cx.optional("load_stats_config", config, config_source::api_source)
+    });
     refused.and(regex_engine)?;
     Ok(Bootstrap {
         node: node::info(&full_node, &manager.local_cluster_name),
@@ -98,6 +106,7 @@ pub fn bootstrap(
         secrets: resources.secrets,
         overload: overload?.unwrap_or_default(),
         dynamic: dynamic?,
+        load_stats: load_stats?.map(|source| Arc::clone(&source.service)),
         internal_buffer_limit: internal?,
     })
 }
@@ -182,13 +191,10 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
     for (field, used) in checks {
         result = result.and(cx.refuse(field, used));
     }
-    let of_manager = [
-        (
-            "upstream_bind_config",
-            manager.upstream_bind_config.is_some(),
-        ),
-        ("load_stats_config", manager.load_stats_config.is_some()),
-    ];
+    let of_manager = [(
+        "upstream_bind_config",
+        manager.upstream_bind_config.is_some(),
+    )];
     cx.field("cluster_manager", |cx| {
         result = result.and(refuse_outlier_service(cx, &manager));
         for (field, used) in of_manager {

@@ -81,8 +81,9 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
 }
 
 /// Refuses what is not built. Left alone is what has no effect here, as it would have none in
-/// Envoy: `cleanup_interval` but for original destinations, `ignore_health_on_host_removal` and
-/// `close_connections_on_host_health_failure` without health checks.
+/// Envoy: `lrs_server`, `cleanup_interval` but for original destinations,
+/// `ignore_health_on_host_removal` and `close_connections_on_host_health_failure` without health
+/// checks.
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
     let checks = [
         (
@@ -100,7 +101,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
                 && (!proto.health_checks.is_empty() || proto.outlier_detection.is_some()),
         ),
         ("filters", !proto.filters.is_empty()),
-        ("lrs_server", proto.lrs_server.is_some()),
         (
             "lrs_report_endpoint_metrics",
             !proto.lrs_report_endpoint_metrics.is_empty(),

@@ -30,6 +30,8 @@ const FLAGS: [HealthFlag; 3] = [
 pub struct EdsHosts {
     /// The name to ask for.
     service: Arc<str>,
+    /// Whether it is not only the cluster's.
+    is_named: bool,
     source: ConfigSource,
 }
 
@@ -51,6 +53,7 @@ pub fn eds_hosts(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Dis
         };
         let hosts: Arc<dyn Discovery> = Arc::new(EdsHosts {
             service: service.as_str().into(),
+            is_named: !config.service_name.is_empty(),
             source,
         });
         Ok(hosts)
@@ -60,6 +63,10 @@ pub fn eds_hosts(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Dis
 impl Discovery for EdsHosts {
     fn name(&self) -> &'static str {
         "EDS"
+    }
+
+    fn service_name(&self) -> Option<&str> {
+        self.is_named.then_some(&self.service)
     }
 
     fn start(&self, members: &Rc<Members>) {

@@ -207,6 +207,8 @@ impl Router {
     ) {
         if reason != ResetReason::Overflow {
             self.tell_result(cx, OutlierResult::ConnectFailed);
+        } else if let Some(cluster) = &self.cluster {
+            cluster.info().dropped.inc();
         }
         let transport = transport.filter(|failure| !failure.is_empty());
         self.record_failure(reason, transport.as_ref());

@@ -194,7 +194,7 @@ fn cluster_view(cluster: &crate::cluster_manager::Cluster) -> ClusterView {
     ClusterView {
         name: info.spec.name.to_string(),
         observability_name: info.spec.observability_name.to_string(),
-        eds_service_name: String::new(),
+        eds_service_name: cluster.service_name().unwrap_or_default().to_owned(),
         added_via_api: info.spec.added_via_api,
         outlier: cluster
             .members()

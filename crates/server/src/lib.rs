@@ -13,6 +13,7 @@ mod dynamic_resources;
 mod guard_dog;
 mod lds;
 pub mod listener_manager;
+mod load_reporter;
 pub mod logging;
 pub mod memory;
 mod outlier_log;

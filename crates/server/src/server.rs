@@ -8,6 +8,7 @@ use crate::descriptors;
 use crate::dynamic_resources::{self, DynamicResources};
 use crate::guard_dog::GuardDog;
 use crate::listener_manager::ListenerManager;
+use crate::load_reporter;
 use crate::logging::ApplicationLog;
 use crate::memory::GiveBack;
 use crate::outlier_log::OutlierLog;
@@ -301,6 +302,7 @@ impl Server {
             Level::Info,
             "all clusters initialized. initializing init manager"
         );
+        load_reporter::start(&self.env, &self.clusters, parsed);
         self.state.set(ServerState::Initializing);
         tokio::select! {
             () = self.dynamic.listeners_ready(&self.listeners) => {}

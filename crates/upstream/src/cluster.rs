@@ -1,7 +1,7 @@
 //! A cluster's immutable configuration and what all threads share of it.
 
 use crate::health_check::HealthCheckSpec;
-use crate::host::Host;
+use crate::host::{Count, Host};
 use crate::lb::LbSpec;
 use crate::outlier::OutlierSpec;
 use crate::peer_names::PeerNameRules;
@@ -173,6 +173,8 @@ pub struct ClusterInfo {
     pub update_stats: Group<ClusterUpdateStats>,
     /// The scope `cluster.NAME.`, for what more is counted there.
     pub scope: Scope,
+    /// Requests that were not even let into a queue, as load reports have them.
+    pub dropped: Count,
     resources: [ResourceManager; 2],
     /// Whether there ever was a connection for traffic: health checks are rarer until then.
     pub(crate) had_connection: AtomicBool,
@@ -196,6 +198,7 @@ impl ClusterInfo {
             traffic_stats: scope.group(),
             lb_stats: scope.group(),
             update_stats: scope.group(),
+            dropped: Count::default(),
             resources,
             scope,
             spec,

@@ -9,6 +9,8 @@ use nuncio_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use nuncio_proto::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource,
 };
+use nuncio_proto::envoy::service::load_stats::v3::{LoadStatsRequest, LoadStatsResponse};
+use nuncio_proto::google::protobuf;
 use nuncio_proto::{Format, Message, load};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,6 +26,8 @@ struct State {
     requests: Vec<DiscoveryRequest>,
     /// What was logged to it.
     logs: Vec<StreamAccessLogsMessage>,
+    /// What load was reported to it.
+    loads: Vec<LoadStatsRequest>,
     streams: usize,
     nonce: u64,
 }
@@ -132,6 +136,11 @@ impl ControlPlane {
         })
     }
 
+    /// What load was reported, for it wants reports of all clusters five times a second.
+    pub fn loads(&self) -> Vec<LoadStatsRequest> {
+        self.state.lock().unwrap().loads.clone()
+    }
+
     /// Waits for a request of a type.
     pub fn wait_request(
         &self,
@@ -223,6 +232,7 @@ async fn serve(
     state.lock().unwrap().streams += 1;
     let is_delta = request.uri().path().contains("/Delta");
     let logs = request.uri().path().ends_with("/StreamAccessLogs");
+    let loads = request.uri().path().ends_with("/StreamLoadStats");
     let mut body = request.into_body();
     let mut sent: BTreeMap<String, Sent> = BTreeMap::new();
     let mut bytes = Vec::new();
@@ -246,6 +256,14 @@ async fn serve(
             if logs {
                 let message = StreamAccessLogsMessage::decode(&*message).unwrap();
                 state.lock().unwrap().logs.push(message);
+                continue;
+            }
+            if loads {
+                let message = LoadStatsRequest::decode(&*message).unwrap();
+                if message.cluster_stats.is_empty() {
+                    send.send_data(frame(&all_loads()), false).unwrap();
+                }
+                state.lock().unwrap().loads.push(message);
                 continue;
             }
             let request = if is_delta {
@@ -284,6 +302,21 @@ async fn serve(
             send.send_data(frame(&message), false).unwrap();
         }
     }
+}
+
+/// Asks for reports of all clusters.
+fn all_loads() -> Vec<u8> {
+    let interval = protobuf::Duration {
+        seconds: 0,
+        nanos: 200_000_000,
+    };
+    LoadStatsResponse {
+        send_all_clusters: true,
+        report_endpoint_granularity: true,
+        load_reporting_interval: Some(interval),
+        ..Default::default()
+    }
+    .encode_to_vec()
 }
 
 fn take(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {

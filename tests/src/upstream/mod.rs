@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod health_checks;
+mod load_reports;
 mod outliers;
 mod slow_start;
 mod subsets;

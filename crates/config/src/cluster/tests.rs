@@ -267,7 +267,6 @@ fn which_http_is_spoken() {
 fn what_is_not_built_is_refused_by_name() {
     for (field, value) in [
         ("filters", "[{name: x}]"),
-        ("lrs_server", "{ads: {}}"),
         ("preconnect_policy", "{}"),
         ("track_cluster_stats", "{}"),
         ("connection_pool_per_downstream_connection", "true"),

@@ -54,6 +54,11 @@ impl Cluster {
         self.discovery.name()
     }
 
+    /// The name by which a control plane knows the hosts, where the configuration gives one.
+    pub fn service_name(&self) -> Option<&str> {
+        self.discovery.service_name()
+    }
+
     /// Where the configuration came from.
     pub fn source(&self) -> &ClusterSource {
         &self.source

@@ -34,6 +34,11 @@ pub trait Discovery: Send + Sync {
     /// As `config_dump` and logs name it: `STATIC`, `STRICT_DNS`.
     fn name(&self) -> &'static str;
 
+    /// The name by which a control plane knows the hosts, where the configuration gives one.
+    fn service_name(&self) -> Option<&str> {
+        None
+    }
+
     /// Begins to fill `members`, and calls [`Members::ready`] once the cluster can be used, if only
     /// without hosts. What runs on ends when `members` are dropped, so it holds them weakly.
     fn start(&self, members: &Rc<Members>);

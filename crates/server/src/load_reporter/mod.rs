@@ -1,0 +1,157 @@
+//! Tells a control plane how much load the clusters' hosts have (LRS; Envoy's "Load Reporting
+//! Service"): it says which clusters it wants to hear of, and how often.
+
+mod report;
+
+use crate::cluster_manager::ClusterManager;
+use nuncio_base::log;
+use nuncio_base::log::{Level, logger};
+use nuncio_config::bootstrap::Bootstrap;
+use nuncio_extension::ServerEnv;
+use nuncio_grpc::{GrpcClient, GrpcEvent, GrpcStream};
+use nuncio_proto::Message;
+use nuncio_proto::envoy::config::core::v3::Node;
+use nuncio_proto::envoy::service::load_stats::v3::{LoadStatsRequest, LoadStatsResponse};
+use nuncio_stats::stat_group;
+use nuncio_worker::timer::sleep_until;
+use nuncio_worker::{Timer, Worker};
+use report::Reports;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+const PATH: &str = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats";
+
+/// How long to wait before the stream is opened again.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
+
+stat_group! {
+    /// `load_reporter.`: the control plane requests, reports are the responses.
+    struct LoadReporterStats {
+        counters { errors, requests, responses, retries }
+    }
+}
+
+/// Begins to report, where that is configured, for as long as the process runs.
+pub fn start(env: &ServerEnv, clusters: &Rc<ClusterManager>, parsed: &Bootstrap) {
+    let (Some(service), Some(worker)) = (&parsed.load_stats, env.main()) else {
+        return;
+    };
+    let scope = env.store.root().scope("load_reporter");
+    let client = GrpcClient::new(worker, service);
+    let reporter = LoadReporter {
+        worker: Rc::clone(worker),
+        node: parsed.full_node.clone(),
+        stats: scope.group::<LoadReporterStats>().local(),
+        reports: Reports::new(clusters),
+        asked: None,
+    };
+    worker.spawn(reporter.run(client));
+}
+
+struct LoadReporter {
+    worker: Rc<Worker>,
+    node: Node,
+    stats: LoadReporterStats,
+    reports: Reports,
+    /// What the control plane asked for last, and when the next report is due.
+    asked: Option<(LoadStatsResponse, Instant)>,
+}
+
+impl LoadReporter {
+    async fn run(mut self, client: GrpcClient) {
+        let worker = Rc::clone(&self.worker);
+        loop {
+            let mut stream = client.open(PATH);
+            let mut timer = Timer::default();
+            self.asked = None;
+            self.send(&mut stream);
+            poll_fn(|task| {
+                worker.tick();
+                self.poll(&mut stream, &mut timer, task)
+            })
+            .await;
+            timer.disarm(&worker);
+            self.stats.errors().inc();
+            drop(stream);
+            worker.tick();
+            sleep_until(&worker, worker.now() + RETRY_DELAY).await;
+            self.stats.retries().inc();
+        }
+    }
+
+    /// Ready once the stream has ended.
+    fn poll(
+        &mut self,
+        stream: &mut GrpcStream,
+        timer: &mut Timer,
+        task: &mut Context<'_>,
+    ) -> Poll<()> {
+        let worker = Rc::clone(&self.worker);
+        loop {
+            let due = self.asked.as_ref().map(|(_, due)| *due);
+            if timer.poll(&worker, due, task).is_ready() {
+                self.send(stream);
+                continue;
+            }
+            match stream.poll(task) {
+                Poll::Ready(GrpcEvent::Began) => {}
+                Poll::Ready(GrpcEvent::Message(message)) => self.on_message(&message),
+                Poll::Ready(GrpcEvent::End(status)) => {
+                    log!(
+                        logger::UPSTREAM,
+                        Level::Warning,
+                        "load reporter stream closed: {}, {}",
+                        status.code,
+                        status.message
+                    );
+                    return Poll::Ready(());
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn on_message(&mut self, message: &[u8]) {
+        self.stats.requests().inc();
+        match LoadStatsResponse::decode(message) {
+            Ok(response) => self.wait(response),
+            Err(error) => log!(
+                logger::UPSTREAM,
+                Level::Warning,
+                "load reporter: a message is malformed: {error}"
+            ),
+        }
+    }
+
+    /// Waits until the next report, of the clusters that are asked for now.
+    fn wait(&mut self, response: LoadStatsResponse) {
+        let now = self.worker.now();
+        self.reports.track(&response, now);
+        let interval = response.load_reporting_interval.unwrap_or_default();
+        let seconds = u64::try_from(interval.seconds).unwrap_or(0);
+        let nanos = u32::try_from(interval.nanos).unwrap_or(0);
+        // A century is as good as for ever, and can be added to times.
+        let interval =
+            Duration::from_secs(seconds.min(3_153_600_000)) + Duration::from_nanos(nanos.into());
+        // Time has to pass between reports, whatever is asked for.
+        let due = now + interval.max(Duration::from_millis(1));
+        self.asked = Some((response, due));
+    }
+
+    fn send(&mut self, stream: &mut GrpcStream) {
+        let asked = self.asked.take();
+        let mut request = LoadStatsRequest {
+            node: Some(self.node.clone()),
+            cluster_stats: Vec::new(),
+        };
+        if let Some((response, _)) = asked {
+            let by_host = response.report_endpoint_granularity;
+            request.cluster_stats = self.reports.take(by_host, self.worker.now());
+            self.wait(response);
+        }
+        stream.send(&request.encode_to_vec());
+        self.stats.responses().inc();
+    }
+}
