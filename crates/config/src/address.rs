@@ -4,6 +4,7 @@ use nuncio_base::address::{Address, InternalAddress};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as proto;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// The longest path of a Unix socket, and one byte more.
 const UNIX_PATH_SIZE: usize = 108;
@@ -19,6 +20,8 @@ pub struct ParsedAddress {
     pub ipv4_compat: bool,
     /// A Unix socket's file mode, if it is set.
     pub mode: Option<u32>,
+    /// The file of the network namespace that the socket is made in.
+    pub network_namespace: Option<Arc<str>>,
 }
 
 impl From<Address> for ParsedAddress {
@@ -28,19 +31,37 @@ impl From<Address> for ParsedAddress {
             udp: false,
             ipv4_compat: false,
             mode: None,
+            network_namespace: None,
         }
     }
 }
 
-/// Converts an address that needs no resolving.
+/// Converts an address that needs no resolving, in the network namespace of the process.
 ///
 /// # Errors
 /// Host names, named ports, resolvers, network namespaces; malformed paths.
 pub fn address(cx: &mut ParseCx, proto: proto::Address) -> Parsed<ParsedAddress> {
+    let parsed = listen_address(cx, proto)?;
+    cx.field("socket_address", |cx| refuse_namespace(cx, &parsed))?;
+    Ok(parsed)
+}
+
+fn refuse_namespace(cx: &mut ParseCx, parsed: &ParsedAddress) -> Parsed<()> {
+    cx.refuse(
+        "network_namespace_filepath",
+        parsed.network_namespace.is_some(),
+    )
+}
+
+/// Converts an address to listen on, in any network namespace.
+///
+/// # Errors
+/// Host names, named ports, resolvers; malformed paths.
+pub fn listen_address(cx: &mut ParseCx, proto: proto::Address) -> Parsed<ParsedAddress> {
     use proto::address::Address as Kind;
     match proto.address {
         Some(Kind::SocketAddress(socket)) => {
-            cx.field("socket_address", |cx| socket_address(cx, socket))
+            cx.field("socket_address", |cx| any_socket_address(cx, socket))
         }
         Some(Kind::Pipe(unix)) => cx.field("pipe", |cx| pipe(cx, unix)),
         Some(Kind::EnvoyInternalAddress(internal)) => cx.field("envoy_internal_address", |cx| {
@@ -55,6 +76,12 @@ pub fn address(cx: &mut ParseCx, proto: proto::Address) -> Parsed<ParsedAddress>
 /// # Errors
 /// As [`address`].
 pub fn socket_address(cx: &mut ParseCx, proto: proto::SocketAddress) -> Parsed<ParsedAddress> {
+    let parsed = any_socket_address(cx, proto)?;
+    refuse_namespace(cx, &parsed)?;
+    Ok(parsed)
+}
+
+fn any_socket_address(cx: &mut ParseCx, proto: proto::SocketAddress) -> Parsed<ParsedAddress> {
     use proto::socket_address::{PortSpecifier, Protocol};
     let udp = proto.protocol() == Protocol::Udp;
     let proto::SocketAddress {
@@ -80,10 +107,6 @@ pub fn socket_address(cx: &mut ParseCx, proto: proto::SocketAddress) -> Parsed<P
         let message = format!("Unknown address resolver: {resolver_name}");
         return Err(cx.error_at("resolver_name", message));
     }
-    cx.refuse(
-        "network_namespace_filepath",
-        !network_namespace_filepath.is_empty(),
-    )?;
     let Ok(ip) = address.parse::<IpAddr>() else {
         return Err(cx.error_at("address", format!("malformed IP address: {address}")));
     };
@@ -102,6 +125,10 @@ pub fn socket_address(cx: &mut ParseCx, proto: proto::SocketAddress) -> Parsed<P
     Ok(ParsedAddress {
         udp,
         ipv4_compat,
+        network_namespace: match network_namespace_filepath.as_str() {
+            "" => None,
+            path => Some(path.into()),
+        },
         ..Address::Ip(address).into()
     })
 }
@@ -182,7 +209,9 @@ mod tests {
             (
                 "socket_address: {address: 127.0.0.1, port_value: 1, \
                  network_namespace_filepath: /x}",
-                Err("network_namespace_filepath"),
+                Err(
+                    "socket_address.network_namespace_filepath: network_namespace_filepath is not supported",
+                ),
             ),
             (
                 "pipe: {path: '@a', mode: 384}",

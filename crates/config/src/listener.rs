@@ -1,7 +1,7 @@
 //! `envoy.config.listener.v3.Listener`.
 
 use crate::access_log::access_logs;
-use crate::address::{ParsedAddress, address};
+use crate::address::{self, ParsedAddress};
 use crate::common::metadata;
 use crate::duration;
 use crate::filter_chains::filter_chains;
@@ -139,7 +139,7 @@ fn addresses(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<Vec<ListenAddr
     let Some(first) = proto.address.clone() else {
         return Err(cx.error_at("address", named("address is necessary")));
     };
-    let first = cx.field("address", |cx| address(cx, first));
+    let first = cx.field("address", |cx| address::listen_address(cx, first));
     let options = stream_options(cx, "socket_options", proto.socket_options.clone());
     let keep = proto.tcp_keepalive.map(keepalive);
     let additional = cx.list(
@@ -151,7 +151,7 @@ fn addresses(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<Vec<ListenAddr
                 socket_options,
                 tcp_keepalive,
             } = additional;
-            let at = cx.required("address", at, address)?;
+            let at = cx.required("address", at, address::listen_address)?;
             let own = cx.optional("socket_options", socket_options, |cx, options| {
                 stream_options(cx, "socket_options", options.socket_options)
             })?;
@@ -233,6 +233,7 @@ fn listen_address(
         address: parsed.address,
         ipv4_compat: parsed.ipv4_compat,
         mode: parsed.mode,
+        network_namespace: parsed.network_namespace,
         options,
         keepalive,
     }

@@ -81,6 +81,7 @@ fn of_network(cx: &mut ParseCx, kind: &str, config: &Any) -> Parsed<Option<Input
         "SourcePortInput" => Some(Input::SourcePort),
         "DirectSourceIPInput" => Some(Input::DirectSourceIp),
         "SourceTypeInput" => Some(Input::SourceType),
+        "NetworkNamespaceInput" => Some(Input::NetworkNamespace),
         "ServerNameInput" => Some(Input::ServerName),
         "TransportProtocolInput" => Some(Input::TransportProtocol),
         "ApplicationProtocolInput" => Some(Input::ApplicationProtocol),

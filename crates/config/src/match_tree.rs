@@ -3,7 +3,9 @@
 
 use crate::unknown_extension::unknown_extension;
 use nuncio_extension::{ParseCx, Parsed};
-use nuncio_matching::{MatchTree, OnMatch, Predicate, StringMatcher};
+use nuncio_matching::{AddressRange, CidrRange, MatchTree, OnMatch, Predicate, StringMatcher};
+use nuncio_proto::any::type_name;
+use nuncio_proto::extra::{IpMatcher, IpRangeMatcher};
 use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::xds::core::v3::TypedExtensionConfig;
 use nuncio_proto::xds::r#type::matcher::v3 as proto;
@@ -193,9 +195,53 @@ fn matcher_map<K: MatchTreeKind>(
             let map = match_map(cx, kind, "prefix_match_map", map);
             Ok(MatchTree::prefixes(input?, map?))
         }
-        Some(TreeType::CustomMatch(custom)) => Err(custom_match(cx, custom)),
+        Some(TreeType::CustomMatch(custom)) => {
+            let config = custom.typed_config.clone().unwrap_or_default();
+            if type_name(&config) != "xds.type.matcher.v3.IPMatcher" {
+                return Err(custom_match(cx, custom));
+            }
+            cx.field("custom_match", |cx| {
+                cx.field("typed_config", |cx| address_map(cx, kind, input?, &config))
+            })
+        }
         None => Err(cx.error_at("tree_type", REQUIRED)),
     }
+}
+
+/// Ranges of addresses: `xds.type.matcher.v3.IPMatcher`.
+fn address_map<K: MatchTreeKind>(
+    cx: &mut ParseCx,
+    kind: &mut K,
+    input: K::Input,
+    config: &Any,
+) -> Parsed<Tree<K>> {
+    let proto: IpMatcher = cx.unpack(config)?;
+    let mut all = Vec::new();
+    let then = cx.list("range_matchers", proto.range_matchers, |cx, proto| {
+        let IpRangeMatcher {
+            ranges,
+            on_match: then,
+            exclusive,
+        } = proto;
+        let ranges = cx.list("ranges", ranges, |cx, range| {
+            let length = range.prefix_len.map_or(0, |length| length.value);
+            let parsed = CidrRange::parse(&range.address_prefix, length);
+            parsed.map_err(|error| cx.error(error.message()))
+        });
+        let then = cx.required("on_match", then, |cx, proto| on_match(cx, kind, proto));
+        Ok((ranges?, exclusive, then?))
+    })?;
+    let then = then.into_iter().enumerate();
+    let then = then.map(|(then, (ranges, exclusive, follows))| {
+        all.extend(ranges.into_iter().map(|range| AddressRange {
+            range,
+            exclusive,
+            then,
+        }));
+        follows
+    });
+    let then = then.collect();
+    Ok(MatchTree::ranges(input, all, then))
 }
 
 /// The entries by their keys, so that the same configuration always gives the same tree.

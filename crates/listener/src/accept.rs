@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, UnixListener};
@@ -33,6 +34,7 @@ pub(crate) struct Acceptor {
     listener: Rc<LocalListener>,
     socket: ListenSocket,
     local: Address,
+    network_namespace: Option<Arc<str>>,
     /// Whether the socket listens on all addresses, so that each connection has its own.
     wildcard: bool,
     paused_until: Option<Instant>,
@@ -56,6 +58,7 @@ impl Acceptor {
                 .ip_only()
                 .is_some_and(|address| address.is_unspecified()),
             local: bound.local,
+            network_namespace: bound.network_namespace,
             paused_until: None,
             timer: Timer::default(),
         })
@@ -68,7 +71,11 @@ impl Acceptor {
                     Ok(local) if self.wildcard => canonical(local),
                     _ => self.local.clone(),
                 };
-                Incoming::new(Socket::Tcp(stream), local, canonical(peer))
+                let mut incoming = Incoming::new(Socket::Tcp(stream), local, canonical(peer));
+                incoming
+                    .network_namespace
+                    .clone_from(&self.network_namespace);
+                incoming
             }),
             ListenSocket::Unix(listener) => listener.poll_accept(task).map_ok(|(stream, _)| {
                 // A Unix peer seldom has a name; as in Envoy the listener's stands for it.

@@ -17,6 +17,7 @@ mod listener;
 pub mod listener_filter;
 mod local;
 mod logs;
+mod network_namespace;
 mod sockets;
 pub mod spec;
 mod stats;

@@ -12,7 +12,7 @@ use crate::logs::Logs;
 use crate::sockets::WorkerSocket;
 use crate::spec::{FilterChainSpec, ListenerSpec};
 use crate::stats::{ListenerStats, WorkerListenerStats};
-use crate::worker_listeners::WorkerListeners;
+use crate::worker_listeners::{HandedOver, WorkerListeners};
 use nuncio_base::address::Address;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::metadata::Metadata;
@@ -48,6 +48,8 @@ pub struct Incoming {
     pub remote_address: Address,
     /// What was passed along with it.
     pub filter_state: FilterState,
+    /// The file of the network namespace that it came from, where that is another.
+    pub network_namespace: Option<Arc<str>>,
     /// Dynamic metadata that was passed along with it.
     pub metadata: Metadata,
 }
@@ -61,6 +63,7 @@ impl Incoming {
             remote_address,
             filter_state: FilterState::default(),
             metadata: Metadata::default(),
+            network_namespace: None,
         }
     }
 }
@@ -110,6 +113,7 @@ pub(crate) struct LocalConfig {
 fn listener_info(spec: &ListenerSpec) -> Rc<ListenerInfo> {
     Rc::new(ListenerInfo {
         name: Arc::clone(&spec.name),
+        network_namespace: None,
         bypasses_overload: spec.bypass_overload_manager,
         metadata: spec.metadata.clone(),
     })
@@ -295,10 +299,15 @@ impl LocalListener {
         };
         // A socket that can't be taken off this worker is closed.
         if let Ok(socket) = incoming.socket.detach() {
-            let addresses = (incoming.local_address, incoming.remote_address);
+            let handed = HandedOver {
+                socket,
+                local_address: incoming.local_address,
+                remote_address: incoming.remote_address,
+                network_namespace: incoming.network_namespace,
+            };
             let number = listener.number();
             target.post(move |worker| {
-                WorkerListeners::of(worker).take_over(number, socket, addresses, admission);
+                WorkerListeners::of(worker).take_over(number, handed, admission);
             });
         }
     }
@@ -309,7 +318,14 @@ impl LocalListener {
         let time = (self.worker.now(), self.worker.wall());
         let (local, remote) = (incoming.local_address, incoming.remote_address);
         let mut info = ConnectionInfo::new(next_connection_id(), local, remote, time);
-        info.listener = Some(Rc::clone(&config.info));
+        info.listener = Some(match incoming.network_namespace {
+            None => Rc::clone(&config.info),
+            // As few addresses are in other namespaces, what is common is common to the rest.
+            network_namespace => Rc::new(ListenerInfo {
+                network_namespace,
+                ..ListenerInfo::clone(&config.info)
+            }),
+        });
         info.filter_state = RefCell::new(incoming.filter_state);
         info.metadata = RefCell::new(incoming.metadata);
         let candidate = Candidate {

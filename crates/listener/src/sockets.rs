@@ -1,6 +1,7 @@
 //! Listening sockets: made and bound on main for every worker, so that errors are main's to report,
 //! and an update can keep them.
 
+use crate::network_namespace;
 use crate::spec::{ListenAddress, ListenerSpec};
 use nuncio_base::address::Address;
 use nuncio_net::SocketOptions;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
 /// Why a listener has no socket. The text is Envoy's.
 #[derive(Debug)]
@@ -31,6 +33,15 @@ pub enum BindError {
     Socket {
         /// The address.
         address: Address,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The network namespace can't be entered.
+    Namespace {
+        /// Its file.
+        path: Arc<str>,
+        /// Whether its file could be opened.
+        opened: bool,
         /// What the system says.
         error: io::Error,
     },
@@ -58,6 +69,18 @@ impl fmt::Display for BindError {
                     reason(error)
                 )
             }
+            Self::Namespace {
+                path,
+                opened,
+                error,
+            } => {
+                let what = if *opened {
+                    "set netns to"
+                } else {
+                    "open netns file"
+                };
+                write!(f, "failed to {what} {path}: {}", reason(error))
+            }
             Self::Unsupported(address) => write!(f, "cannot listen on '{address}'"),
         }
     }
@@ -78,6 +101,7 @@ fn reason(error: &io::Error) -> String {
 #[derive(Debug)]
 struct BoundAddress {
     local: Address,
+    network_namespace: Option<Arc<str>>,
     /// One for each worker with `reuse_port`, else one that all share.
     sockets: Vec<Socket>,
 }
@@ -95,6 +119,8 @@ pub struct WorkerSocket {
     pub(crate) socket: Socket,
     /// Where it listens, the port resolved.
     pub(crate) local: Address,
+    /// The network namespace that it is in, where that is another.
+    pub(crate) network_namespace: Option<Arc<str>>,
 }
 
 impl ListenSockets {
@@ -146,6 +172,7 @@ impl ListenSockets {
             Ok(WorkerSocket {
                 socket,
                 local: bound.local.clone(),
+                network_namespace: bound.network_namespace.clone(),
             })
         };
         self.addresses.iter().map(of_address).collect()
@@ -174,11 +201,13 @@ fn bind_address(
             }
             Ok(BoundAddress {
                 local: Address::Ip(local),
+                network_namespace: address.network_namespace.clone(),
                 sockets,
             })
         }
         Address::Pipe(path) => Ok(BoundAddress {
             local: address.address.clone(),
+            network_namespace: None,
             sockets: vec![bind_unix(address, path)?],
         }),
         Address::Internal(_) => Err(BindError::Unsupported(address.address.clone())),
@@ -186,9 +215,14 @@ fn bind_address(
 }
 
 fn bind_ip(address: &ListenAddress, ip: SocketAddr, reuse_port: bool) -> Result<Socket, BindError> {
+    let kind = Type::STREAM.nonblocking();
+    let new = || Socket::new(Domain::for_address(ip), kind, Some(Protocol::TCP));
+    let new = match &address.network_namespace {
+        None => new(),
+        Some(path) => network_namespace::within(path, new)?,
+    };
     let prepared = || {
-        let kind = Type::STREAM.nonblocking();
-        let socket = Socket::new(Domain::for_address(ip), kind, Some(Protocol::TCP))?;
+        let socket = new?;
         socket.set_reuse_address(true)?;
         if reuse_port {
             socket.set_reuse_port(true)?;

@@ -21,6 +21,8 @@ pub struct ListenAddress {
     pub ipv4_compat: bool,
     /// The Unix socket's file mode, if it is set.
     pub mode: Option<u32>,
+    /// The file of the network namespace that its sockets are in; `None`: the process's.
+    pub network_namespace: Option<Arc<str>>,
     /// Raw options.
     pub options: ListenSocketOptions,
     /// TCP keep-alive of accepted connections, if it is on.
@@ -34,9 +36,15 @@ impl ListenAddress {
             address,
             ipv4_compat: false,
             mode: None,
+            network_namespace: None,
             options: ListenSocketOptions::default(),
             keepalive: None,
         }
+    }
+
+    /// Whether nobody else can listen there when this one does.
+    pub fn is_place_of(&self, other: &Self) -> bool {
+        (&self.address, &self.network_namespace) == (&other.address, &other.network_namespace)
     }
 
     /// What stands for it in stat names.

@@ -19,6 +19,14 @@ pub struct WorkerListeners {
     listeners: RefCell<HashMap<u64, Rc<LocalListener>>>,
 }
 
+/// A connection between two workers.
+pub(crate) struct HandedOver {
+    pub socket: DetachedSocket,
+    pub local_address: Address,
+    pub remote_address: Address,
+    pub network_namespace: Option<Arc<str>>,
+}
+
 impl WorkerListeners {
     /// The listeners of this worker.
     pub fn of(worker: &Worker) -> Rc<Self> {
@@ -64,23 +72,15 @@ impl WorkerListeners {
 
     /// Takes over a connection that another worker has accepted. One whose listener is gone
     /// meanwhile is closed.
-    pub(crate) fn take_over(
-        &self,
-        number: u64,
-        socket: DetachedSocket,
-        addresses: (Address, Address),
-        admission: Admission,
-    ) {
+    pub(crate) fn take_over(&self, number: u64, handed: HandedOver, admission: Admission) {
         let Some(local) = self.find(number) else {
             return;
         };
         // Registering fails where the worker has run out of memory for it: the connection ends.
-        if let Ok(socket) = socket.attach() {
-            let (local_address, remote_address) = addresses;
-            local.begin(
-                Incoming::new(socket, local_address, remote_address),
-                admission,
-            );
+        if let Ok(socket) = handed.socket.attach() {
+            let mut incoming = Incoming::new(socket, handed.local_address, handed.remote_address);
+            incoming.network_namespace = handed.network_namespace;
+            local.begin(incoming, admission);
         }
     }
 

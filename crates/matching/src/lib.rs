@@ -22,7 +22,7 @@ pub use cidr::{AddressMatcher, CidrList, CidrRange, CidrTrie};
 pub use cookie::CookieMatcher;
 pub use error::InvalidMatcher;
 pub use header::{HeaderMatch, HeaderMatcher};
-pub use match_tree::{MatchTree, OnMatch, Predicate};
+pub use match_tree::{AddressRange, MatchTree, OnMatch, Predicate};
 pub use path::PathMatcher;
 pub use query::QueryParameterMatcher;
 pub use range::{DoubleMatcher, IntRange, PortRange};

@@ -4,9 +4,11 @@
 //! What an input is, and what it gives for a request, is the business of who uses the tree: it is
 //! asked through a closure.
 
+use crate::cidr::CidrRange;
 use crate::string::StringMatcher;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// A tree over inputs `I`, with actions `A`.
 #[derive(Clone, Debug)]
@@ -33,6 +35,23 @@ enum Node<I, A> {
         /// For a map of prefixes: their lengths, the longest first. `None`: whole values.
         lengths: Option<Box<[usize]>>,
     },
+    Ranges {
+        input: I,
+        /// Each with the place of what follows; the longest prefixes first, then by place.
+        ranges: Vec<AddressRange>,
+        then: Vec<OnMatch<I, A>>,
+    },
+}
+
+/// A range of a map of addresses.
+#[derive(Clone, Debug)]
+pub struct AddressRange {
+    /// The addresses.
+    pub range: CidrRange,
+    /// Whether it counts only where no longer prefix has the address.
+    pub exclusive: bool,
+    /// The place of what follows.
+    pub then: usize,
 }
 
 /// A question with yes and no.
@@ -86,6 +105,17 @@ impl<I, A> MatchTree<I, A> {
         })
     }
 
+    /// The range with the longest prefix that has `input`'s value, an IP address, and leads to an
+    /// action, counts.
+    pub fn ranges(input: I, mut ranges: Vec<AddressRange>, then: Vec<OnMatch<I, A>>) -> Self {
+        ranges.sort_by_key(|one| (std::cmp::Reverse(one.range.length()), one.then));
+        Self::of(Node::Ranges {
+            input,
+            ranges,
+            then,
+        })
+    }
+
     fn of(node: Node<I, A>) -> Self {
         Self {
             node,
@@ -119,6 +149,17 @@ impl<I, A> MatchTree<I, A> {
                     let mut prefixes = lengths.iter().filter_map(|length| value.get(..*length));
                     prefixes.find_map(|prefix| map.get(prefix)?.find(ask))
                 }
+            }),
+            Node::Ranges {
+                input,
+                ranges,
+                then,
+            } => ask(input).and_then(|value| {
+                let address: IpAddr = std::str::from_utf8(&value).ok()?.parse().ok()?;
+                let having = ranges.iter().filter(|one| one.range.contains(address));
+                let counting = having.enumerate();
+                let mut counting = counting.filter(|(place, one)| *place == 0 || !one.exclusive);
+                counting.find_map(|(_, one)| then.get(one.then)?.find(ask))
             }),
         };
         found.or_else(|| self.on_no_match.as_ref()?.find(ask))
@@ -181,6 +222,37 @@ mod tests {
         ];
         for (values, expected) in cases {
             assert_eq!(find(&tree, values), Some(expected), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_go_by_the_longest_prefix_that_leads_somewhere() {
+        let range = |text: &str, length, exclusive, then| AddressRange {
+            range: CidrRange::parse(text, length).unwrap(),
+            exclusive,
+            then,
+        };
+        let below = Tree::exact(1, vec![("x".into(), action("deep"))]);
+        let tree = Tree::ranges(
+            0,
+            vec![
+                range("0.0.0.0", 0, false, 0),
+                range("10.0.0.0", 8, true, 1),
+                range("10.1.0.0", 16, false, 2),
+                range("::1", 128, false, 1),
+            ],
+            vec![action("all"), action("ten"), OnMatch::Tree(Box::new(below))],
+        );
+        let cases: [(&[Option<&str>], _); 6] = [
+            (&[Some("1.2.3.4")], Some("all")),
+            (&[Some("10.2.0.1")], Some("ten")),
+            (&[Some("10.1.0.1"), Some("x")], Some("deep")),
+            (&[Some("10.1.0.1"), None], Some("all")),
+            (&[Some("::1")], Some("ten")),
+            (&[Some("nowhere")], None),
+        ];
+        for (values, expected) in cases {
+            assert_eq!(find(&tree, values), expected, "{values:?}");
         }
     }
 

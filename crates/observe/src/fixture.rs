@@ -134,6 +134,7 @@ fn stream_info(start: Instant) -> StreamInfo {
         (start, start_time()),
     );
     connection.listener = Some(Rc::new(ListenerInfo {
+        network_namespace: None,
         bypasses_overload: false,
         name: "lis".into(),
         metadata: None,

@@ -35,6 +35,8 @@ pub enum Input {
     DirectSourceIp,
     /// `local` for a peer on this host.
     SourceType,
+    /// The file of the network namespace that the connection came from, where that is another.
+    NetworkNamespace,
     /// SNI.
     ServerName,
     /// `tls` where the client spoke it.
@@ -85,6 +87,10 @@ impl Input {
             Self::SourcePort => text(facts.remote_address().ip()?.port()),
             Self::DirectSourceIp => text(connection.direct_remote_address().ip()?.ip()),
             Self::SourceType => is_local(facts).then_some(Cow::Borrowed(b"local")),
+            Self::NetworkNamespace => {
+                let path = connection.listener.as_ref()?.network_namespace.as_deref()?;
+                Some(Cow::Borrowed(path.as_bytes()))
+            }
             Self::ServerName => {
                 let name = connection.requested_server_name.as_deref()?;
                 Some(Cow::Borrowed(name.as_bytes())).filter(|name| !name.is_empty())

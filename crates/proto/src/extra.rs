@@ -80,7 +80,7 @@ message! {
         /// What an address in them leads to.
         #[prost(message, optional, tag = "2")]
         on_match: Option<OnMatch>,
-        /// Whether wider ranges are not tried when this one's action does not match.
+        /// Whether they count only where no longer prefix has the address.
         #[prost(bool, tag = "3")]
         exclusive: bool,
     }

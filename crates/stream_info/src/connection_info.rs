@@ -50,6 +50,8 @@ pub enum Summary {
 pub struct ListenerInfo {
     /// Its name.
     pub name: Arc<str>,
+    /// The file of the network namespace that it listens in, where that is another.
+    pub network_namespace: Option<Arc<str>>,
     /// Whether overload actions leave it alone.
     pub bypasses_overload: bool,
     /// Its metadata.

@@ -120,7 +120,7 @@ impl Entry {
         addresses
             .iter()
             .filter(fixed)
-            .any(|at| own.iter().any(|other| other.address == at.address))
+            .any(|at| own.iter().any(|other| at.is_place_of(other)))
     }
 
     /// It listens no more: the sockets, to be closed when the workers don't use them either.
