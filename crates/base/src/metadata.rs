@@ -26,7 +26,7 @@ pub type Fields = BTreeMap<String, Value>;
 
 impl Value {
     /// The value at a path of field names.
-    pub fn at<'a>(&'a self, path: impl IntoIterator<Item = &'a str>) -> Option<&'a Self> {
+    pub fn at<'p>(&self, path: impl IntoIterator<Item = &'p str>) -> Option<&Self> {
         path.into_iter().try_fold(self, |value, name| match value {
             Self::Struct(fields) => fields.get(name),
             _ => None,

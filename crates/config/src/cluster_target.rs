@@ -1,9 +1,10 @@
 //! Which cluster a route sends to: protos to `nuncio_route::cluster`.
 
+use crate::cluster_tree;
 use crate::common;
 use crate::filter_config::filter_configs;
 use crate::header_mutation::{HeaderFields, header_mutations};
-use crate::unknown_extension::unknown_extension;
+use crate::table_cx::TableCx;
 use nuncio_base::HeaderName;
 use nuncio_base::metadata::Fields;
 use nuncio_extension::{ParseCx, Parsed};
@@ -18,12 +19,13 @@ use std::sync::Arc;
 /// clusters add to it.
 ///
 /// # Errors
-/// Weights that don't add up, clusters without a name; plugins, of which none is built.
+/// Weights that don't add up, clusters without a name; plugins that are not there.
 pub fn cluster_target(
     cx: &mut ParseCx,
     proto: Option<action_proto::ClusterSpecifier>,
     metadata_match: Option<&Arc<Fields>>,
     route_name: &str,
+    table: &TableCx,
 ) -> Parsed<ClusterTarget> {
     use action_proto::ClusterSpecifier;
     match proto {
@@ -36,17 +38,24 @@ pub fn cluster_target(
                 weighted_clusters(cx, weighted, metadata_match, route_name)
             })
             .map(ClusterTarget::Weighted),
-        Some(ClusterSpecifier::ClusterSpecifierPlugin(name)) => Err(cx.error_at(
-            "cluster_specifier_plugin",
-            format!("Unknown cluster specifier plugin name: {name} is used in the route"),
-        )),
-        Some(ClusterSpecifier::InlineClusterSpecifierPlugin(plugin)) => {
-            cx.field("inline_cluster_specifier_plugin", |cx| {
-                let extension = plugin.extension.unwrap_or_default();
-                let config = extension.typed_config.unwrap_or_default();
-                Err(unknown_extension(cx, &extension.name, &config))
+        Some(ClusterSpecifier::ClusterSpecifierPlugin(name)) => {
+            cx.field("cluster_specifier_plugin", |cx| {
+                match table.plugins.get(&name) {
+                    Some(Some(tree)) => Ok(ClusterTarget::Tree(tree.clone())),
+                    Some(None) => Err(cx.error(format!(
+                        "Cluster specifier plugin {name} is optional and not there"
+                    ))),
+                    None => Err(cx.error(format!(
+                        "Unknown cluster specifier plugin name: {name} is used in the route"
+                    ))),
+                }
             })
         }
+        Some(ClusterSpecifier::InlineClusterSpecifierPlugin(plugin)) => cx
+            .field("inline_cluster_specifier_plugin", |cx| {
+                cluster_tree::plugin(cx, plugin)
+            })
+            .map(ClusterTarget::Tree),
         None => Err(cx.error("field: 'cluster_specifier', reason: is required")),
     }
 }

@@ -100,6 +100,12 @@ pub fn value(proto: google::Value) -> Value {
     }
 }
 
+/// A value in the protobuf encoding; `None` where these bytes are none.
+pub fn encoded_value(bytes: &[u8]) -> Option<Value> {
+    use nuncio_proto::Message;
+    google::Value::decode(bytes).ok().map(value)
+}
+
 /// The bytes of a data source: a file is read now.
 ///
 /// # Errors

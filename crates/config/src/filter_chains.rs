@@ -41,6 +41,7 @@ pub(crate) fn filter_chains(
         listener_stat_prefix: format!("listener.{stat_name}."),
         buffer_limit: buffer_limit(proto.per_connection_buffer_limit_bytes),
         inbound: traffic_direction(proto) == TrafficDirection::Inbound,
+        outbound: traffic_direction(proto) == TrafficDirection::Outbound,
     };
     let convert = |cx: &mut ParseCx, chain: proto::FilterChain| -> Parsed<ConvertedChain> {
         if let Some((_, spec)) = known.iter().find(|(proto, _)| *proto == chain) {

@@ -4,6 +4,7 @@ use crate::duration;
 use nuncio_base::HeaderName;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_grpc::GrpcService;
+use nuncio_net::host_address::HostAddress;
 use nuncio_proto::envoy::config::core::v3 as proto;
 use nuncio_proto::envoy::config::core::v3::grpc_service::TargetSpecifier;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub fn grpc_service(cx: &mut ParseCx, proto: proto::GrpcService) -> Parsed<Arc<G
         authority: target.authority,
         timeout,
         initial_metadata: metadata,
+        host_ip: Some(cx.env().shared(HostAddress::find).0),
         max_message_bytes: match most {
             None | Some(0) => GrpcService::MAX_MESSAGE_BYTES,
             Some(most) => most as usize,

@@ -1,14 +1,14 @@
 //! `envoy.config.route.v3.RouteConfiguration`: proto to a `nuncio_route::RouteTable`.
 
+use crate::cluster_tree;
 use crate::common::metadata;
 use crate::filter_config::filter_configs;
 use crate::header_mutation::{HeaderFields, header_mutations};
 use crate::route_action::mirror_policy;
-use crate::unknown_extension::{is_envoys, unknown_extension};
+use crate::table_cx::TableCx;
 use crate::virtual_host::virtual_host;
 use nuncio_base::HeaderName;
 use nuncio_extension::{ParseCx, Parsed};
-use nuncio_proto::any::type_name;
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_route::{RouteTable, RouteTableConfig};
 use std::rc::Rc;
@@ -46,18 +46,15 @@ pub fn route_table(cx: &mut ParseCx, proto: proto::RouteConfiguration) -> Parsed
     } = proto;
     cx.refuse("vhds", vhds.is_some())?;
     cx.refuse("route_specifiers", !route_specifiers.is_empty())?;
-    cx.list(
-        "cluster_specifier_plugins",
-        cluster_specifier_plugins,
-        cluster_specifier_plugin,
-    )?;
+    let plugins = cluster_tree::plugins(cx, cluster_specifier_plugins)?;
     let max_body = max_direct_response_body_size_bytes
         .map_or(DEFAULT_MAX_DIRECT_RESPONSE_BODY, |size| size.value as usize);
+    let table_cx = TableCx { max_body, plugins };
     let request = HeaderFields::request(request_headers_to_add, request_headers_to_remove);
     let response = HeaderFields::response(response_headers_to_add, response_headers_to_remove);
     // Each part is converted before any error ends the message: all its errors come together.
     let virtual_hosts = cx.list("virtual_hosts", virtual_hosts, |cx, host| {
-        virtual_host(cx, host, max_body)
+        virtual_host(cx, host, &table_cx)
     });
     let request_headers = header_mutations(cx, request);
     let response_headers = header_mutations(cx, response);
@@ -109,23 +106,6 @@ pub fn check_clusters(cx: &mut ParseCx, table: &RouteTable) -> Parsed<()> {
             })
         }),
     })
-}
-
-/// No plugin is built; one that is optional, and that not even Envoy would know, may stand there
-/// as long as no route uses it.
-fn cluster_specifier_plugin(cx: &mut ParseCx, proto: proto::ClusterSpecifierPlugin) -> Parsed<()> {
-    let proto::ClusterSpecifierPlugin {
-        extension,
-        is_optional,
-    } = proto;
-    let extension = extension.unwrap_or_default();
-    let config = extension.typed_config.unwrap_or_default();
-    if is_optional && !is_envoys(type_name(&config)) {
-        return Ok(());
-    }
-    Err(cx.field("extension", |cx| {
-        unknown_extension(cx, &extension.name, &config)
-    }))
 }
 
 #[cfg(test)]

@@ -8,12 +8,15 @@ use crate::hash_policy::hash_policy;
 use crate::header_mutation::mutation_steps;
 use crate::internal_redirect::{internal_redirect_policy, legacy_internal_redirect};
 use crate::matching::substitution;
+use crate::rate_limit::rate_limit;
 use crate::retry::{hedge_policy, retry_policy};
+use crate::table_cx::TableCx;
 use crate::unknown_extension::unknown_extension;
 use crate::uri_template;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_observe::Formatter;
 use nuncio_observe::formatter::FormatOptions;
+use nuncio_proto::any::type_name;
 use nuncio_proto::envoy::config::core::v3::{RoutingPriority, TypedExtensionConfig};
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_proto::envoy::config::route::v3::route_action as action_proto;
@@ -35,13 +38,11 @@ pub fn route_action(
     proto: proto::RouteAction,
     route_name: &str,
     match_policy: Option<&TypedExtensionConfig>,
+    table: &TableCx,
 ) -> Parsed<RouteAction> {
     refuse_unbuilt(cx, &proto)?;
     let not_found = not_found_code(&proto);
-    let priority = match proto.priority() {
-        RoutingPriority::Default => Priority::Default,
-        RoutingPriority::High => Priority::High,
-    };
+    let priority = priority(&proto);
     let redirects = cx.optional(
         "internal_redirect_policy",
         proto.internal_redirect_policy.clone(),
@@ -51,7 +52,7 @@ pub fn route_action(
     let path_rewrite = path_rewrite(cx, &proto, match_policy);
     let metadata_match = metadata_match(proto.metadata_match);
     let specifier = proto.cluster_specifier;
-    let cluster = cluster_target(cx, specifier, metadata_match.as_ref(), route_name);
+    let cluster = cluster_target(cx, specifier, metadata_match.as_ref(), route_name, table);
     let host_rewrite = host_rewrite(cx, proto.host_rewrite_specifier);
     let upgrades = upgrade_configs(cx, proto.upgrade_configs);
     let mirrors = cx.list(
@@ -63,6 +64,7 @@ pub fn route_action(
     let retries = cx.optional("retry_policy", proto.retry_policy, retry_policy);
     let hedging = cx.optional("hedge_policy", proto.hedge_policy, hedge_policy);
     let cors = cx.optional("cors", proto.cors, cors_policy);
+    let rate_limits = cx.list("rate_limits", proto.rate_limits, rate_limit);
     let default_timeout = Some(RouteAction::DEFAULT_TIMEOUT);
     let timeout = duration::limit(cx, "timeout", proto.timeout, default_timeout);
     let mut time = |field, proto: Option<DurationProto>| duration::optional(cx, field, proto);
@@ -94,9 +96,18 @@ pub fn route_action(
         upgrades: upgrades?,
         internal_redirect: redirects?.or(legacy_redirect),
         cors: cors?.map(Arc::new),
+        rate_limits: rate_limits?,
+        include_vh_rate_limits: proto.include_vh_rate_limits.is_some_and(|on| on.value),
         max_grpc_timeout: max_grpc_timeout?,
         grpc_timeout_offset: grpc_timeout_offset?,
     })
+}
+
+fn priority(proto: &proto::RouteAction) -> Priority {
+    match proto.priority() {
+        RoutingPriority::Default => Priority::Default,
+        RoutingPriority::High => Priority::High,
+    }
 }
 
 fn not_found_code(proto: &proto::RouteAction) -> u16 {
@@ -110,7 +121,11 @@ fn not_found_code(proto: &proto::RouteAction) -> u16 {
 
 /// The fields that have no counterpart in `nuncio_route` yet.
 fn refuse_unbuilt(cx: &mut ParseCx, proto: &proto::RouteAction) -> Parsed<()> {
-    if let Some(policy) = &proto.early_data_policy {
+    // Early data go to upstreams that speak HTTP/3, of which there are none here.
+    if let Some(policy) = &proto.early_data_policy
+        && type_name(&policy.typed_config.clone().unwrap_or_default())
+            != "envoy.extensions.early_data.v3.DefaultEarlyDataPolicy"
+    {
         let config = policy.typed_config.clone().unwrap_or_default();
         return Err(cx.field("early_data_policy", |cx| {
             unknown_extension(cx, &policy.name, &config)
@@ -120,12 +135,7 @@ fn refuse_unbuilt(cx: &mut ParseCx, proto: &proto::RouteAction) -> Parsed<()> {
         "retry_policy_typed_config",
         proto.retry_policy_typed_config.is_some(),
     )?;
-    cx.refuse("rate_limits", !proto.rate_limits.is_empty())?;
-    cx.refuse("flush_timeout", proto.flush_timeout.is_some())?;
-    let with_virtual_host = proto
-        .include_vh_rate_limits
-        .is_some_and(|value| value.value);
-    cx.refuse("include_vh_rate_limits", with_virtual_host)
+    Ok(())
 }
 
 fn path_rewrite(

@@ -268,10 +268,12 @@ fn what_is_not_built_is_refused_by_its_name() {
     let lua = "{'@type': type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute}";
     for (result, name) in [
         (
-            action("rate_limits: [{actions: [{remote_address: {}}]}]"),
-            "rate_limits",
+            action(
+                "rate_limits: [{actions: [{metadata: {descriptor_key: k, metadata_key: \
+                    {key: a, path: [{key: b}]}, source: CLUSTER_LOCALITY_ENTRY}}]}]",
+            ),
+            "source",
         ),
-        (action("flush_timeout: 1s"), "flush_timeout"),
         (
             action("upgrade_configs: [{upgrade_type: CONNECT-UDP, connect_config: {}}]"),
             "connect_config",
@@ -294,7 +296,7 @@ fn what_is_not_built_is_refused_by_its_name() {
                 "match: {prefix: /}, route: {cluster: u0}, \
                  tracing: {custom_tags: [{tag: a, literal: {value: b}}]}",
             ),
-            "custom_tags",
+            "",
         ),
         (table("{vhds: {config_source: {ads: {}}}}"), "vhds"),
     ] {

@@ -1,6 +1,7 @@
 //! `VirtualHost.matcher`: a tree whose actions are `Route` and `RouteList`.
 
 use crate::match_tree::{MatchTreeKind, match_tree};
+use crate::table_cx::TableCx;
 use crate::unknown_extension::unknown_extension;
 use crate::virtual_host::route;
 use nuncio_base::HeaderName;
@@ -21,30 +22,30 @@ const OTHER_INPUTS: [&str; 2] = [
     "envoy.extensions.matching.common_inputs.",
 ];
 
-/// A virtual host's tree, and the routes that its actions mean. Bodies of direct responses have at
-/// most `max_body` bytes.
+/// A virtual host's tree, and the routes that its actions mean. `table` is what holds for all of
+/// the table.
 ///
 /// # Errors
 /// As for routes; inputs that a virtual host does not have; custom matchers.
 pub fn route_tree(
     cx: &mut ParseCx,
     proto: Matcher,
-    max_body: usize,
+    table: &TableCx,
 ) -> Parsed<(RouteTree, Vec<Route>)> {
     let mut kind = RouteTrees {
         routes: Vec::new(),
-        max_body,
+        table,
     };
     let tree = cx.field("matcher", |cx| match_tree(cx, &mut kind, proto))?;
     Ok((tree, kind.routes))
 }
 
-struct RouteTrees {
+struct RouteTrees<'a> {
     routes: Vec<Route>,
-    max_body: usize,
+    table: &'a TableCx,
 }
 
-impl MatchTreeKind for RouteTrees {
+impl MatchTreeKind for RouteTrees<'_> {
     type Input = RouteInput;
     type Action = Range<u32>;
 
@@ -74,18 +75,16 @@ impl MatchTreeKind for RouteTrees {
 
     fn action(&mut self, cx: &mut ParseCx, name: &str, config: &Any) -> Parsed<Range<u32>> {
         let kind = type_name(config);
-        let max_body = self.max_body;
+        let table = self.table;
         let first = self.routes.len() as u32;
         if kind == proto::Route::full_name() {
             let parsed = unpack(cx, config)?;
-            let parsed = cx.field("typed_config", |cx| route(cx, parsed, max_body))?;
+            let parsed = cx.field("typed_config", |cx| route(cx, parsed, table))?;
             self.routes.push(parsed);
         } else if kind == proto::RouteList::full_name() {
             let list: proto::RouteList = unpack(cx, config)?;
             let parsed = cx.field("typed_config", |cx| {
-                cx.list("routes", list.routes, |cx, proto| {
-                    route(cx, proto, max_body)
-                })
+                cx.list("routes", list.routes, |cx, proto| route(cx, proto, table))
             })?;
             self.routes.extend(parsed);
         } else {

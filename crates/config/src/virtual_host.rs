@@ -6,11 +6,13 @@ use crate::filter_config::filter_configs;
 use crate::format::text_format;
 use crate::header_mutation::{HeaderFields, header_mutations};
 use crate::matching::header_matcher;
+use crate::rate_limit::rate_limit;
 use crate::redirect::{direct_response, redirect};
 use crate::retry::{hedge_policy, retry_policy};
 use crate::route_action::{mirror_policy, route_action};
 use crate::route_match::route_match;
 use crate::route_tree::route_tree;
+use crate::table_cx::TableCx;
 use nuncio_base::runtime_flags::Fraction;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3::TypedExtensionConfig;
@@ -23,14 +25,14 @@ use nuncio_route::virtual_host::{TlsRequirement, VirtualCluster};
 use nuncio_route::{Action, Route, VirtualHostConfig};
 use std::sync::Arc;
 
-/// A virtual host; bodies of direct responses have at most `max_body` bytes.
+/// A virtual host; `table` is what holds for all of its table.
 ///
 /// # Errors
 /// What Envoy refuses, in its words, and what is not built, by its name.
 pub fn virtual_host(
     cx: &mut ParseCx,
     proto: proto::VirtualHost,
-    max_body: usize,
+    table: &TableCx,
 ) -> Parsed<VirtualHostConfig> {
     refuse_unbuilt(cx, &proto)?;
     let require_tls = match proto.require_tls() {
@@ -48,13 +50,9 @@ pub fn virtual_host(
     );
     // Each part is converted before any error ends the message: all its errors come together.
     let routes = match proto.matcher {
-        Some(matcher) => {
-            route_tree(cx, matcher, max_body).map(|(tree, routes)| (Some(tree), routes))
-        }
+        Some(matcher) => route_tree(cx, matcher, table).map(|(tree, routes)| (Some(tree), routes)),
         None => cx
-            .list("routes", proto.routes, |cx, proto| {
-                route(cx, proto, max_body)
-            })
+            .list("routes", proto.routes, |cx, proto| route(cx, proto, table))
             .map(|routes| (None, routes)),
     };
     let virtual_clusters = cx.list("virtual_clusters", proto.virtual_clusters, virtual_cluster);
@@ -69,6 +67,7 @@ pub fn virtual_host(
         mirror_policy,
     );
     let cors = cx.optional("cors", proto.cors, cors_policy);
+    let rate_limits = cx.list("rate_limits", proto.rate_limits, rate_limit);
     let (matcher, routes) = routes?;
     Ok(VirtualHostConfig {
         name: proto.name.into(),
@@ -91,6 +90,7 @@ pub fn virtual_host(
             proto.per_request_buffer_limit_bytes,
         ),
         cors: cors?.map(Arc::new),
+        rate_limits: rate_limits?,
         metadata: metadata(proto.metadata),
     })
 }
@@ -101,7 +101,6 @@ fn refuse_unbuilt(cx: &mut ParseCx, proto: &proto::VirtualHost) -> Parsed<()> {
         let message = "cannot set both matcher and routes on virtual host";
         return Err(cx.error_at("matcher", message));
     }
-    cx.refuse("rate_limits", !proto.rate_limits.is_empty())?;
     cx.refuse(
         "retry_policy_typed_config",
         proto.retry_policy_typed_config.is_some(),
@@ -126,11 +125,11 @@ fn virtual_cluster(cx: &mut ParseCx, proto: proto::VirtualCluster) -> Parsed<Vir
     })
 }
 
-/// A route; bodies of direct responses have at most `max_body` bytes.
+/// A route; `table` is what holds for all of its table.
 ///
 /// # Errors
 /// What Envoy refuses, in its words, and what is not built, by its name.
-pub fn route(cx: &mut ParseCx, proto: proto::Route, max_body: usize) -> Parsed<Route> {
+pub fn route(cx: &mut ParseCx, proto: proto::Route, table: &TableCx) -> Parsed<Route> {
     let proto::Route {
         name,
         r#match,
@@ -156,7 +155,7 @@ pub fn route(cx: &mut ParseCx, proto: proto::Route, max_body: usize) -> Parsed<R
         _ => None,
     };
     let matcher = cx.required("match", r#match, route_match);
-    let action = route_kind(cx, action, &name, policy.as_ref(), max_body);
+    let action = route_kind(cx, action, &name, policy.as_ref(), table);
     let request_headers = header_mutations(cx, request);
     let response_headers = header_mutations(cx, response);
     let filters = filter_configs(cx, typed_per_filter_config);
@@ -189,13 +188,13 @@ fn route_kind(
     proto: Option<proto::route::Action>,
     route_name: &str,
     match_policy: Option<&TypedExtensionConfig>,
-    max_body: usize,
+    table: &TableCx,
 ) -> Parsed<Action> {
     use proto::route::Action as Kind;
     match proto {
         Some(Kind::Route(action)) => {
             let action = cx.field("route", |cx| {
-                route_action(cx, action, route_name, match_policy)
+                route_action(cx, action, route_name, match_policy, table)
             })?;
             Ok(Action::Route(Box::new(action)))
         }
@@ -205,7 +204,7 @@ fn route_kind(
         }
         Some(Kind::DirectResponse(action)) => {
             let action = cx.field("direct_response", |cx| {
-                direct_response(cx, action, max_body)
+                direct_response(cx, action, table.max_body)
             })?;
             Ok(Action::DirectResponse(Box::new(action)))
         }
@@ -220,11 +219,11 @@ fn route_tracing(cx: &mut ParseCx, proto: proto::Tracing) -> Parsed<RouteTracing
         client_sampling,
         random_sampling,
         overall_sampling,
-        custom_tags,
+        // Tags are for spans.
+        custom_tags: _,
         operation,
         upstream_operation,
     } = proto;
-    cx.refuse("custom_tags", !custom_tags.is_empty())?;
     let mut format = |field, text: String| {
         let text = Some(text).filter(|text| !text.is_empty());
         cx.optional(field, text, |cx, text| {

@@ -17,6 +17,8 @@ pub struct NetworkFilterCx {
     pub buffer_limit: usize,
     /// Whether the listener's traffic comes from outside (`traffic_direction: INBOUND`).
     pub inbound: bool,
+    /// Whether it goes outside (`traffic_direction: OUTBOUND`).
+    pub outbound: bool,
 }
 
 /// A network filter, as its author writes it.

@@ -8,6 +8,7 @@ use nuncio_base::{Buffer, HeaderMap, HeaderName, names};
 use nuncio_http::grpc_timeout;
 use nuncio_router::{AsyncClient, AsyncFailure, AsyncRequest, AsyncResponse};
 use nuncio_worker::Worker;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct GrpcService {
     pub timeout: Option<Duration>,
     /// Headers that every call has.
     pub initial_metadata: Vec<(HeaderName, Vec<u8>)>,
+    /// What calls say of where they come from, in `x-forwarded-for`.
+    pub host_ip: Option<IpAddr>,
     /// How long a message from the service may be, in bytes.
     pub max_message_bytes: usize,
 }
@@ -38,6 +41,7 @@ impl GrpcService {
             authority: String::new(),
             timeout: None,
             initial_metadata: Vec::new(),
+            host_ip: None,
             max_message_bytes: Self::MAX_MESSAGE_BYTES,
         }
     }
@@ -84,6 +88,9 @@ impl GrpcClient {
         head.append(names::CONTENT_TYPE, b"application/grpc");
         for (name, value) in &service.initial_metadata {
             head.append(name, value);
+        }
+        if let Some(ip) = service.host_ip {
+            head.append(names::X_FORWARDED_FOR, ip.to_string().as_bytes());
         }
         head
     }

@@ -43,6 +43,14 @@ impl CidrRange {
         v6 == self.v6 && bits & mask(self.length) == self.bits
     }
 
+    /// The first address.
+    pub fn address(&self) -> IpAddr {
+        match self.v6 {
+            true => IpAddr::V6(self.bits.into()),
+            false => IpAddr::V4(((self.bits >> 96) as u32).into()),
+        }
+    }
+
     /// The prefix's length in bits.
     pub fn length(&self) -> u8 {
         self.length

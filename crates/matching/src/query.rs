@@ -3,6 +3,7 @@
 //! Names and values are taken as they stand, not decoded, as Envoy's route matching does.
 
 use crate::string::StringMatcher;
+use std::borrow::Cow;
 
 /// The parameters of a `:path` header's value, in order; a fragment is no part of them. A
 /// parameter without `=` has an empty value.
@@ -27,6 +28,30 @@ pub fn parameters(target: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 /// The first value of a parameter.
 pub fn first_value<'a>(target: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     parameters(target).find_map(|(found, value)| (found == name).then_some(value))
+}
+
+/// Percent-decoded; what is no escape stays as it is.
+pub fn decoded(value: &[u8]) -> Cow<'_, [u8]> {
+    if !value.contains(&b'%') {
+        return Cow::Borrowed(value);
+    }
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let [first, tail @ ..] = rest {
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) if digit(high).is_some() && digit(low).is_some() => {
+                let [high, low] = [high, low].map(|byte| digit(byte).unwrap_or_default() as u8);
+                out.push(high << 4 | low);
+                rest = after;
+            }
+            _ => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Matches one parameter of a query; of several with its name the first counts.

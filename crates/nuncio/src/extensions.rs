@@ -29,7 +29,9 @@ static DOWNSTREAM_SOCKETS: &[&dyn DownstreamSocketFactory] = &[
 static HEALTH_CHECK_SINKS: &[&dyn HealthCheckSinkFactory] = &[&health_check_sinks::file::FileSink];
 
 static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
+    &http_filters::AdmissionControl,
     &http_filters::ApiKeyAuth,
+    &http_filters::BandwidthLimit,
     &http_filters::BasicAuth,
     &http_filters::BodySizeLimit,
     &http_filters::Buffer,
@@ -42,8 +44,10 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::GrpcStats,
     &http_filters::GrpcWeb,
     &http_filters::HeaderMutation,
+    &http_filters::HeaderToMetadata,
     &http_filters::HealthCheck,
     &http_filters::LocalRateLimit,
+    &http_filters::RateLimit,
     &http_filters::Rbac,
     &http_filters::Router,
     &http_filters::SetFilterState,

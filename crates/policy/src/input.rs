@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Value;
 use nuncio_base::{HeaderMap, HeaderName};
-use nuncio_matching::query::first_value;
+use nuncio_matching::query::{decoded, first_value};
 use nuncio_stream_info::SanKind;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -166,30 +166,6 @@ fn is_local(facts: &Facts<'_>) -> bool {
         IpAddr::V6(v6) => v6.is_loopback(),
     };
     loopback || facts.local_ip().map(|local| local.ip()) == Some(remote)
-}
-
-/// Percent-decoded; what is no escape stays as it is.
-fn decoded(value: &[u8]) -> Cow<'_, [u8]> {
-    if !value.contains(&b'%') {
-        return Cow::Borrowed(value);
-    }
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let mut out = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'%', [high, low, after @ ..]) if digit(high).is_some() && digit(low).is_some() => {
-                let [high, low] = [high, low].map(|byte| digit(byte).unwrap_or_default() as u8);
-                out.push(high << 4 | low);
-                rest = after;
-            }
-            _ => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]

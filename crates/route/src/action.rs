@@ -6,6 +6,7 @@ use crate::direct_response::DirectResponse;
 use crate::hash_policy::HashPolicy;
 use crate::internal_redirect::InternalRedirectPolicy;
 use crate::mirror::MirrorPolicy;
+use crate::rate_limit::RateLimit;
 use crate::redirect::Redirect;
 use crate::retry_policy::{HedgePolicy, RetryPolicy};
 use crate::rewrite::{HostRewrite, PathRewrite};
@@ -90,6 +91,10 @@ pub struct RouteAction {
     pub internal_redirect: Option<InternalRedirectPolicy>,
     /// The policy of the CORS filter, in its old place.
     pub cors: Option<Arc<CorsPolicy>>,
+    /// What requests are counted by.
+    pub rate_limits: Vec<RateLimit>,
+    /// Whether they are counted by what the virtual host says too.
+    pub include_vh_rate_limits: bool,
     /// The old form of [`MaxStreamDuration::grpc_timeout_header_max`], which limits the timeout
     /// instead of the stream; zero: any.
     pub max_grpc_timeout: Option<Duration>,
@@ -123,6 +128,8 @@ impl RouteAction {
             upgrades: Vec::new(),
             internal_redirect: None,
             cors: None,
+            rate_limits: Vec::new(),
+            include_vh_rate_limits: false,
             max_grpc_timeout: None,
             grpc_timeout_offset: None,
         }

@@ -1,5 +1,6 @@
 //! Which cluster a route sends to.
 
+use crate::cluster_tree::ClusterTree;
 use crate::error::InvalidRoute;
 use crate::filter_config::FilterConfigs;
 use crate::hash_policy::HashPolicy;
@@ -20,6 +21,8 @@ pub enum ClusterTarget {
     Header(HeaderName),
     /// One of several, by weight.
     Weighted(WeightedClusters),
+    /// One that a tree finds.
+    Tree(ClusterTree),
 }
 
 impl ClusterTarget {
@@ -28,7 +31,7 @@ impl ClusterTarget {
         match self {
             Self::Name(name) => Some(name.as_bytes()),
             Self::Header(header) => headers.get(header),
-            Self::Weighted(_) => None,
+            Self::Weighted(_) | Self::Tree(_) => None,
         }
     }
 }

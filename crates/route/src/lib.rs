@@ -8,6 +8,7 @@
 
 pub mod action;
 pub mod cluster;
+pub mod cluster_tree;
 pub mod cors;
 pub mod direct_response;
 mod domain_index;
@@ -20,6 +21,8 @@ pub mod internal_redirect;
 pub mod mirror;
 pub mod mutation;
 pub mod mutation_steps;
+pub mod rate_limit;
+pub mod rate_limit_action;
 pub mod redirect;
 pub mod request;
 pub mod request_hash;
@@ -38,11 +41,13 @@ pub mod virtual_host;
 
 pub use action::{Action, Priority, RouteAction};
 pub use cluster::{ClusterTarget, WeightedCluster, WeightedClusters};
+pub use cluster_tree::ClusterTree;
 pub use direct_response::DirectResponse;
 pub use error::InvalidRoute;
 pub use filter_config::{FilterConfigs, FilterOverride};
 pub use mutation::{AppendAction, HeaderMutations, HeaderValue};
 pub use mutation_steps::{MutationStep, MutationSteps};
+pub use rate_limit::RateLimit;
 pub use redirect::Redirect;
 pub use request::RequestView;
 pub use retry_policy::{RetryOn, RetryPolicy};

@@ -215,6 +215,7 @@ impl RouteTable {
                 ClusterTarget::Weighted(clusters) => {
                     clusters.draw(request, &action.hash_policies) as u32
                 }
+                ClusterTarget::Tree(tree) => tree.find(request) as u32,
                 ClusterTarget::Name(_) | ClusterTarget::Header(_) => 0,
             },
             _ => 0,
@@ -243,6 +244,7 @@ impl RouteTable {
         let weighted = match &route.action {
             Action::Route(action) => match &action.cluster {
                 ClusterTarget::Weighted(clusters) => clusters.clusters().get(id.weighted as usize),
+                ClusterTarget::Tree(tree) => tree.get(id.weighted as usize),
                 ClusterTarget::Name(_) | ClusterTarget::Header(_) => None,
             },
             _ => None,
@@ -262,9 +264,8 @@ fn number_filters(route: &mut Route, names: &mut Vec<Arc<str>>) {
     if let Action::Route(action) = &mut route.action
         && let ClusterTarget::Weighted(clusters) = &mut action.cluster
     {
-        for cluster in clusters.clusters_mut() {
-            cluster.filters.number(names);
-        }
+        let clusters = clusters.clusters_mut().iter_mut();
+        clusters.for_each(|cluster| cluster.filters.number(names));
     }
 }
 

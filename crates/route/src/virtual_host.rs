@@ -5,6 +5,7 @@ use crate::cors::CorsPolicy;
 use crate::filter_config::FilterConfigs;
 use crate::mirror::MirrorPolicy;
 use crate::mutation::HeaderMutations;
+use crate::rate_limit::RateLimit;
 use crate::request::RequestView;
 use crate::retry_policy::{HedgePolicy, RetryPolicy};
 use crate::route::Route;
@@ -78,6 +79,8 @@ pub struct VirtualHostConfig {
     pub request_body_buffer_limit: Option<u64>,
     /// The policy of the CORS filter, in its old place.
     pub cors: Option<Arc<CorsPolicy>>,
+    /// What requests are counted by, where the route says nothing or asks for these too.
+    pub rate_limits: Vec<RateLimit>,
     /// Its metadata.
     pub metadata: Arc<Metadata>,
 }

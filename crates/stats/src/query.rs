@@ -15,6 +15,8 @@ pub struct StatsQuery {
     pub invert_filter: bool,
     /// `type`; the Prometheus format pays no heed to it.
     pub kinds: Kinds,
+    /// `hidden=only`: only stats that are not shown otherwise, of which there are none.
+    pub hidden_only: bool,
     /// `histogram_buckets`.
     pub histogram_buckets: HistogramBuckets,
     /// `text_readouts`: as gauges in the Prometheus format.
@@ -66,6 +68,7 @@ pub enum HistogramBuckets {
 }
 
 const FORMAT_USAGE: &str = "usage: /stats?format=(html|active-html|json|prometheus|text)\n\n";
+const HIDDEN_USAGE: &str = "usage: /stats?hidden=(include|only|exclude)\n\n";
 const BUCKETS_USAGE: &str =
     "usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n";
 
@@ -79,7 +82,7 @@ impl StatsQuery {
         compile: impl Fn(&str) -> Result<NameMatcher, String>,
     ) -> Result<Self, String> {
         let mut query = Self::default();
-        let (mut format, mut buckets, mut kinds) = ("", "", "");
+        let (mut format, mut buckets, mut kinds, mut hidden) = ("", "", "", "");
         let mut filter = "";
         // The first of a repeated parameter counts.
         let first = |known: &mut &'a str, value: &'a str| {
@@ -94,6 +97,7 @@ impl StatsQuery {
                 "text_readouts" => query.text_readouts = true,
                 "filter" => first(&mut filter, value),
                 "histogram_buckets" => first(&mut buckets, value),
+                "hidden" => first(&mut hidden, value),
                 "type" => first(&mut kinds, value),
                 "format" => first(&mut format, value),
                 _ => {}
@@ -106,6 +110,11 @@ impl StatsQuery {
             format = "prometheus";
         }
         query.histogram_buckets = parse_buckets(buckets, format == "prometheus")?;
+        query.hidden_only = match hidden {
+            "" | "include" | "exclude" => false,
+            "only" => true,
+            _ => return Err(HIDDEN_USAGE.to_owned()),
+        };
         query.kinds = match kinds {
             "" | "All" => Kinds::All,
             "Counters" => Kinds::Counters,
@@ -128,15 +137,14 @@ impl StatsQuery {
 
     /// Whether a stat of this name is wanted.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.filter
-            .as_ref()
-            .is_none_or(|filter| filter(name) != self.invert_filter)
+        let found = |filter: &NameMatcher| filter(name) != self.invert_filter;
+        !self.hidden_only && self.filter.as_ref().is_none_or(found)
     }
 }
 
 fn parse_buckets(text: &str, prometheus: bool) -> Result<HistogramBuckets, String> {
     let buckets = match text {
-        "" => HistogramBuckets::Unset,
+        "" | "none" => HistogramBuckets::Unset,
         "cumulative" => HistogramBuckets::Cumulative,
         "disjoint" => HistogramBuckets::Disjoint,
         "detailed" => HistogramBuckets::Detailed,
@@ -181,6 +189,7 @@ mod tests {
             (("format", "x"), false, FORMAT_USAGE),
             (("histogram_buckets", "x"), false, BUCKETS_USAGE),
             (("histogram_buckets", "x"), true, BUCKETS_USAGE),
+            (("hidden", "x"), false, HIDDEN_USAGE),
             (("type", "counters"), false, "invalid &type= param"),
             (("filter", "("), false, "Invalid re2 regex"),
             (

@@ -42,7 +42,6 @@ stat_group! {
             upstream_http3_broken,
             upstream_internal_redirect_failed_total,
             upstream_internal_redirect_succeeded_total,
-            upstream_queue_overloaded,
             upstream_rq_0rtt,
             upstream_rq_active_overflow,
             upstream_rq_cancelled,
@@ -70,6 +69,7 @@ stat_group! {
             upstream_cx_active,
             upstream_cx_rx_bytes_buffered,
             upstream_cx_tx_bytes_buffered,
+            upstream_queue_overloaded,
             upstream_rq_active,
             upstream_rq_pending_active,
         }

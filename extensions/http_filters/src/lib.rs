@@ -3,11 +3,14 @@
 // Envoy still reads its deprecated fields; so does this.
 #![allow(deprecated)]
 
+pub mod admission_control;
 pub mod api_key_auth;
+pub mod bandwidth_limit;
 pub mod basic_auth;
 pub mod body_size_limit;
 pub mod buffer;
 pub mod cdn_loop;
+mod cluster_counters;
 pub mod cors;
 pub mod csrf;
 pub mod ext_authz;
@@ -17,8 +20,11 @@ pub mod grpc_http1_bridge;
 pub mod grpc_stats;
 pub mod grpc_web;
 pub mod header_mutation;
+pub mod header_to_metadata;
 pub mod health_check;
 pub mod local_ratelimit;
+mod rate_limits;
+pub mod ratelimit;
 pub mod rbac;
 pub mod router;
 pub mod set_filter_state;
@@ -30,7 +36,9 @@ mod per_route_tests;
 #[cfg(test)]
 mod testing;
 
+pub use admission_control::AdmissionControl;
 pub use api_key_auth::ApiKeyAuth;
+pub use bandwidth_limit::BandwidthLimit;
 pub use basic_auth::BasicAuth;
 pub use body_size_limit::BodySizeLimit;
 pub use buffer::Buffer;
@@ -43,8 +51,10 @@ pub use grpc_http1_bridge::GrpcHttp1Bridge;
 pub use grpc_stats::GrpcStats;
 pub use grpc_web::GrpcWeb;
 pub use header_mutation::HeaderMutation;
+pub use header_to_metadata::HeaderToMetadata;
 pub use health_check::HealthCheck;
 pub use local_ratelimit::LocalRateLimit;
+pub use ratelimit::RateLimit;
 pub use rbac::Rbac;
 pub use router::Router;
 pub use set_filter_state::SetFilterState;

@@ -26,7 +26,14 @@ const DATA_PLANE: &[(&str, &[&str])] = &[
     ),
     (
         "route",
-        &["base", "matching", "observe", "stats", "stream_info"],
+        &[
+            "base",
+            "matching",
+            "observe",
+            "policy",
+            "stats",
+            "stream_info",
+        ],
     ),
     (
         "http",

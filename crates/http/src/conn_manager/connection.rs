@@ -10,7 +10,7 @@ use nuncio_net::drain::DrainDecision;
 use nuncio_net::overload::Shedding;
 use nuncio_net::{ConnCx, NewConnection};
 use nuncio_stream_info::{ConnectionInfo, Protocol};
-use nuncio_worker::Timer;
+use nuncio_worker::{Timer, Worker};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -43,13 +43,17 @@ pub(super) struct Connection {
 fn max_duration(local: &HcmLocal) -> Option<Duration> {
     let timeouts = &local.spec.timeouts;
     let limit = timeouts.max_connection_duration?;
-    let share = timeouts.max_connection_duration_jitter / 100.0;
-    let most = (millis(limit) as f64 * share).ceil() as u64;
-    if most == 0 {
-        return Some(limit);
+    let percent = timeouts.max_connection_duration_jitter;
+    Some(with_jitter(limit, percent, &local.worker))
+}
+
+/// A time made longer by chance, by so many percent at most.
+fn with_jitter(time: Duration, percent: f64, worker: &Worker) -> Duration {
+    let most = (millis(time) as f64 * percent / 100.0).ceil() as u64;
+    match most {
+        0 => time,
+        most => time.saturating_add(Duration::from_millis(worker.random() % most)),
     }
-    let jitter = Duration::from_millis(local.worker.random() % most);
-    Some(limit.saturating_add(jitter))
 }
 
 impl Connection {
@@ -96,6 +100,15 @@ impl Connection {
 
     pub fn new_stream(&self, cx: &ConnCx<'_>, protocol: Protocol) -> Box<ActiveStream> {
         ActiveStream::new(&self.local, Rc::clone(cx.info()), protocol)
+    }
+
+    /// How long the connection waits before it is closed, once it drains.
+    pub fn drain_time(&self) -> Duration {
+        let timeouts = &self.local.spec.timeouts;
+        match timeouts.drain_jitter > 0.0 {
+            true => with_jitter(timeouts.drain, timeouts.drain_jitter, &self.local.worker),
+            false => timeouts.drain,
+        }
     }
 
     /// Counts a request; whether it is the last that the connection may carry.

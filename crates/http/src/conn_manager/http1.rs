@@ -351,7 +351,7 @@ impl Http1Session {
     pub fn start_drain(&mut self, conn: &mut Connection, now: Instant) {
         let spec = &conn.local.spec;
         self.last_response_next = true;
-        conn.drain_until = (!spec.safe_max_connection_duration).then(|| now + spec.timeouts.drain);
+        conn.drain_until = (!spec.safe_max_connection_duration).then(|| now + conn.drain_time());
     }
 
     /// The connection is gone.

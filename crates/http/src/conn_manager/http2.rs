@@ -241,7 +241,7 @@ impl Http2Session {
     pub fn start_drain(&mut self, conn: &mut Connection) {
         if !conn.draining && conn.drain_until.is_none() {
             self.codec.announce_goaway();
-            conn.drain_until = Some(conn.local.worker.now() + conn.local.spec.timeouts.drain);
+            conn.drain_until = Some(conn.local.worker.now() + conn.drain_time());
         }
     }
 

@@ -141,7 +141,7 @@ impl Http2Session {
             self.codec.end_early(id);
         }
         if self.codec.waiting(id) > 0
-            && let Some(limit) = conn.local.spec.timeouts.stream_idle
+            && let Some(limit) = stream.flush_limit()
         {
             let until = conn.local.worker.now() + limit;
             self.flushing.push((id, until));

@@ -4,7 +4,7 @@ use crate::chain::{LocalChain, StreamState};
 use crate::cluster_directory::ClusterDirectory;
 use crate::config::StreamConfig;
 use crate::conn_manager::spec::HcmSpec;
-use crate::conn_manager::stats::{HcmStats, ListenerHttpStats};
+use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
 use crate::conn_manager::upgrade::Upgrade;
 use crate::format_cx::with_format_cx;
 use crate::route_source::LocalRoutes;
@@ -15,6 +15,7 @@ use nuncio_codec::h2::H2Local;
 use nuncio_net::overload::{Overload, Shedding};
 use nuncio_net::splice::Pipes;
 use nuncio_observe::{AccessLog, AccessLogType, FormatCx};
+use nuncio_stats::Group;
 use nuncio_stream_info::ConnectionInfo;
 use nuncio_worker::Worker;
 use nuncio_worker::local_slot::LocalSlot;
@@ -35,6 +36,7 @@ pub struct HcmLocal {
     pub(crate) access_logs: Vec<AccessLog>,
     pub(crate) stats: HcmStats,
     pub(crate) listener_stats: ListenerHttpStats,
+    pub(crate) tracing_stats: Option<TracingStats>,
     pub(crate) h1_stats: H1Stats,
     /// Made with the first connection that speaks HTTP/2, as its stats are shown from then on.
     h2: OnceCell<Rc<H2Local>>,
@@ -74,6 +76,7 @@ impl HcmLocal {
                 .collect(),
             stats,
             listener_stats: spec.stats.listener.local(),
+            tracing_stats: spec.stats.tracing.as_ref().map(Group::local),
             h1_stats: spec.stats.http1.local(),
             h2: OnceCell::new(),
             clusters: worker.services().get_or_default(),

@@ -27,6 +27,7 @@ mod stream_end;
 mod stream_logs;
 mod stream_timeouts;
 mod stream_waker;
+mod tracing;
 mod upgrade;
 
 pub use local::HcmLocal;
@@ -39,4 +40,5 @@ pub use spec::{
     UserAgent, XffSettings,
 };
 pub use stats::{HcmStats, ListenerHttpStats, RouterStats, TracingStats};
+pub use tracing::TracingSettings;
 pub use upgrade::Upgrade;

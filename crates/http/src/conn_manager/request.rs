@@ -4,11 +4,11 @@
 use crate::chain::StreamState;
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::spec::HcmSpec;
-use crate::conn_manager::{client_cert, forwarded, path};
+use crate::conn_manager::{client_cert, forwarded, path, tracing};
 use crate::format_cx::with_headers;
 use crate::local_reply::LocalReply;
 use nuncio_base::ip_text::IpText;
-use nuncio_base::{HeaderMap, names};
+use nuncio_base::{HeaderMap, HeaderName, names};
 use nuncio_net::overload::Shedding;
 use nuncio_stream_info::Protocol;
 
@@ -19,7 +19,12 @@ use nuncio_stream_info::Protocol;
 pub(super) fn prepare(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply> {
     if local.sheds(Shedding::Requests, &state.info.connection) {
         local.stats.downstream_rq_overload_close().inc();
-        return Err(LocalReply::new(503, "envoy overloaded", "overload"));
+        let reply = LocalReply::new(503, "envoy overloaded", "overload");
+        let name = HeaderName::new("x-envoy-local-overloaded");
+        return Err(match local.spec.append_local_overload {
+            true => reply.header(name, "true"),
+            false => reply,
+        });
     }
     check(local, state)?;
     let headers = &mut state.request.headers;
@@ -217,6 +222,8 @@ fn set_request_id(local: &HcmLocal, headers: &mut HeaderMap, edge: bool) {
     {
         let uuid = local.worker.with_random(nuncio_base::random::Random::uuid);
         headers.set(names::X_REQUEST_ID, &uuid);
+    } else if edge && ids.pack_trace_reason {
+        tracing::unmark(headers);
     }
 }
 
@@ -228,4 +235,14 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
                 .split(|byte| *byte == b',')
                 .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
         })
+}
+
+/// The bytes of a request's fields as Envoy counts them: names, values, and three for each. Its
+/// first line does not count, so `:method` and `:path` are left out, and `:authority` was `host`.
+pub(super) fn field_bytes(headers: &HeaderMap) -> u64 {
+    let pseudo = |name: &str, key| headers.get(key).map_or(0, |value| name.len() + value.len());
+    let line = pseudo(":method", names::METHOD) + pseudo(":path", names::PATH);
+    let renamed = ":authority".len() - "host".len();
+    let fields = 3 * headers.len().saturating_sub(2);
+    (headers.byte_size() + fields).saturating_sub(line + renamed) as u64
 }

@@ -3,6 +3,7 @@
 use crate::conn_manager::original_ip::OriginalIpDetection;
 use crate::conn_manager::proxy_status::ProxyStatus;
 use crate::conn_manager::stats::{HcmStats, ListenerHttpStats, TracingStats};
+use crate::conn_manager::tracing::TracingSettings;
 use crate::conn_manager::upgrade::Upgrade;
 use crate::factory::ChainSpec;
 use crate::local_reply_config::LocalReplyConfig;
@@ -152,6 +153,9 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
     /// A stream on which nothing moves.
     pub stream_idle: Option<Duration>,
+    /// The last bytes of a stream, where that is not a stream on which nothing moves; zero: for
+    /// ever.
+    pub stream_flush: Option<Duration>,
     /// A request until its end is received.
     pub request: Option<Duration>,
     /// A request's head until its end is received.
@@ -164,6 +168,8 @@ pub struct Timeouts {
     pub max_stream_duration: Option<Duration>,
     /// How long a draining connection waits before it is closed.
     pub drain: Duration,
+    /// How much longer it waits by chance, in percent of that.
+    pub drain_jitter: f64,
     /// How long a connection that was closed waits for the client to close it too.
     pub delayed_close: Duration,
 }
@@ -237,6 +243,8 @@ pub struct HcmSpec {
     pub user_agent: Option<UserAgent>,
     /// `x-forwarded-client-cert`.
     pub forward_client_cert: ForwardClientCert,
+    /// Which requests are traced; `None`: none, and nothing is said of it.
+    pub tracing: Option<TracingSettings>,
     /// `proxy-status` of responses.
     pub proxy_status: Option<ProxyStatus>,
     /// A malformed HTTP/1 message that leaves the connection in a known state does not end it.
@@ -261,6 +269,8 @@ pub struct HcmSpec {
     pub upgrades: Vec<Upgrade>,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// Replies to what is too much tell so (`x-envoy-local-overloaded`).
+    pub append_local_overload: bool,
     /// A connection that has lasted too long ends with a response only.
     pub safe_max_connection_duration: bool,
     /// How many requests a connection may carry; 0: any number.

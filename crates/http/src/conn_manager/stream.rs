@@ -3,7 +3,7 @@
 use crate::bulk::BulkBody;
 use crate::chain::{FilterStream, Out};
 use crate::conn_manager::local::HcmLocal;
-use crate::conn_manager::{request, response, upgrade};
+use crate::conn_manager::{request, response, tracing, upgrade};
 use crate::grpc_timeout;
 use crate::local_reply::LocalReply;
 use nuncio_base::{Buffer, HeaderMap, names};
@@ -12,6 +12,7 @@ use nuncio_codec::{End, ResetReason};
 use nuncio_net::splice::Direction;
 use nuncio_stream_info::{ConnectionInfo, Protocol, ResponseFlag, StreamInfo, Timings};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(super) struct ActiveStream {
     pub bulk: Direction,
     /// When the next line is logged while the stream lasts.
     pub(super) log_at: Option<Instant>,
+    /// What the response says the request is called.
+    decorated: Option<Arc<str>>,
 }
 
 impl ActiveStream {
@@ -62,6 +65,7 @@ impl ActiveStream {
             moved_at: now,
             wake_at: None,
             bulk: Direction::default(),
+            decorated: None,
             log_at: local.spec.logs.interval.map(|interval| now + interval),
         })
     }
@@ -128,13 +132,16 @@ impl ActiveStream {
         let filters = self.filters();
         let state = &mut filters.state;
         state.info.header_bytes[0] = state.request.headers.byte_size() as u64;
-        state.info.downstream_bytes.header_received = field_bytes(&state.request.headers);
+        state.info.downstream_bytes.header_received = request::field_bytes(&state.request.headers);
         if end.is_end() {
             state.info.timings.last_downstream_rx = Some(now);
         }
         state.begin_route(&local.routes);
         match request::prepare(&local, state) {
             Ok(internal) => {
+                if let Some(settings) = &local.spec.tracing {
+                    self.decorated = tracing::begin(&local, settings, state);
+                }
                 self.is_internal = internal;
                 self.enter_filters(end);
             }
@@ -285,6 +292,10 @@ impl ActiveStream {
         let local = Rc::clone(&self.local);
         let state = &mut self.filters().state;
         response::finalize(&local, state);
+        if let Some(settings) = &local.spec.tracing {
+            tracing::finish(settings, self.decorated.take(), self);
+        }
+        let state = &mut self.filters().state;
         let status = state
             .response
             .headers
@@ -380,14 +391,4 @@ impl ActiveStream {
             .clone()
             .unwrap_or_default()
     }
-}
-
-/// The bytes of a request's fields as Envoy counts them: names, values, and three for each. Its
-/// first line does not count, so `:method` and `:path` are left out, and `:authority` was `host`.
-fn field_bytes(headers: &HeaderMap) -> u64 {
-    let pseudo = |name: &str, key| headers.get(key).map_or(0, |value| name.len() + value.len());
-    let line = pseudo(":method", names::METHOD) + pseudo(":path", names::PATH);
-    let renamed = ":authority".len() - "host".len();
-    let fields = 3 * headers.len().saturating_sub(2);
-    (headers.byte_size() + fields).saturating_sub(line + renamed) as u64
 }

@@ -40,6 +40,18 @@ impl ActiveStream {
         }
     }
 
+    /// How long its last bytes may wait for the client.
+    pub(super) fn flush_limit(&self) -> Option<Duration> {
+        let filters = self.filters.as_ref();
+        let action = filters.and_then(|filters| filters.state.route.action());
+        let of_route = action.and_then(|action| action.flush_timeout);
+        let timeouts = &self.local.spec.timeouts;
+        match of_route.or(timeouts.stream_flush) {
+            Some(limit) => Some(limit).filter(|limit| !limit.is_zero()),
+            None => self.stream_idle(),
+        }
+    }
+
     fn request_deadline(&self) -> Option<Instant> {
         let limit = self
             .local

@@ -2,9 +2,10 @@
 
 use super::check::{self, CheckBody, gathered, request_cluster};
 use super::settings::{BodySettings, ExtAuthzRouteSpec, ExtAuthzSpec, HttpService, Service};
-use super::stats::{ClusterStats, ExtAuthzStats, Outcome};
+use super::stats::ExtAuthzStats;
 use super::verdict::{Consent, Denial, ResponseField, Verdict, request_name};
 use super::{query, wire};
+use crate::cluster_counters::ClusterCounters;
 use nuncio_base::header_name::MessageKind;
 use nuncio_base::metadata::Value;
 use nuncio_base::{Buffer, names};
@@ -25,10 +26,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The namespace of the dynamic metadata that services set, whatever the filter's name.
+/// The namespace of the dynamic metadata that services set.
 const NAMESPACE: &str = "envoy.filters.http.ext_authz";
 
-/// How large a service's answer may be, in bytes: what Envoy's connections buffer by default.
+/// How large a service's answer may be, in bytes.
 const MOST_RESPONSE_BYTES: usize = 1 << 20;
 
 /// The filter's configuration, shared by the workers.
@@ -38,7 +39,7 @@ pub struct SharedSpec(pub Arc<ExtAuthzSpec>);
 pub struct ExtAuthzLocal {
     spec: Arc<ExtAuthzSpec>,
     stats: ExtAuthzStats,
-    cluster_stats: ClusterStats,
+    cluster_stats: ClusterCounters,
     clusters: Rc<ClusterManager>,
 }
 
@@ -47,7 +48,7 @@ impl HttpFilterSpec for SharedSpec {
         let clusters = ClusterManager::of(worker);
         Rc::new(Local(Rc::new(ExtAuthzLocal {
             stats: self.0.stats.local(),
-            cluster_stats: ClusterStats::new(Rc::clone(&clusters), &self.0.stat_prefix),
+            cluster_stats: ClusterCounters::new(worker, "ext_authz", &self.0.stat_prefix),
             clusters,
             spec: Arc::clone(&self.0),
         })))
@@ -230,7 +231,7 @@ impl ExtAuthzFilter {
 
     fn on_ok(&mut self, cx: &mut Cx<'_>, consent: Consent, call: &Call) {
         self.local.stats.ok().inc();
-        self.count(call.cluster.as_deref(), Outcome::Ok);
+        self.count(call.cluster.as_deref(), "ok");
         let mut metadata = consent.metadata;
         if !metadata.is_empty() {
             let waited = cx.worker().now().saturating_duration_since(call.started);
@@ -265,7 +266,7 @@ impl ExtAuthzFilter {
     fn on_denied(&mut self, cx: &mut Cx<'_>, denial: Denial, call: &Call) {
         let spec = &self.local.spec;
         self.local.stats.denied().inc();
-        self.count(call.cluster.as_deref(), Outcome::Denied);
+        self.count(call.cluster.as_deref(), "denied");
         if spec.charge_cluster
             && let Some(cluster) = &call.cluster
         {
@@ -286,12 +287,12 @@ impl ExtAuthzFilter {
         let spec = &self.local.spec;
         self.state = State::Passing;
         self.local.stats.error().inc();
-        self.count(cluster, Outcome::Error);
+        self.count(cluster, "error");
         if !spec.failure_mode_allow {
             return cx.local_reply(error_reply(spec));
         }
         self.local.stats.failure_mode_allowed().inc();
-        self.count(cluster, Outcome::FailureModeAllowed);
+        self.count(cluster, "failure_mode_allowed");
         if spec.failure_mode_allow_header_add {
             cx.request_headers()
                 .append("x-envoy-auth-failure-mode-allowed", b"true");
@@ -299,7 +300,7 @@ impl ExtAuthzFilter {
         cx.resume_request();
     }
 
-    fn count(&self, cluster: Option<&LocalCluster>, outcome: Outcome) {
+    fn count(&self, cluster: Option<&LocalCluster>, outcome: &'static str) {
         if let Some(cluster) = cluster {
             self.local.cluster_stats.count(cluster, outcome);
         }

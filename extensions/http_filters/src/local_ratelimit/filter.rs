@@ -1,15 +1,17 @@
 //! The filter on one stream.
 
+use super::limits::{Buckets, Limits, Place};
+use crate::rate_limits::{self, VhRateLimits};
 use nuncio_base::runtime_flags::RuntimeFraction;
 use nuncio_base::token_bucket::TokenBucket;
 use nuncio_base::{HeaderMap, HeaderName, names};
 use nuncio_codec::End;
-use nuncio_config::token_bucket::Settings as BucketSettings;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::format_cx::with_headers;
 use nuncio_http::{Cx, HeadersStatus, Hooks, HttpFilter, LocalReply};
-use nuncio_route::HeaderMutations;
 use nuncio_route::mutation::Scratch;
+use nuncio_route::rate_limit::Descriptor;
+use nuncio_route::{HeaderMutations, RateLimit};
 use nuncio_stats::{Group, stat_group};
 use nuncio_stream_info::{FilterStateObject, LifeSpan, ResponseFlag};
 use nuncio_worker::Worker;
@@ -37,10 +39,10 @@ stat_group! {
 pub struct Settings {
     /// A number of their own, by which connections find their buckets.
     pub id: u64,
-    /// How a bucket is made; none lets all requests pass.
-    pub bucket: Option<BucketSettings>,
-    /// The bucket that all connections share.
-    pub shared: Option<TokenBucket>,
+    /// How the buckets are made.
+    pub limits: Limits,
+    /// The buckets that all connections share.
+    pub shared: Buckets,
     /// Whether each connection has a bucket of its own.
     pub per_connection: bool,
     /// For what share of requests a token is asked for; not set: for none.
@@ -59,8 +61,20 @@ pub struct Settings {
     pub rate_limit_headers: bool,
     /// Whether replies tell when the next token comes.
     pub retry_after: bool,
+    /// What requests are counted by.
+    pub counted: Counted,
     /// What is counted.
     pub stats: Group<RateLimitStats>,
+}
+
+/// What requests are counted by.
+pub struct Counted {
+    /// The filter's own rate limits; without any, the route's count.
+    pub rate_limits: Vec<RateLimit>,
+    /// Of the route's, those of this stage.
+    pub stage: u32,
+    /// Whether the virtual host's count.
+    pub virtual_host: VhRateLimits,
 }
 
 /// The filter's configuration.
@@ -118,39 +132,51 @@ impl HttpFilterFactory for LocalRateLimit {
 pub struct LocalRateLimitFilter {
     local: Rc<LocalRateLimit>,
     /// Whose bucket was asked, where responses tell of it.
-    asked: Option<Arc<Settings>>,
+    asked: Option<(Arc<Settings>, Place)>,
 }
 
 /// A connection's buckets, by the settings they belong to.
 #[derive(Default)]
-struct Buckets(RefCell<HashMap<u64, TokenBucket>>);
+struct OfConnection(RefCell<HashMap<u64, Buckets>>);
 
-impl FilterStateObject for Buckets {
+impl FilterStateObject for OfConnection {
     fn as_any(&self) -> &dyn Any {
         self
     }
 }
 
 impl Settings {
-    /// Calls `use_bucket` with the bucket for this stream, if there is one.
-    fn with_bucket<R>(
-        &self,
-        cx: &mut Cx<'_>,
-        use_bucket: impl FnOnce(&TokenBucket) -> R,
-    ) -> Option<R> {
+    /// Calls `use_buckets` with the buckets for this stream.
+    fn with_buckets<R>(&self, cx: &mut Cx<'_>, use_buckets: impl FnOnce(&Buckets) -> R) -> R {
         if !self.per_connection {
-            return self.shared.as_ref().map(use_bucket);
+            return use_buckets(&self.shared);
         }
-        let settings = self.bucket.as_ref()?;
         let connection = Rc::clone(&cx.info().connection);
         let mut state = connection.filter_state.borrow_mut();
-        if state.get_as::<Buckets>(BUCKETS).is_none() {
-            state.set(BUCKETS, LifeSpan::Connection, Rc::<Buckets>::default());
+        if state.get_as::<OfConnection>(BUCKETS).is_none() {
+            let none = Rc::<OfConnection>::default();
+            state.set(BUCKETS, LifeSpan::Connection, none);
         }
-        let buckets = state.get_as::<Buckets>(BUCKETS)?;
-        let mut buckets = buckets.0.borrow_mut();
-        let bucket = buckets.entry(self.id);
-        Some(use_bucket(bucket.or_insert_with(|| settings.bucket())))
+        let Some(all) = state.get_as::<OfConnection>(BUCKETS) else {
+            return use_buckets(&self.shared);
+        };
+        let mut all = all.0.borrow_mut();
+        let buckets = all.entry(self.id);
+        use_buckets(buckets.or_insert_with(|| self.limits.buckets()))
+    }
+
+    /// The descriptors of a request, where there are limits for some.
+    fn descriptors(&self, cx: &mut Cx<'_>) -> Vec<Descriptor> {
+        if self.limits.descriptors.is_empty() {
+            return Vec::new();
+        }
+        let counted = &self.counted;
+        rate_limits::of_request(
+            cx,
+            &counted.rate_limits,
+            counted.stage,
+            counted.virtual_host,
+        )
     }
 
     /// Whether a share has this request; one that is not set has none.
@@ -158,7 +184,7 @@ impl Settings {
         share.is_some_and(|share| share.current(&worker.flags()).holds(worker.random()))
     }
 
-    fn reply(&self, cx: &mut Cx<'_>) -> LocalReply {
+    fn reply(&self, cx: &mut Cx<'_>, place: Option<Place>) -> LocalReply {
         let mut reply = LocalReply::new(self.status, "local_rate_limited", "local_rate_limited");
         reply = reply.flag(ResponseFlag::RateLimited);
         reply.grpc_status = self.resource_exhausted.then_some(RESOURCE_EXHAUSTED);
@@ -170,7 +196,11 @@ impl Settings {
         }
         if self.retry_after {
             let now = cx.worker().now();
-            let seconds = self.with_bucket(cx, |bucket| reset_seconds(bucket, now));
+            let bucket = |buckets: &Buckets| {
+                let bucket = buckets.get(place?)?;
+                Some(reset_seconds(bucket, now))
+            };
+            let seconds = self.with_buckets(cx, bucket);
             let seconds = seconds.unwrap_or_default().to_string();
             reply = reply.header(names::RETRY_AFTER, seconds);
         }
@@ -217,11 +247,19 @@ impl HttpFilter for LocalRateLimitFilter {
         }
         stats.enabled().inc();
         let now = cx.worker().now();
-        let taken = settings.with_bucket(cx, |bucket| bucket.take(1, now));
-        if settings.rate_limit_headers && taken.is_some() {
-            self.asked = Some(Arc::clone(settings));
+        let descriptors = settings.descriptors(cx);
+        let taken = settings.with_buckets(cx, |buckets| {
+            buckets.take(&settings.limits, &descriptors, now)
+        });
+        if taken.shadowed > 0 {
+            stats.shadow_mode().add(taken.shadowed);
         }
-        if taken.unwrap_or(true) {
+        if settings.rate_limit_headers
+            && let Some(place) = taken.place
+        {
+            self.asked = Some((Arc::clone(settings), place));
+        }
+        if taken.allowed {
             stats.ok().inc();
             return HeadersStatus::Continue;
         }
@@ -235,20 +273,21 @@ impl HttpFilter for LocalRateLimitFilter {
             return HeadersStatus::Continue;
         }
         stats.enforced().inc();
-        let reply = settings.reply(cx);
+        let reply = settings.reply(cx, taken.place);
         cx.local_reply(reply);
         HeadersStatus::StopIteration
     }
 
     fn response_headers(&mut self, cx: &mut Cx<'_>, _end: End) -> HeadersStatus {
-        let Some(settings) = self.asked.take() else {
+        let Some((settings, place)) = self.asked.take() else {
             return HeadersStatus::Continue;
         };
         let now = cx.worker().now();
-        let state = settings.with_bucket(cx, |bucket| {
-            [bucket.remaining(now), reset_seconds(bucket, now)]
+        let state = settings.with_buckets(cx, |buckets| {
+            let bucket = buckets.get(place)?;
+            Some([bucket.remaining(now), reset_seconds(bucket, now)])
         });
-        let limit = settings.bucket.map_or(0, |bucket| bucket.max);
+        let limit = settings.limits.max(place);
         if let (Some([remaining, reset]), Some(headers)) = (state, cx.response_headers()) {
             for (name, value) in [
                 ("x-ratelimit-limit", u64::from(limit)),

@@ -106,17 +106,63 @@ fn what_is_wrong_or_not_built_is_said() {
     );
     for (more, expected) in [
         (
-            ", rate_limits: [{actions: [{remote_address: {}}]}]",
-            "rate_limits",
+            ", rate_limits: [{apply_on_stream_done: true, actions: [{remote_address: {}}]}]",
+            "apply_on_stream_done is not supported by this build",
         ),
         (
             ", descriptors: [{entries: [{key: a}], token_bucket: {max_tokens: 1, \
              fill_interval: 1s}}]",
-            "descriptors",
+            "value is not supported by this build",
+        ),
+        (
+            ", descriptors: [{entries: [{key: a, value: b}], token_bucket: {max_tokens: 1, \
+             fill_interval: 1s}}, {entries: [{key: a, value: b}], token_bucket: {max_tokens: 2, \
+             fill_interval: 1s}}]",
+            "duplicate descriptor in the local rate descriptor: [a=b]",
         ),
     ] {
         let errors = errors(&LocalRateLimit, &config(1, more));
-        let expected = format!("{expected} is not supported by this build");
-        assert!(errors.contains(&expected), "{more}: {errors}");
+        assert!(errors.contains(expected), "{more}: {errors}");
+    }
+}
+
+#[test]
+fn descriptors_have_buckets_of_their_own() {
+    let routes = "routes: [{match: {prefix: /}, route: {cluster: c, rate_limits: [{actions: \
+                  [{request_headers: {header_name: x-k, descriptor_key: k}}]}]}}]";
+    let bucket = |value: &str, tokens: u32, more: &str| {
+        format!(
+            "{{entries: [{{key: k, value: {value}}}], token_bucket: {{max_tokens: {tokens}, \
+             fill_interval: 60s}}{more}}}"
+        )
+    };
+    let more = format!(
+        ", filter_enforced: {ALL}, enable_x_ratelimit_headers: DRAFT_VERSION_03, \
+         descriptors: [{}, {}, {}]",
+        bucket("none", 0, ""),
+        bucket("seven", 7, ""),
+        bucket("shadow", 0, ", shadow_mode: true"),
+    );
+    for (value, status, limit, shadowed) in [
+        ("none", 429, 0, 0),
+        ("seven", 200, 7, 0),
+        ("other", 200, 9, 0),
+        ("shadow", 200, 0, 1),
+    ] {
+        let outcome = Script::new()
+            .filter(&LocalRateLimit, &config(9, &more))
+            .routes(routes)
+            .request(&[("x-k", value)])
+            .run();
+        let expected = [
+            format!(":status={status}"),
+            format!("x-ratelimit-limit={limit}"),
+        ];
+        for part in expected {
+            let shown = &outcome.downstream;
+            assert!(shown.contains(&part), "{value}: {part}: {shown}");
+        }
+        let stat = outcome.stat("p.http_local_rate_limit.shadow_mode");
+        assert_eq!(stat, shadowed, "{value}");
     }
 }

@@ -4,6 +4,7 @@
 #![allow(deprecated)]
 
 use super::client_cert::config::forward_client_cert;
+use super::tracing;
 use nuncio_config::local_reply::local_reply_config;
 use nuncio_config::{
     access_log, client_address, duration, early_header_mutation, h1, h2, http_filters, route_source,
@@ -78,6 +79,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let original_ip = client_address::original_ip(cx, &proto);
         let user_agent = user_agent(cx, &proto);
         let proxy_status = proxy_status(cx, &proto);
+        let tracing = tracing::config::settings(cx, &proto, listener.outbound);
         let logs = access_log::of_manager(cx, &proto);
         let early_mutations = early_header_mutation::mutations(cx, &proto);
         let local_reply = proto.local_reply_config.clone();
@@ -105,6 +107,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             forward_client_cert: forward_client_cert?,
             user_agent,
             proxy_status,
+            tracing: tracing?,
             stream_error_on_invalid_message: stream_error(&proto),
             strip_port: strip_port(&proto),
             strip_trailing_dot: proto.strip_trailing_host_dot,
@@ -116,6 +119,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             proxy_100_continue: proto.proxy_100_continue,
             upgrades: upgrades?,
             timeouts: timeouts?,
+            append_local_overload: proto.append_local_overload,
             safe_max_connection_duration: proto.http1_safe_max_connection_duration,
             max_requests_per_connection: common
                 .max_requests_per_connection
@@ -150,12 +154,10 @@ fn or_default(text: &str, default: &str) -> String {
 
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<()> {
     let checks = [
-        ("tracing", proto.tracing.is_some()),
         (
             "http3_protocol_options",
             proto.http3_protocol_options.is_some(),
         ),
-        ("drain_timeout_jitter", proto.drain_timeout_jitter.is_some()),
         (
             "forward_client_cert_matcher",
             proto.forward_client_cert_matcher.is_some(),
@@ -172,12 +174,11 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> P
             "typed_header_validation_config",
             proto.typed_header_validation_config.is_some(),
         ),
-        ("append_local_overload", proto.append_local_overload),
         (
             "add_proxy_protocol_connection_state",
             proto
                 .add_proxy_protocol_connection_state
-                .is_some_and(|value| value.value),
+                .is_some_and(|value| !value.value),
         ),
     ];
     let mut result = Ok(());
@@ -229,11 +230,11 @@ fn timeouts(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Ti
     let drain = duration::optional(cx, "drain_timeout", proto.drain_timeout);
     let delayed_close =
         duration::optional(cx, "delayed_close_timeout", proto.delayed_close_timeout);
-    // Parsed for its errors; streams are flushed within the idle timeout.
-    duration::optional(cx, "stream_flush_timeout", proto.stream_flush_timeout)?;
+    let stream_flush = duration::optional(cx, "stream_flush_timeout", proto.stream_flush_timeout);
     Ok(Timeouts {
         idle: idle?,
         stream_idle: stream_idle?,
+        stream_flush: stream_flush?,
         request: request?,
         request_headers: request_headers?,
         max_connection_duration: max_connection_duration?,
@@ -241,6 +242,10 @@ fn timeouts(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<Ti
             .max_connection_duration_jitter
             .map_or(0.0, |percent| percent.value),
         max_stream_duration: max_stream_duration?,
+        drain_jitter: proto
+            .drain_timeout_jitter
+            .as_ref()
+            .map_or(0.0, |percent| percent.value),
         drain: drain?.unwrap_or(Duration::from_secs(5)),
         delayed_close: delayed_close?.unwrap_or(Duration::from_secs(1)),
     })

@@ -3,5 +3,6 @@
 
 mod client_cert;
 mod config;
+mod tracing;
 
 pub use config::HttpConnectionManager;

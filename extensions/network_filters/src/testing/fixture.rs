@@ -72,6 +72,7 @@ fn parse_for<E: NetworkFilterExtension>(
         listener_stat_prefix: "listener.l.".to_owned(),
         buffer_limit: 1 << 20,
         inbound: false,
+        outbound: false,
     };
     let parsed = NetworkFilterExtension::parse(extension, proto, &listener, &mut cx);
     let (errors, _) = cx.finish();

@@ -1,0 +1,3 @@
+//! Which requests are traced.
+
+pub mod config;
