@@ -4,6 +4,7 @@
 //! and that the proxy serves on with no more memory than before.
 
 mod floods;
+mod http1;
 mod http2;
 mod http2_upstream;
 
