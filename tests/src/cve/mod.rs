@@ -7,6 +7,8 @@ mod floods;
 mod http1;
 mod http2;
 mod http2_upstream;
+mod others;
+mod tls;
 
 use crate::harness::{Config, Proxy, Upstream, direct, is_envoy, route};
 

@@ -33,12 +33,17 @@ impl Authority {
 
     /// A certificate for a host, with a URI beside the name.
     pub fn sign(&self, host: &str) -> Identity {
+        self.sign_as(host, |params| {
+            let uri = format!("spiffe://test/{host}").try_into().unwrap();
+            params.subject_alt_names.push(SanType::URI(uri));
+        })
+    }
+
+    /// A certificate for a host that is then changed.
+    pub fn sign_as(&self, host: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, host);
-        let uri = format!("spiffe://test/{host}");
-        params
-            .subject_alt_names
-            .push(SanType::URI(uri.try_into().unwrap()));
+        change(&mut params);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Identity {

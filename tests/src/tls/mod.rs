@@ -2,8 +2,8 @@
 
 mod admin;
 pub mod authority;
-mod client;
+pub mod client;
 mod secrets;
 pub mod server;
 mod tickets;
-mod upstream;
+pub mod upstream;

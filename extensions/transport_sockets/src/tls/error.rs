@@ -3,6 +3,7 @@
 use super::server::first_flight::FirstFlightError;
 use super::validation::VerifyError;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
+use std::fmt;
 
 /// `ERR_LIB_SSL`, where BoringSSL packs the library into an error.
 const LIBRARY: u32 = 16 << 24;
@@ -28,11 +29,31 @@ const REASONS: [(u32, &str); 17] = [
     (266, "NO_SHARED_GROUP"),
 ];
 
+/// A host is to be asked for a name that is longer than SNI's may be.
+#[derive(Debug)]
+pub struct NameTooLong;
+
+impl std::error::Error for NameTooLong {}
+
+impl fmt::Display for NameTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "Failed to create upstream TLS due to failure setting SNI: \
+             error:100000d5:SSL routines:OPENSSL_internal:SSL3_EXT_INVALID_SERVERNAME",
+        )
+    }
+}
+
 /// What Envoy says of a failure (`%DOWNSTREAM_TRANSPORT_FAILURE_REASON%` and its upstream sibling).
 pub fn transport_failure(error: &Error) -> String {
     if let Error::AlertReceived(alert) = error {
         let reason = 1000 + u32::from(u8::from(*alert));
         return text(reason, alert_name(*alert), None);
+    }
+    if let Error::Other(other) = error
+        && let Some(too_long) = other.0.downcast_ref::<NameTooLong>()
+    {
+        return too_long.to_string();
     }
     let name = reason(error);
     let mut numbers = REASONS.iter();

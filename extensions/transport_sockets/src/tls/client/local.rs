@@ -1,6 +1,7 @@
 //! A client context on one worker: begins the handshakes of connections to hosts.
 
 use super::context::ClientContext;
+use crate::tls::error::NameTooLong;
 use crate::tls::facts::{failed_check, tls_info};
 use crate::tls::socket::Handshaker;
 use crate::tls::stats::LocalStats;
@@ -10,7 +11,7 @@ use nuncio_net::{AlpnFallback, Socket, UpstreamConnection};
 use nuncio_stream_info::TlsInfo;
 use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, Error};
+use rustls::{ClientConfig, Error, OtherError};
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// A configuration without SNI, and one with it.
 type Pair<T> = [T; 2];
+
+/// The longest name that BoringSSL sends, in bytes.
+const LONGEST_NAME: usize = 255;
 
 /// A client context on one worker.
 pub struct LocalClient {
@@ -104,6 +108,7 @@ impl LocalClient {
             Some(connection.host_name).filter(|name| spec.auto_host_sni && !name.is_empty());
         let of_request = connection.options.server_name.as_deref();
         let wanted = of_request.or(of_host);
+        let is_too_long = wanted.is_some_and(|name| name.len() > LONGEST_NAME);
         let wanted = wanted.and_then(|name| ServerName::try_from(name.to_owned()).ok());
         let name = wanted.or_else(|| spec.sni.clone());
         // rustls keeps sessions by name, and wants one even if it isn't sent.
@@ -114,6 +119,7 @@ impl LocalClient {
         };
         ClientHandshaker {
             config: self.config_for(connection, name.as_ref()),
+            is_too_long,
             asked: name.as_ref().map(|name| name.to_str().into()),
             name: name.unwrap_or_else(unsent),
             stats: Rc::clone(&self.stats),
@@ -126,6 +132,8 @@ impl LocalClient {
 pub struct ClientHandshaker {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    /// What was asked for can't be sent, which is no reason to ask for less (CVE-2024-32475).
+    is_too_long: bool,
     asked: Option<Arc<str>>,
     stats: Rc<LocalStats>,
     context: Arc<ClientContext>,
@@ -133,6 +141,9 @@ pub struct ClientHandshaker {
 
 impl Handshaker<UnbufferedClientConnection> for ClientHandshaker {
     fn begin(&self, _first: &[u8]) -> Result<Option<UnbufferedClientConnection>, Error> {
+        if self.is_too_long {
+            return Err(Error::Other(OtherError(Arc::new(NameTooLong))));
+        }
         let config = Arc::clone(&self.config);
         UnbufferedClientConnection::new(config, self.name.clone()).map(Some)
     }
@@ -156,7 +167,10 @@ impl Handshaker<UnbufferedClientConnection> for ClientHandshaker {
         _session: Option<&UnbufferedClientConnection>,
         error: &Error,
     ) -> Option<TlsInfo> {
-        self.stats.count_failure(error);
+        // Envoy has no connection yet that could fail.
+        if !self.is_too_long {
+            self.stats.count_failure(error);
+        }
         None
     }
 }
