@@ -75,15 +75,15 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             health_check,
             outlier_detection: outliers?,
             ignore_health_on_host_removal: proto.ignore_health_on_host_removal,
+            close_connections_on_host_health_failure: proto
+                .close_connections_on_host_health_failure,
             ..ClusterSpec::new(&name, lb?)
         },
     })
 }
 
 /// Refuses what is not built. Left alone is what has no effect here, as it would have none in
-/// Envoy: `lrs_server`, `cleanup_interval` but for original destinations,
-/// `ignore_health_on_host_removal` and `close_connections_on_host_health_failure` without health
-/// checks.
+/// Envoy: `lrs_server`, `cleanup_interval` but for original destinations.
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
     let checks = [
         (
@@ -94,11 +94,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
         (
             "per_connection_buffer_high_watermark_timeout",
             proto.per_connection_buffer_high_watermark_timeout.is_some(),
-        ),
-        (
-            "close_connections_on_host_health_failure",
-            proto.close_connections_on_host_health_failure
-                && (!proto.health_checks.is_empty() || proto.outlier_detection.is_some()),
         ),
         ("filters", !proto.filters.is_empty()),
         (

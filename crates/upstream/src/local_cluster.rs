@@ -303,6 +303,16 @@ impl LocalCluster {
         }
     }
 
+    /// A host has become unhealthy: requests go over new connections from now on, as the way to the
+    /// host may be what failed.
+    pub(crate) fn host_failed(&self, host: u64) {
+        let mut pools = self.pools.borrow_mut();
+        if self.spec().close_connections_on_host_health_failure {
+            pools.close_tcp(host);
+        }
+        pools.drain(host);
+    }
+
     /// Closes a host's idle connections, and those in use when they become idle.
     pub(crate) fn drain_host(&self, host: u64) {
         self.pools.borrow_mut().drain(host);

@@ -144,7 +144,7 @@ impl ClusterManager {
         let local = clusters.get(name).and_then(|known| known.local.clone());
         drop(clusters);
         if let Some(local) = local {
-            local.drain_host(host);
+            local.host_failed(host);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod health_checks;
+mod health_failures;
 mod load_reports;
 mod outliers;
 mod slow_start;

@@ -3,6 +3,7 @@
 mod client_stream;
 mod connect;
 mod counted;
+mod doom;
 pub(crate) mod http;
 mod http1;
 mod http1_connection;
@@ -142,6 +143,15 @@ impl Pools {
             options,
         };
         find(&mut self.tcp_for, key, |pool| pool.is_unused(), make)
+    }
+
+    /// Closes what is in use of a host's TCP connections.
+    pub fn close_tcp(&mut self, host: u64) {
+        for priority in Priority::ALL {
+            if let Some(pool) = self.tcp.get(&(host, priority)) {
+                pool.close_connections();
+            }
+        }
     }
 
     /// Lets go of a host's pools: what is idle is closed, what is in use when it is given back.

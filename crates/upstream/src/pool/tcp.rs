@@ -3,6 +3,7 @@
 use super::PoolFailure;
 use super::connect::{Connected, Use, connect};
 use super::counted::{CountedConnection, MayConnect};
+use super::doom::{Doom, Doomed};
 use super::waiting::{Waiter, Waiting};
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;
@@ -28,6 +29,7 @@ pub(crate) struct TcpPool {
     waiting: Waiting<Ready>,
     connecting: RefCell<VecDeque<Rc<Connect>>>,
     live: Rc<Cell<u32>>,
+    doomed: Doomed,
 }
 
 /// A connection on its way, so that it can be given up.
@@ -57,6 +59,7 @@ impl TcpPool {
             waiting: Waiting::new(core, host, priority),
             connecting: RefCell::default(),
             live: Rc::default(),
+            doomed: Doomed::default(),
         })
     }
 
@@ -79,6 +82,11 @@ impl TcpPool {
                 return;
             }
         }
+    }
+
+    /// The host has become unhealthy: its connections are closed.
+    pub fn close_connections(&self) {
+        self.doomed.fail_all();
     }
 
     async fn run(self: Rc<Self>, mut counted: CountedConnection, this: Rc<Connect>) {
@@ -130,6 +138,7 @@ impl TcpPool {
         self.host.stats().rq_active.inc();
         self.core.take(self.priority, Resource::Requests);
         let Ready { connected, counted } = ready;
+        let closes = self.core.spec().close_connections_on_host_health_failure;
         TcpConnection {
             info: TcpConnectionInfo {
                 connection_id: next_connection_id(),
@@ -143,6 +152,7 @@ impl TcpPool {
             guard: TcpGuard {
                 pool: Rc::clone(self),
                 counted: Some(counted),
+                doom: closes.then(|| self.doomed.add()),
                 complete: false,
             },
         }
@@ -181,6 +191,8 @@ pub struct TcpGuard {
     pool: Rc<TcpPool>,
     /// There until dropped.
     counted: Option<CountedConnection>,
+    /// Where the connection is not to outlast its host's health.
+    doom: Option<Rc<Doom>>,
     complete: bool,
 }
 
@@ -198,6 +210,12 @@ impl TcpGuard {
     pub(super) fn complete(&mut self) {
         self.complete = true;
         self.closed_by_peer();
+    }
+
+    /// Whether the connection is to be closed, as its host has become unhealthy; if not, the task
+    /// is woken when it is.
+    pub fn poll_host_failed(&self, task: &Context<'_>) -> bool {
+        self.doom.as_ref().is_some_and(|doom| doom.poll(task))
     }
 
     /// Counts bytes received.
@@ -227,6 +245,9 @@ impl Drop for TcpGuard {
         pool.core.stats.upstream_rq_active().dec();
         pool.host.stats().rq_active.dec();
         pool.core.give(pool.priority, Resource::Requests);
+        if let Some(doom) = &self.doom {
+            pool.doomed.remove(doom);
+        }
         if let Some(mut counted) = self.counted.take() {
             // To Envoy a TCP connection in use is one request that seldom completes.
             counted.with_active_request = !self.complete;

@@ -82,6 +82,10 @@ impl TcpStream {
         if self.response_ended {
             return Poll::Pending;
         }
+        if self.connection.guard.poll_host_failed(task) {
+            self.response_ended = true;
+            return Poll::Ready(Frame::Reset(ResetReason::ConnectionTermination));
+        }
         let mut data = Buffer::new();
         let transport = &mut self.connection.transport;
         let read = self.connection.guard.worker().with_read_block(|block| {

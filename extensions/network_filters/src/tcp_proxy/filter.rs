@@ -249,9 +249,11 @@ impl TcpProxy {
         });
         let moved = carrier.last_activity() != moved_at;
         if let Err(end) = result {
-            carrier.closed_by_peer();
+            if end != UpstreamEnd::HostFailed {
+                carrier.closed_by_peer();
+            }
             match end {
-                UpstreamEnd::Closed => cx.close(Close::Flush),
+                UpstreamEnd::Closed | UpstreamEnd::HostFailed => cx.close(Close::Flush),
                 UpstreamEnd::Reset => {
                     self.info.set_flag(ResponseFlag::UpstreamRemoteReset);
                     self.info.upstream_mut().close_type = CloseType::RemoteReset;

@@ -21,6 +21,8 @@ pub(super) enum UpstreamEnd {
     Closed,
     /// The host reset the connection.
     Reset,
+    /// The host has become unhealthy, and its connections are not to outlast that.
+    HostFailed,
 }
 
 impl From<&io::Error> for UpstreamEnd {
@@ -110,6 +112,9 @@ impl Relay {
         let now = turn.local.worker.now();
         if self.turn != now {
             (self.turn, self.moved) = (now, 0);
+        }
+        if self.upstream.guard.poll_host_failed(turn.task) {
+            return Err(UpstreamEnd::HostFailed);
         }
         self.poll_up(turn)?;
         self.poll_down(turn)
