@@ -26,6 +26,10 @@ pub const TARGETS: &[Target] = &[
         run: targets::config::run,
     },
     Target {
+        name: "discovery",
+        run: nuncio_xds::fuzz::check_response,
+    },
+    Target {
         name: "format",
         run: targets::format::run,
     },

@@ -105,7 +105,8 @@ pub fn take_apart(
         .as_ref()
         .ok()
         .and_then(|parsed| parsed.layered_runtime.as_ref());
-    let layers = runtime_loader::layers(&mut cx, runtime);
+    let cluster = parsed.as_ref().map_or("", |parsed| &parsed.node.cluster);
+    let layers = runtime_loader::layers(&mut cx, runtime, cluster);
     match (parsed, layers) {
         (Ok(parsed), Ok(layers)) if cx.is_clean() => Ok((parsed, layers)),
         _ => Err(failure(loaded, cx)),

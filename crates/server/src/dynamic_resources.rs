@@ -5,7 +5,8 @@ use crate::cluster_manager::ClusterManager;
 use crate::lds::ListenerDiscovery;
 use crate::listener_manager::ListenerManager;
 use crate::rtds::RuntimeDiscovery;
-use crate::runtime_loader::{LayerKind, LayerSpec, RuntimeLoader};
+use crate::runtime_loader;
+use crate::runtime_loader::{DiskWatches, LayerKind, LayerSpec, RuntimeLoader};
 use nuncio_config::dynamic_resources::DynamicSources;
 use nuncio_extension::{InitTargets, ServerEnv};
 use nuncio_xds::{ConfigSource, Subscriptions};
@@ -20,7 +21,7 @@ pub fn runtime_layers(layers: &[LayerSpec]) -> Vec<RuntimeSource> {
     let layers = layers.iter().enumerate();
     let subscribed = layers.filter_map(|(at, layer)| match &layer.kind {
         LayerKind::Rtds { name, source } => Some((at, name.clone(), source.clone())),
-        LayerKind::Static(_) | LayerKind::Admin => None,
+        LayerKind::Static(_) | LayerKind::Admin | LayerKind::Disk(_) => None,
     });
     subscribed.collect()
 }
@@ -34,6 +35,8 @@ pub struct DynamicResources {
     pub lds: Option<Rc<ListenerDiscovery>>,
     /// Runtime layers.
     rtds: Vec<Rc<RuntimeDiscovery>>,
+    /// What disk layers watch.
+    disks: DiskWatches,
 }
 
 impl DynamicResources {
@@ -60,6 +63,7 @@ impl DynamicResources {
                 .map(|source| ListenerDiscovery::new(env, listeners, source))
                 .transpose()?,
             rtds: Vec::new(),
+            disks: Vec::new(),
         };
         if let Some(lds) = &resources.lds {
             let mut targets = InitTargets::default();
@@ -69,7 +73,7 @@ impl DynamicResources {
         Ok(resources)
     }
 
-    /// Adds the subscriptions of runtime layers.
+    /// Adds the subscriptions of runtime layers, and what disk layers watch.
     ///
     /// # Errors
     /// As for [`new`](Self::new).
@@ -82,6 +86,9 @@ impl DynamicResources {
         for (at, name, source) in layers {
             let layer = RuntimeDiscovery::new(env, runtime, *at, name, source)?;
             self.rtds.push(layer);
+        }
+        if let Some(main) = env.main() {
+            self.disks = runtime_loader::watch(runtime, main)?;
         }
         Ok(self)
     }

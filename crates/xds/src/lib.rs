@@ -8,6 +8,8 @@
 
 pub mod config_source;
 mod file_watcher;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod initial_fetch;
 mod lease;
 mod mux;

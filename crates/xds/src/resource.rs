@@ -42,7 +42,7 @@ impl ResourceType {
         }
     }
 
-    const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Cluster,
         Self::Endpoint,
         Self::ExtensionConfig,

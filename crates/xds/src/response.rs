@@ -8,6 +8,10 @@ use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::load::{self, Format, Options, Parsed};
 use nuncio_proto::{ConfigErrors, Message, any};
 use std::path::Path;
+use std::time::Duration;
+
+/// What resources may come in.
+const WRAPPER: &str = "envoy.service.discovery.v3.Resource";
 
 /// A response: all resources of one type.
 #[derive(Debug)]
@@ -99,6 +103,27 @@ struct StreamResource {
     body: Any,
     name: String,
     version: Option<String>,
+    ttl: Option<Duration>,
+    /// It only says that the resource stays.
+    heartbeat: bool,
+}
+
+/// The resources of a response, checked.
+#[derive(Debug, Default)]
+pub struct LoadedResponse {
+    /// Those that are new or may have changed.
+    pub resources: Vec<Resource>,
+    /// How many only say that they stay.
+    pub heartbeats: usize,
+    /// How long each of all stays; none: for ever.
+    pub ttls: Vec<(String, Option<Duration>)>,
+}
+
+impl LoadedResponse {
+    /// Whether nothing is new.
+    pub fn is_heartbeat(&self) -> bool {
+        self.heartbeats > 0 && self.resources.is_empty()
+    }
 }
 
 /// Reads a response of a stream.
@@ -114,22 +139,14 @@ pub fn decode(message: &[u8], delta: bool) -> Result<StreamResponse, String> {
             type_url: response.type_url,
             control_plane: response.control_plane.map(|it| it.identifier),
             removed: None,
-            resources: response
-                .resources
-                .into_iter()
-                .map(|body| StreamResource {
-                    body,
-                    ..Default::default()
-                })
-                .collect(),
+            resources: response.resources.into_iter().map(opened).collect(),
         });
     }
     let response = DeltaDiscoveryResponse::decode(message).map_err(|error| error.to_string())?;
     let resources = response.resources.into_iter();
     let resources = resources.map(|it| StreamResource {
-        body: it.resource.unwrap_or_default(),
-        name: it.name,
-        version: Some(it.version),
+        version: Some(it.version.clone()),
+        ..beside(it)
     });
     Ok(StreamResponse {
         version: response.system_version_info,
@@ -141,16 +158,52 @@ pub fn decode(message: &[u8], delta: bool) -> Result<StreamResponse, String> {
     })
 }
 
+/// What a wrapper holds.
+fn beside(wrapper: Wrapper) -> StreamResource {
+    let ttl = wrapper.ttl.and_then(|ttl| {
+        let seconds = u64::try_from(ttl.seconds).ok()?;
+        let nanos = u32::try_from(ttl.nanos).ok()?;
+        // Nanoseconds beyond a second could overflow together with the seconds.
+        (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))
+    });
+    StreamResource {
+        heartbeat: wrapper.resource.is_none() && ttl.is_some(),
+        body: wrapper.resource.unwrap_or_default(),
+        name: wrapper.name,
+        version: None,
+        ttl,
+    }
+}
+
+/// A resource, out of the wrapper that it may come in.
+fn opened(body: Any) -> StreamResource {
+    if any::type_name(&body) == WRAPPER
+        && let Ok(wrapper) = any::unpack(&body)
+    {
+        return beside(wrapper);
+    }
+    StreamResource {
+        body,
+        ..Default::default()
+    }
+}
+
 impl StreamResponse {
     /// The resources, checked.
     ///
     /// # Errors
     /// What is wrong with them, in Envoy's words, with the places that are meant.
-    pub fn load(&self, kind: ResourceType, options: &Options) -> Result<Vec<Resource>, String> {
+    pub fn load(&self, kind: ResourceType, options: &Options) -> Result<LoadedResponse, String> {
         let Some(message) = nuncio_proto::reflect::message(kind.message()) else {
             return Err(format!("no {}", kind.message()));
         };
-        let resources = self.resources.iter().map(|from| {
+        let mut loaded = LoadedResponse::default();
+        for from in &self.resources {
+            if from.heartbeat {
+                loaded.ttls.push((from.name.clone(), from.ttl));
+                loaded.heartbeats += 1;
+                continue;
+            }
             let mut resource = unwrap(from.body.clone(), kind, &self.version)?;
             if let Some(version) = &from.version {
                 resource.version.clone_from(version);
@@ -160,15 +213,16 @@ impl StreamResponse {
             }
             let checked = load::bytes(resource.body.value.clone(), message, options);
             checked.map_err(|errors| format!("{}: {}", resource.name, text_of(&errors)))?;
-            Ok(resource)
-        });
-        resources.collect()
+            loaded.ttls.push((resource.name.clone(), from.ttl));
+            loaded.resources.push(resource);
+        }
+        Ok(loaded)
     }
 }
 
 /// Takes a resource out of the wrapper that it may come in.
 fn unwrap(body: Any, kind: ResourceType, version: &str) -> Result<Resource, String> {
-    let wrapper = any::type_name(&body) == "envoy.service.discovery.v3.Resource";
+    let wrapper = any::type_name(&body) == WRAPPER;
     if !wrapper {
         check_type(&body, kind)?;
         return Ok(Resource {

@@ -193,3 +193,31 @@ fn requests_beyond_the_limit_wait() {
     plane.wait_request(LISTENER, |request| request.version_info == "l1");
     proxy.wait_stat("control_plane.pending_requests", 0);
 }
+
+#[test]
+fn what_may_go_goes_unless_it_is_said_to_stay() {
+    const WRAPPER: &str = "service.discovery.v3.Resource";
+    let plane = ControlPlane::start();
+    let wrapped = |name: &str, ttl: Value| {
+        let mut body = json!({"name": name, "connect_timeout": "1s"});
+        body["@type"] = format!("type.googleapis.com/envoy.{CLUSTER}").into();
+        json!({"name": name, "version": "1", "ttl": ttl, "resource": body})
+    };
+    let both = [
+        wrapped("may_go", "0.4s".into()),
+        wrapped("stays", Value::Null),
+    ];
+    plane.set(CLUSTER, &response("1", WRAPPER, &both));
+    plane.set(LISTENER, &response("1", LISTENER, &[]));
+    let proxy = start(&plane, "GRPC");
+    proxy.wait_stat("cluster_manager.active_clusters", 3);
+    for version in ["2", "3", "4"] {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let stays = json!({"name": "may_go", "version": version, "ttl": "0.4s"});
+        plane.set(CLUSTER, &response(version, WRAPPER, &[stays]));
+        plane.wait_request(CLUSTER, |request| request.version_info == version);
+    }
+    assert_eq!(proxy.stat("cluster_manager.active_clusters"), 3);
+    proxy.wait_stat("cluster_manager.active_clusters", 2);
+    assert!(proxy.admin("/clusters").text().contains("stays::"));
+}

@@ -1,22 +1,29 @@
 //! `layered_runtime` of the bootstrap, read into layers.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
 use nuncio_base::metadata::Value;
 use nuncio_config::config_source::config_source;
 use nuncio_extension::{ParseCx, Parsed};
-use nuncio_proto::envoy::config::bootstrap::v3::runtime_layer::LayerSpecifier;
+use nuncio_proto::envoy::config::bootstrap::v3::runtime_layer::{
+    DiskLayer as DiskProto, LayerSpecifier,
+};
 use nuncio_proto::envoy::config::bootstrap::v3::{LayeredRuntime, RuntimeLayer};
 use nuncio_proto::google::protobuf::value::Kind;
 use nuncio_proto::google::protobuf::{Struct, Value as ProtoValue};
 
-use super::{Entry, LayerKind, LayerSpec, flatten};
+use super::{DiskLayer, Entry, LayerKind, LayerSpec, flatten};
 
-/// Reads the layers.
+/// Reads the layers; the service's cluster is part of the paths of those that ask for it.
 ///
 /// # Errors
 /// Recorded in `cx`.
-pub fn layers(cx: &mut ParseCx, config: Option<&LayeredRuntime>) -> Parsed<Vec<LayerSpec>> {
+pub fn layers(
+    cx: &mut ParseCx,
+    config: Option<&LayeredRuntime>,
+    service_cluster: &str,
+) -> Parsed<Vec<LayerSpec>> {
     let Some(config) = config else {
         return Ok(Vec::new());
     };
@@ -37,14 +44,19 @@ pub fn layers(cx: &mut ParseCx, config: Option<&LayeredRuntime>) -> Parsed<Vec<L
             }
             Ok(LayerSpec {
                 name: name.clone(),
-                kind: kind(cx, layer, &mut admins)?,
+                kind: kind(cx, layer, &mut admins, service_cluster)?,
             })
         })
     })
 }
 
 /// Where a layer's entries come from.
-fn kind(cx: &mut ParseCx, layer: &RuntimeLayer, admins: &mut u32) -> Parsed<LayerKind> {
+fn kind(
+    cx: &mut ParseCx,
+    layer: &RuntimeLayer,
+    admins: &mut u32,
+    service_cluster: &str,
+) -> Parsed<LayerKind> {
     match &layer.layer_specifier {
         Some(LayerSpecifier::StaticLayer(fields)) => {
             let entries = entries(fields);
@@ -60,7 +72,9 @@ fn kind(cx: &mut ParseCx, layer: &RuntimeLayer, admins: &mut u32) -> Parsed<Laye
             }
             Ok(LayerKind::Admin)
         }
-        Some(LayerSpecifier::DiskLayer(_)) => Err(cx.not_built("disk_layer")),
+        Some(LayerSpecifier::DiskLayer(proto)) => {
+            cx.field("disk_layer", |cx| disk_layer(cx, proto, service_cluster))
+        }
         Some(LayerSpecifier::RtdsLayer(rtds)) => cx.field("rtds_layer", |cx| {
             let source = rtds.rtds_config.as_ref();
             Ok(LayerKind::Rtds {
@@ -70,6 +84,22 @@ fn kind(cx: &mut ParseCx, layer: &RuntimeLayer, admins: &mut u32) -> Parsed<Laye
         }),
         None => Err(cx.error_at("layer_specifier", "is required")),
     }
+}
+
+fn disk_layer(cx: &mut ParseCx, proto: &DiskProto, service_cluster: &str) -> Parsed<LayerKind> {
+    if proto.symlink_root.is_empty() {
+        return Err(cx.error_at("symlink_root", "invalid file path "));
+    }
+    let root = PathBuf::from(&proto.symlink_root);
+    // Joined as texts are: a subdirectory that begins with a slash is below all the same.
+    let mut path = format!("{}/{}", proto.symlink_root, proto.subdirectory);
+    if proto.append_service_cluster {
+        path = format!("{path}/{service_cluster}");
+    }
+    Ok(LayerKind::Disk(DiskLayer {
+        root,
+        path: path.into(),
+    }))
 }
 
 /// The entries of a layer: nested structs become dotted keys.

@@ -1,12 +1,14 @@
 //! Envoy's runtime: layers of key-value flags on main, merged into snapshots for all workers.
 
 mod config;
+mod disk;
 mod entry;
 mod guards;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nuncio_base::log;
@@ -17,6 +19,7 @@ use nuncio_worker::WorkerHandle;
 use nuncio_xds::ConfigSource;
 
 pub use config::{entries, layers};
+pub use disk::{DiskWatches, watch};
 pub use entry::Entry;
 use entry::flatten;
 
@@ -36,6 +39,8 @@ pub enum LayerKind {
     Static(BTreeMap<String, Entry>),
     /// `/runtime_modify`.
     Admin,
+    /// Files.
+    Disk(DiskLayer),
     /// A resource of this name.
     Rtds {
         /// The name.
@@ -43,6 +48,15 @@ pub enum LayerKind {
         /// Where it comes from.
         source: ConfigSource,
     },
+}
+
+/// A directory of files, each of which is an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskLayer {
+    /// The symbolic link that is swapped, or a directory above.
+    pub root: PathBuf,
+    /// The directory.
+    pub path: PathBuf,
 }
 
 /// `/runtime_modify` without an admin layer.
@@ -60,6 +74,9 @@ impl std::error::Error for NoAdminLayer {}
 struct Layer {
     name: String,
     admin: bool,
+    disk: Option<DiskLayer>,
+    /// Whether it is there: a disk layer's directory need not be.
+    exists: bool,
     entries: BTreeMap<String, Entry>,
 }
 
@@ -68,12 +85,12 @@ struct RuntimeStats {
     admin_overrides_active: SharedGauge,
     deprecated_feature_seen_since_process_start: SharedGauge,
     deprecated_feature_use: SharedCounter,
+    load_error: SharedCounter,
     load_success: SharedCounter,
     num_keys: SharedGauge,
     num_layers: SharedGauge,
+    override_dir_exists: SharedCounter,
     override_dir_not_exists: SharedCounter,
-    /// What only disk layers would count; held so that it is shown.
-    _of_disk_layers: [SharedCounter; 2],
 }
 
 impl RuntimeStats {
@@ -84,11 +101,12 @@ impl RuntimeStats {
             deprecated_feature_seen_since_process_start: scope
                 .gauge("deprecated_feature_seen_since_process_start"),
             deprecated_feature_use: scope.counter("deprecated_feature_use"),
+            load_error: scope.counter("load_error"),
             load_success: scope.counter("load_success"),
             num_keys: scope.gauge("num_keys"),
             num_layers: scope.gauge("num_layers"),
+            override_dir_exists: scope.counter("override_dir_exists"),
             override_dir_not_exists: scope.counter("override_dir_not_exists"),
-            _of_disk_layers: ["load_error", "override_dir_exists"].map(|name| scope.counter(name)),
         }
     }
 }
@@ -105,17 +123,20 @@ impl RuntimeLoader {
     /// Loads the layers, lowest first.
     pub fn new(layers: Vec<LayerSpec>, root: &Scope) -> Self {
         let layers = layers.into_iter().map(|layer| {
-            let (admin, entries) = match layer.kind {
-                LayerKind::Static(entries) => (false, entries),
-                LayerKind::Admin => (true, BTreeMap::new()),
-                LayerKind::Rtds { .. } => (false, BTreeMap::new()),
-            };
-            warn_of_unknown_guards(&entries);
-            Layer {
+            let mut made = Layer {
                 name: layer.name,
-                admin,
-                entries,
+                admin: matches!(layer.kind, LayerKind::Admin),
+                disk: None,
+                exists: true,
+                entries: BTreeMap::new(),
+            };
+            match layer.kind {
+                LayerKind::Static(entries) => made.entries = entries,
+                LayerKind::Disk(disk) => made.disk = Some(disk),
+                LayerKind::Admin | LayerKind::Rtds { .. } => {}
             }
+            warn_of_unknown_guards(&made.entries);
+            made
         });
         let mut loader = Self {
             layers: layers.collect(),
@@ -171,12 +192,30 @@ impl RuntimeLoader {
         self.publish();
     }
 
+    /// Reads disk layers again.
+    pub fn reload(&mut self) {
+        self.load();
+        self.publish();
+    }
+
+    /// What has to be watched for disk layers.
+    fn disk_roots(&self) -> Vec<PathBuf> {
+        let layers = self.layers.iter();
+        let disks = layers.filter_map(|layer| layer.disk.as_ref());
+        disks.map(|disk| disk.root.clone()).collect()
+    }
+
+    /// The layers that are there.
+    fn existing(&self) -> impl Iterator<Item = &Layer> {
+        self.layers.iter().filter(|layer| layer.exists)
+    }
+
     /// What `/runtime` shows.
     pub fn view(&self) -> RuntimeView {
-        let names = self.layers.iter().map(|layer| layer.name.clone());
+        let names = self.existing().map(|layer| layer.name.clone());
         let keys: BTreeSet<&String> = self.keys().collect();
         let texts = |key: &String| {
-            let entries = self.layers.iter().map(|layer| layer.entries.get(key));
+            let entries = self.existing().map(|layer| layer.entries.get(key));
             entries
                 .map(|entry| entry.map_or_else(String::new, |entry| entry.text.clone()))
                 .collect()
@@ -200,7 +239,33 @@ impl RuntimeLoader {
         self.layers.iter().flat_map(|layer| layer.entries.keys())
     }
 
+    /// Reads disk layers; how many are there, and how many could not be read.
+    fn load_disks(&mut self) -> (usize, usize) {
+        let (mut exist, mut failed) = (0, 0);
+        for layer in &mut self.layers {
+            let Some(disk) = &layer.disk else {
+                continue;
+            };
+            layer.exists = false;
+            layer.entries.clear();
+            match disk::read(disk) {
+                Ok(Some(entries)) => {
+                    warn_of_unknown_guards(&entries);
+                    (layer.entries, layer.exists) = (entries, true);
+                    exist += 1;
+                }
+                Ok(None) => {}
+                Err(reason) => {
+                    disk::log_failure(&layer.name, &reason);
+                    failed += 1;
+                }
+            }
+        }
+        (exist, failed)
+    }
+
     fn load(&mut self) {
+        let (disks, failed) = self.load_disks();
         let layers: Vec<Vec<(String, FlagValue)>> = self
             .layers
             .iter()
@@ -219,10 +284,17 @@ impl RuntimeLoader {
             .any(|layer| layer.admin && !layer.entries.is_empty());
         let stats = &self.stats;
         stats.num_keys.set(keys.len() as u64);
-        stats.num_layers.set(self.layers.len() as u64);
+        stats.num_layers.set(self.existing().count() as u64);
         stats.admin_overrides_active.set(u64::from(overridden));
-        stats.load_success.inc();
-        stats.override_dir_not_exists.inc();
+        match failed {
+            0 => stats.load_success.inc(),
+            _ => stats.load_error.inc(),
+        }
+        // A second one is what overrides the first.
+        match disks {
+            0 | 1 => stats.override_dir_not_exists.inc(),
+            _ => stats.override_dir_exists.inc(),
+        }
     }
 
     fn publish(&self) {

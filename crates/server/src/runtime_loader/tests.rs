@@ -27,7 +27,7 @@ fn parse(yaml: &str) -> Result<Vec<LayerSpec>, Vec<String>> {
     let proto: LayeredRuntime = loaded.decode().unwrap();
     let (store, node) = (Store::default(), NodeInfo::default());
     let mut cx = ParseCx::new(ServerEnv::new(&REGISTRY, store, Vec::new(), node, true));
-    let layers = layers(&mut cx, Some(&proto));
+    let layers = layers(&mut cx, Some(&proto), "cluster");
     layers.map_err(|_| {
         let errors = cx.finish().0.into_iter();
         errors.map(|error| error.message).collect()
@@ -50,8 +50,8 @@ fn layers_are_read_or_refused() {
             "Invalid runtime entry value for x.y",
         ),
         (
-            "layers: [{name: a, disk_layer: {symlink_root: /x}}]",
-            "disk_layer is not supported by this build",
+            "layers: [{name: a, disk_layer: {subdirectory: /x}}]",
+            "invalid file path ",
         ),
         (
             "layers: [{name: a, rtds_layer: {name: x, rtds_config: {self: {}}}}]",

@@ -138,6 +138,7 @@ fn poll(
                 if let Err(status) = mux.on_message(&message) {
                     return Poll::Ready(Some(status));
                 }
+                mux.watch_expiry();
             }
             Poll::Ready(GrpcEvent::End(status)) => return Poll::Ready(Some(status)),
             Poll::Pending => {

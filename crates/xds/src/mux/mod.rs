@@ -3,13 +3,17 @@
 
 mod backoff;
 mod driver;
+mod expiry;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod interest;
+mod ttl;
 mod type_state;
 mod watch;
 
 use crate::config_source::ApiSource;
 use crate::resource::{Resource, ResourceType};
-use crate::response::{self, StreamResponse};
+use crate::response::{self, LoadedResponse, StreamResponse};
 use crate::subscriptions::{Subscriptions, Update, UpdateFailure};
 use backoff::Backoff;
 use nuncio_base::log;
@@ -72,6 +76,9 @@ pub struct GrpcMux {
     held: RefCell<VecDeque<Vec<u8>>>,
     /// Woken when there is something new to send.
     waker: RefCell<Option<Waker>>,
+    /// Whether somebody waits for resources' time to come, and who is woken when it is another.
+    watches_expiry: Cell<bool>,
+    expiry_waker: RefCell<Option<Waker>>,
 }
 
 impl GrpcMux {
@@ -99,6 +106,8 @@ impl GrpcMux {
             }),
             held: RefCell::default(),
             waker: RefCell::default(),
+            watches_expiry: Cell::new(false),
+            expiry_waker: RefCell::default(),
         })
     }
 
@@ -215,13 +224,15 @@ impl GrpcMux {
             return;
         };
         match outcome {
-            Ok(resources) => {
+            Ok(loaded) => {
+                let resources = loaded.resources;
                 let versions = resources.iter();
                 let versions = versions.map(|it| (it.name.as_str(), it.version.as_str()));
                 let removed = response.removed.as_deref().unwrap_or_default();
                 state.interest.note_versions(versions, removed);
                 state.interest.accept(&response.version, &response.nonce);
                 state.keep(resources, removed);
+                state.note_ttls(&loaded.ttls, removed, time::monotonic());
             }
             Err(reason) => {
                 log!(
@@ -236,20 +247,29 @@ impl GrpcMux {
     }
 
     /// Hands a response to those whom it concerns; it is refused as soon as one refuses.
-    fn take(&self, kind: ResourceType, response: &StreamResponse) -> Result<Vec<Resource>, String> {
+    fn take(
+        &self,
+        kind: ResourceType,
+        response: &StreamResponse,
+    ) -> Result<LoadedResponse, String> {
         let options = self.owner.options();
         let loaded = response.load(kind, &options);
-        let outcome = loaded.and_then(|resources| {
+        let outcome = loaded.and_then(|loaded| {
+            let resources = &loaded.resources;
+            if loaded.is_heartbeat() {
+                return Ok(loaded);
+            }
             let removed = response.removed.as_deref().unwrap_or_default();
             let types = self.types.borrow();
             let concerned = types
                 .get(&kind)
-                .map_or_else(Vec::new, |state| state.concerned(&resources, removed));
+                .map_or_else(Vec::new, |state| state.concerned(resources, removed));
             drop(types);
             for (watch, share) in concerned {
-                watch.offer(&response.share(&resources, share))?;
+                let heartbeats = loaded.heartbeats > 0;
+                watch.offer(&response.share(resources, share, heartbeats))?;
             }
-            Ok(resources)
+            Ok(loaded)
         });
         if let Err(reason) = &outcome {
             let failure = UpdateFailure::Rejected(reason.clone());
@@ -274,15 +294,25 @@ impl GrpcMux {
 
 impl Drop for GrpcMux {
     fn drop(&mut self) {
-        // Whoever drives the stream sees that it is gone.
+        // Whoever drives the stream sees that it is gone, as does who watches the time.
         self.wake();
+        if let Some(waker) = self.expiry_waker.borrow_mut().take() {
+            waker.wake();
+        }
     }
 }
 
 impl StreamResponse {
-    /// What concerns a subscription.
-    fn share<'a>(&'a self, resources: &'a [Resource], share: Share) -> Update<'a> {
+    /// What concerns a subscription. Where some resources only say that they stay, those that say
+    /// nothing stay too.
+    fn share<'a>(
+        &'a self,
+        resources: &'a [Resource],
+        share: Share,
+        heartbeats: bool,
+    ) -> Update<'a> {
         let removed = self.removed.as_deref();
+        let removed = removed.or(heartbeats.then_some(&[]));
         let (resources, removed) = match share {
             Share::All => (resources, removed),
             Share::Resource(at) => (&resources[at..=at], removed.map(|_| &[][..])),

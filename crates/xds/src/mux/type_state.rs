@@ -2,6 +2,7 @@
 //! name that they want, so that a response costs what it brings, however many there are.
 
 use super::interest::Interest;
+use super::ttl::Ttls;
 use super::watch::WatchState;
 use crate::resource::{Resource, ResourceType};
 use std::collections::{HashMap, HashSet};
@@ -10,6 +11,8 @@ use std::rc::{Rc, Weak};
 /// One type.
 pub struct TypeState {
     pub interest: Interest,
+    /// Until when resources stay.
+    pub ttls: Ttls,
     /// Who wants all resources.
     of_all: Vec<Weak<WatchState>>,
     /// Who wants one of them.
@@ -38,6 +41,7 @@ impl TypeState {
     pub fn new(kind: ResourceType, delta: bool) -> Self {
         Self {
             interest: Interest::new(kind, delta),
+            ttls: Ttls::default(),
             of_all: Vec::new(),
             by_name: HashMap::new(),
             known: HashMap::new(),
