@@ -33,19 +33,41 @@ pub enum Fault {
     Slow,
 }
 
+/// An encoded resource, and the change it came with.
+type Stored = (Arc<[u8]>, u64);
+
+/// A name, and what it is the name of now.
+pub type Change<'a> = (&'a String, Option<&'a Stored>);
+
 /// All resources of a type.
 #[derive(Default)]
 pub struct OfType {
     /// Counts changes.
     pub version: u64,
-    /// By name: the encoded resource, and the change it came with.
-    pub resources: BTreeMap<String, (Arc<[u8]>, u64)>,
-    /// The last change that was accepted, and the number of refusals.
+    /// By name.
+    pub resources: BTreeMap<String, Stored>,
+    /// What changed, by the change's number: an update of one is to cost this side little too.
+    log: Vec<(u64, String)>,
+    /// The last change that was accepted.
     pub accepted: u64,
     /// How often an answer was refused.
     pub refused: u64,
     /// Why, the last time.
     pub reason: String,
+}
+
+impl OfType {
+    /// What changed after this change, or all there is; what has no resource any more is gone.
+    pub fn since(&self, version: Option<u64>) -> Vec<Change<'_>> {
+        let Some(version) = version else {
+            let all = self.resources.iter();
+            return all.map(|(name, resource)| (name, Some(resource))).collect();
+        };
+        let from = self.log.partition_point(|(change, _)| *change <= version);
+        let names: BTreeSet<_> = self.log[from..].iter().map(|(_, name)| name).collect();
+        let found = |name| (name, self.resources.get(name));
+        names.into_iter().map(found).collect()
+    }
 }
 
 /// What streams serve, and what they have seen.
@@ -158,11 +180,13 @@ impl ControlPlane {
         of_type.version += 1;
         let version = of_type.version;
         for resource in set {
+            of_type.log.push((version, resource.name.clone()));
             of_type
                 .resources
                 .insert(resource.name, (resource.body, version));
         }
         for name in remove {
+            of_type.log.push((version, name.clone()));
             of_type.resources.remove(name);
         }
         drop(state);

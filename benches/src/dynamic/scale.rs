@@ -23,9 +23,11 @@ const RATE: u32 = 1000;
 
 const CONNECTIONS: usize = 8;
 
-/// How often everything changes, and how often one of each.
+/// How often everything changes.
 const WHOLE_UPDATES: usize = 3;
-const SINGLE_UPDATES: usize = 200;
+
+/// One of each changes once for so many updates that were asked for.
+const UPDATES_PER_SINGLE: usize = 5;
 
 /// For how long requests go on after everything has changed.
 const AFTERMATH: Duration = Duration::from_millis(500);
@@ -134,6 +136,7 @@ impl Scene<'_> {
     /// Changes one resource at a time; the proxy's CPU time for each.
     fn update_one(&mut self) -> io::Result<Vec<(&'static str, f64)>> {
         let mut figures = Vec::new();
+        let updates = (self.extent.updates / UPDATES_PER_SINGLE).max(1);
         let other = [self.upstream[0], self.upstream[0]];
         let change = |kind: Kind, number: usize, edition: usize| match kind {
             Kind::Cluster => resources::cluster(number, edition),
@@ -144,7 +147,7 @@ impl Scene<'_> {
             (Kind::Cluster, "one cluster and its endpoints: CPU us"),
         ] {
             let before = CpuTime::of_tree(self.subject.instance.pid());
-            for update in 0..SINGLE_UPDATES {
+            for update in 0..updates {
                 let number = update * 7919 % self.extent.size;
                 let edition = WHOLE_UPDATES + 1 + update;
                 if kind == Kind::Cluster {
@@ -156,7 +159,7 @@ impl Scene<'_> {
                 self.accepted(Kind::Endpoint, version)?;
             }
             let used = CpuTime::of_tree(self.subject.instance.pid()).since(before);
-            figures.push((name, used.total * 1e6 / SINGLE_UPDATES as f64));
+            figures.push((name, used.total * 1e6 / updates as f64));
         }
         Ok(figures)
     }

@@ -17,7 +17,7 @@ use nuncio_proto::google::protobuf::Any;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::control_plane::{Fault, Names, OfType, Shared};
+use super::control_plane::{Change, Fault, Names, OfType, Shared};
 use super::resources::Kind;
 
 /// Windows that no request fills.
@@ -202,16 +202,18 @@ impl Stream {
         if of_type.version == 0 || sent.version == Some(of_type.version) {
             return None;
         }
-        sent.version = Some(of_type.version);
+        let before = sent.version.replace(of_type.version);
         let url = match state.fault {
             Fault::WrongType => Kind::Runtime.type_url(),
             _ => kind.type_url(),
         };
         let wanted = |name: &String| sent.names.is_empty() || sent.names.contains(name);
-        let all = of_type.resources.iter().filter(|(name, _)| wanted(name));
         if self.delta {
-            return delta(of_type, all, &mut sent.there, kind, url);
+            let mut changed = of_type.since(before);
+            changed.retain(|(name, _)| wanted(name));
+            return delta(of_type, changed, &mut sent.there, kind, url);
         }
+        let all = of_type.resources.iter().filter(|(name, _)| wanted(name));
         let resources: Vec<_> = all.map(|(_, (body, _))| any(&url, body)).collect();
         if resources.is_empty() && !kind.is_wildcard() {
             return None;
@@ -255,34 +257,35 @@ fn of_type<'a>(sent: &'a mut BTreeMap<Kind, Sent>, url: &str) -> Option<&'a mut 
     Some(sent.entry(Kind::of_url(url)?).or_default())
 }
 
-fn delta<'a>(
+fn delta(
     of_type: &OfType,
-    wanted: impl Iterator<Item = (&'a String, &'a (std::sync::Arc<[u8]>, u64))>,
+    changed: Vec<Change<'_>>,
     there: &mut BTreeMap<String, u64>,
     kind: Kind,
     url: String,
 ) -> Option<Vec<u8>> {
-    let new = wanted.filter(|(name, (_, version))| there.get(*name) != Some(version));
-    let new: Vec<_> = new.collect();
-    let resources = new.iter().map(|(name, (body, version))| Wrapper {
-        name: (*name).clone(),
-        version: version.to_string(),
-        resource: Some(any(&url, body)),
-        ..Default::default()
-    });
-    let resources: Vec<_> = resources.collect();
-    let gone = there
-        .keys()
-        .filter(|name| !of_type.resources.contains_key(*name));
-    let removed_resources: Vec<_> = gone.cloned().collect();
+    let (mut resources, mut removed_resources) = (Vec::new(), Vec::new());
+    for (name, resource) in changed {
+        match resource {
+            Some((body, version)) if there.get(name) != Some(version) => {
+                there.insert(name.clone(), *version);
+                resources.push(Wrapper {
+                    name: name.clone(),
+                    version: version.to_string(),
+                    resource: Some(any(&url, body)),
+                    ..Default::default()
+                });
+            }
+            Some(_) => {}
+            None => {
+                if there.remove(name).is_some() {
+                    removed_resources.push(name.clone());
+                }
+            }
+        }
+    }
     if resources.is_empty() && removed_resources.is_empty() {
         return None;
-    }
-    for (name, (_, version)) in new {
-        there.insert(name.clone(), *version);
-    }
-    for name in &removed_resources {
-        there.remove(name);
     }
     let response = DeltaDiscoveryResponse {
         system_version_info: of_type.version.to_string(),
