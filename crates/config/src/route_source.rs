@@ -5,7 +5,7 @@ use crate::route::{check_clusters, route_table};
 use crate::scoped_routes::scoped_routes;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_http::route_source::RouteSource;
-use nuncio_proto::any;
+use nuncio_proto::Packed;
 use nuncio_proto::envoy::config::route::v3::RouteConfiguration;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_route::RouteTable;
@@ -43,7 +43,7 @@ fn static_table(cx: &mut ParseCx, config: &RouteConfiguration) -> Parsed<RouteSo
     let table = Arc::new(table);
     let in_use: Weak<RouteTable> = Arc::downgrade(&table);
     let env = cx.env();
-    env.add_route_config(&config.name, any::pack(config), in_use);
+    env.add_route_config(&config.name, Packed::of(config), in_use);
     Ok(RouteSource::Table(Published::new(
         table,
         env.workers.clone(),

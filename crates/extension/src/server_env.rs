@@ -1,6 +1,7 @@
 //! What configuration code may use of the server it is parsed for.
 
 use crate::registry::Registry;
+use nuncio_proto::Packed;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, Store};
 use nuncio_upstream::Locality;
@@ -72,7 +73,7 @@ pub struct ServerEnv {
     main: OnceCell<Rc<Worker>>,
     clusters: RefCell<HashSet<String>>,
     primary_clusters: RefCell<Option<HashSet<String>>>,
-    route_configs: RefCell<Vec<Shown<Any>>>,
+    route_configs: RefCell<Vec<Shown<Packed>>>,
     scoped_routes: RefCell<Vec<Shown<Vec<Any>>>>,
     services: RefCell<HashMap<TypeId, Rc<dyn AnyValue>>>,
 }
@@ -151,7 +152,7 @@ impl ServerEnv {
     pub fn add_route_config(
         &self,
         name: &str,
-        config: Any,
+        config: Packed,
         in_use: Weak<dyn AnyValue + Send + Sync>,
     ) {
         let mut configs = self.route_configs.borrow_mut();
@@ -196,7 +197,7 @@ impl ServerEnv {
         let configs = self.route_configs.borrow();
         let in_use = configs.iter().filter(|shown| shown.is_in_use());
         in_use
-            .map(|shown| (shown.name.clone(), shown.config.clone()))
+            .map(|shown| (shown.name.clone(), shown.config.any()))
             .collect()
     }
 

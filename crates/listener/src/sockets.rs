@@ -109,7 +109,7 @@ struct BoundAddress {
 /// All sockets of a listener.
 #[derive(Debug)]
 pub struct ListenSockets {
-    addresses: Vec<BoundAddress>,
+    addresses: Box<[BoundAddress]>,
 }
 
 /// A socket as one worker gets it.

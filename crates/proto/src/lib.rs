@@ -11,6 +11,7 @@ pub mod error;
 pub mod extra;
 pub mod json;
 pub mod load;
+pub mod packed;
 pub mod path;
 pub mod reflect;
 pub mod source;
@@ -28,4 +29,5 @@ pub use prost::{Message, Name};
 
 pub use error::{ConfigError, ConfigErrors, ErrorKind, Location, Warning, WarningKind};
 pub use load::{Format, Loaded, Options, UnknownFields};
+pub use packed::Packed;
 pub use path::FieldPath;

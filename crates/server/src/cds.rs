@@ -6,8 +6,8 @@ use nuncio_base::log::{Level, logger};
 use nuncio_base::time::{millis, since_epoch, wall};
 use nuncio_config::eds::refusal;
 use nuncio_extension::{InitTarget, ParseCx, ServerEnv};
-use nuncio_proto::Message;
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
+use nuncio_proto::{Message, Packed};
 use nuncio_stats::{SharedCounter, SharedGauge};
 use nuncio_xds::{
     ConfigSource, InitialFetch, Resource, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
@@ -72,7 +72,7 @@ impl ClusterDiscovery {
 
     /// Adds or changes a cluster; whether anything changed.
     fn set(&self, env: &Rc<ServerEnv>, resource: &Resource) -> Result<bool, String> {
-        if self.clusters.stays(&resource.name, &resource.body) {
+        if self.clusters.stays(&resource.name, &resource.body.value) {
             return Ok(false);
         }
         let proto = Cluster::decode(resource.body.value.as_slice());
@@ -90,7 +90,7 @@ impl ClusterDiscovery {
         config.spec.added_via_api = true;
         env.set_cluster(&resource.name, true);
         let source = ClusterSource {
-            config: resource.body.clone(),
+            config: Packed::new::<Cluster>(resource.body.value.clone()),
             version_info: Some(resource.version.clone()),
             last_updated: wall(),
         };

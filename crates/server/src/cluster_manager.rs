@@ -14,7 +14,6 @@ pub use cluster::{Cluster, ClusterSource};
 
 use crate::outlier_log::OutlierLog;
 use nuncio_extension::InitTargets;
-use nuncio_proto::google::protobuf::Any;
 use nuncio_stats::{Scope, stat_group};
 use nuncio_upstream::cluster::ClusterInfo;
 use nuncio_upstream::discovery::{ClusterConfig, Members, Threads};
@@ -104,7 +103,7 @@ impl ClusterManager {
     ) {
         let name = Arc::clone(&config.spec.name);
         let known = self.newest(&name);
-        if self.stays(&name, &source.config) {
+        if self.stays(&name, source.config.body()) {
             return;
         }
         self.count_set(known.is_some());
@@ -138,9 +137,9 @@ impl ClusterManager {
 
     /// Whether an update with this configuration would change nothing. A static cluster stays as
     /// it is, whatever a control plane says.
-    pub fn stays(&self, name: &str, config: &Any) -> bool {
+    pub fn stays(&self, name: &str, config: &[u8]) -> bool {
         self.newest(name).is_some_and(|known| {
-            known.source.version_info.is_none() || known.source.config == *config
+            known.source.version_info.is_none() || known.source.config.body() == config
         })
     }
 

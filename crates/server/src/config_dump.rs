@@ -45,7 +45,7 @@ pub fn sections(server: &Server, wanted: Wanted<'_>, include_eds: bool) -> Vec<C
 /// The bootstrap as it was loaded.
 pub fn bootstrap(server: &Server) -> Bootstrap {
     // It was decoded once before, at the start.
-    Bootstrap::decode(server.bootstrap.as_slice()).unwrap_or_default()
+    Bootstrap::decode(server.bootstrap.clone()).unwrap_or_default()
 }
 
 fn clusters(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
@@ -58,7 +58,7 @@ fn clusters(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
         match dynamic_cluster(&cluster) {
             Some(dynamic) => dump.dynamic_active_clusters.push(dynamic),
             None => dump.static_clusters.push(StaticCluster {
-                cluster: Some(cluster.source().config.clone()),
+                cluster: Some(cluster.source().config.any()),
                 last_updated: Some(timestamp(cluster.source().last_updated)),
             }),
         }
@@ -73,7 +73,7 @@ fn dynamic_cluster(cluster: &Cluster) -> Option<DynamicCluster> {
     let source = cluster.source();
     Some(DynamicCluster {
         version_info: source.version_info.clone()?,
-        cluster: Some(source.config.clone()),
+        cluster: Some(source.config.any()),
         last_updated: Some(timestamp(source.last_updated)),
         ..DynamicCluster::default()
     })
@@ -87,7 +87,7 @@ fn listeners(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
         match &listener.origin {
             Origin::Static if listener.state == ListenerState::Draining => {}
             Origin::Static => dump.static_listeners.push(StaticListener {
-                listener: Some(listener.config),
+                listener: Some(listener.config.any()),
                 last_updated: Some(timestamp(listener.last_updated)),
             }),
             Origin::Dynamic { version } => {
@@ -126,7 +126,7 @@ fn put_state(entry: &mut DynamicListener, version_info: String, listener: Listen
     };
     *state = Some(DynamicListenerState {
         version_info,
-        listener: Some(listener.config),
+        listener: Some(listener.config.any()),
         last_updated: Some(timestamp(listener.last_updated)),
     });
 }

@@ -18,6 +18,7 @@ use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
 use crate::state::{ServerState, StateCell};
 use crate::static_resources::{self, Clusters};
+use bytes::Bytes;
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::options::{Mode, Options};
@@ -60,7 +61,7 @@ pub struct Server {
     pub(crate) stats: ServerStats,
     pub(crate) stats_flush_on_admin: bool,
     /// The bootstrap's bytes, for `config_dump`.
-    pub(crate) bootstrap: Vec<u8>,
+    pub(crate) bootstrap: Bytes,
     pub(crate) loaded_at: SystemTime,
     pub(crate) started: Instant,
     pub(crate) quit: Notify,
@@ -138,7 +139,8 @@ fn validate(
     share_access_logs(&env, options);
     let context = listener_context(&env, options, &parsed);
     let manager = ListenerManager::new(worker, context);
-    static_resources::convert(loaded, &env, &manager, &parsed)?;
+    let whole = (loaded, &loaded.bytes.clone().into());
+    static_resources::convert(whole, &env, &manager, &parsed)?;
     admin_listener::check(&env, loaded, &parsed)?;
     println!("configuration '{}' OK", bootstrap_loader::name(options));
     Ok(())
@@ -165,7 +167,7 @@ async fn serve(
     application_log: ApplicationLog,
 ) -> Result<(), String> {
     let started = worker.now();
-    let signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
+    let mut signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
     let threads = start_workers(options.concurrency)?;
     let handles: Vec<_> = threads.iter().map(|it| it.handle().clone()).collect();
     let env = environment(&worker, registry, &mut parsed, &handles, &options);
@@ -194,7 +196,7 @@ async fn serve(
         application_log,
         stats: ServerStats::new(&store, options.concurrency, version, started),
         stats_flush_on_admin: parsed.stats_flush_on_admin,
-        bootstrap: loaded.bytes.clone(),
+        bootstrap: loaded.bytes.clone().into(),
         loaded_at: worker.wall(),
         started,
         quit: Notify::new(),
@@ -204,13 +206,13 @@ async fn serve(
         options,
     });
     config_warnings::count(&loaded, &scope, &server.runtime.borrow());
-    let clusters = static_resources::convert(&loaded, &env, &server.listeners, &parsed)?;
+    let whole = (&loaded, &server.bootstrap);
+    let clusters = static_resources::convert(whole, &env, &server.listeners, &parsed)?;
     server.log_outliers(&parsed.outlier_event_log)?;
     server.listeners.bind()?;
     admin_listener::start(&server, &context, &loaded, &parsed).await?;
     // Paths are not needed any more: what they held is the file as text.
     drop(loaded);
-    let mut signals = signals;
     let dog = GuardDog::start(server.worker.handle().clone(), &env.workers, &env.store);
     let dog = dog.map_err(|error| format!("cannot start the watchdog: {error}"))?;
     let overload = OverloadManager::new(&parsed.overload, &server, give_back);

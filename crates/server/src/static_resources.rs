@@ -4,6 +4,7 @@
 use crate::bootstrap_loader;
 use crate::cluster_manager::ClusterSource;
 use crate::listener_manager::{ListenerManager, Origin};
+use bytes::Bytes;
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_config::bootstrap::Bootstrap;
@@ -11,9 +12,10 @@ use nuncio_config::dns_resolver::DefaultResolver;
 use nuncio_config::internal_listener::InternalBufferLimit;
 use nuncio_config::secret::SecretManager;
 use nuncio_extension::{InitTargets, ParseCx, ServerEnv};
-use nuncio_proto::Loaded;
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
+use nuncio_proto::envoy::config::listener::v3::Listener;
 use nuncio_proto::wire::{self, Malformed, Value};
+use nuncio_proto::{Loaded, Packed};
 use nuncio_upstream::discovery::ClusterConfig;
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -105,19 +107,20 @@ fn primary_cluster(bytes: &[u8]) -> Option<String> {
 /// Static clusters: each with what the admin shows of it, and what it needs besides its hosts.
 pub type Clusters = Vec<(ClusterConfig, ClusterSource, InitTargets)>;
 
-/// Converts the static resources: clusters are given back, listeners are noted by their manager.
+/// Converts the static resources, of which `bootstrap` holds the bytes: clusters are given back,
+/// listeners are noted by their manager.
 ///
 /// # Errors
 /// All errors of them, with their places.
 pub fn convert(
-    loaded: &Loaded,
+    (loaded, bootstrap): (&Loaded, &Bytes),
     env: &Rc<ServerEnv>,
     manager: &Rc<ListenerManager>,
     parsed: &Bootstrap,
 ) -> Result<Clusters, String> {
     let mut cx = ParseCx::new(Rc::clone(env));
     let now = nuncio_base::time::wall();
-    let encoded = StaticResources::of(&loaded.bytes).map_err(|error| error.to_string())?;
+    let encoded = StaticResources::of(bootstrap).map_err(|error| error.to_string())?;
     env.set_primary_clusters(encoded.primary_clusters());
     let mut names = HashSet::new();
     let resolver = env.shared(DefaultResolver::default);
@@ -136,7 +139,7 @@ pub fn convert(
             }
             env.set_cluster(&proto.name, true);
             let source = ClusterSource {
-                config: nuncio_proto::any::pack(&proto),
+                config: Packed::new::<Cluster>(bootstrap.slice_ref(bytes)),
                 version_info: None,
                 last_updated: now,
             };
@@ -145,7 +148,8 @@ pub fn convert(
         });
         let listeners = cx.list("listeners", encoded.listeners, |cx, bytes| {
             let proto = cx.decode(bytes)?;
-            manager.add_or_update(cx, proto, Origin::Static)
+            let packed = Packed::new::<Listener>(bootstrap.slice_ref(bytes));
+            manager.add_packed(cx, proto, packed, Origin::Static)
         });
         (clusters, listeners)
     });

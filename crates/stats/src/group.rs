@@ -200,8 +200,8 @@ impl<const N: usize, const H: usize> GroupCore<N, H> {
 }
 
 impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
-    fn prefix(&self) -> &str {
-        &self.key.prefix
+    fn key(&self) -> &Key {
+        &self.key
     }
 
     fn each(&self, visit: &mut dyn FnMut(u16, Kind, &str)) {

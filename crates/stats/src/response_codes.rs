@@ -170,8 +170,8 @@ impl Merged {
 }
 
 impl Source for Core {
-    fn prefix(&self) -> &str {
-        &self.key.prefix
+    fn key(&self) -> &Key {
+        &self.key
     }
 
     fn each(&self, visit: &mut dyn FnMut(u16, Kind, &str)) {

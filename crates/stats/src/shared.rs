@@ -33,8 +33,8 @@ impl<T: Content> Single<T> {
 }
 
 impl<T: Content> Source for Single<T> {
-    fn prefix(&self) -> &str {
-        &self.key.prefix
+    fn key(&self) -> &Key {
+        &self.key
     }
 
     fn each(&self, visit: &mut dyn FnMut(u16, Kind, &str)) {

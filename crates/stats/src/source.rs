@@ -3,6 +3,7 @@
 use std::any::Any;
 
 use crate::histogram::{MergedHistogram, Unit};
+use crate::store::Key;
 
 /// What a stat is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +52,12 @@ impl Reading {
 
 /// Stats under one prefix. Indices are stable for the life of the source.
 pub(crate) trait Source: Any + Send + Sync {
+    /// What it is found by.
+    fn key(&self) -> &Key;
     /// What all names begin with; ends with a dot, or is empty.
-    fn prefix(&self) -> &str;
+    fn prefix(&self) -> &str {
+        &self.key().prefix
+    }
     /// Names, without the prefix, the stats that exist now.
     fn each(&self, visit: &mut dyn FnMut(u16, Kind, &str));
     /// Appends the name, without the prefix, of a stat that `each` showed.

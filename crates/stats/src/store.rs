@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::config::{StatsConfig, StatsMatcher};
@@ -155,6 +155,13 @@ impl Key {
         }
     }
 
+    /// Where the store looks for it.
+    fn place(&self) -> u64 {
+        let mut hasher = KeyHasher::default();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
     pub(crate) fn response_codes(prefix: &Arc<str>) -> Key {
         Key {
             what: What::ResponseCodes,
@@ -178,7 +185,9 @@ pub struct StoreCore {
     sources: Mutex<Sources>,
 }
 
-type Sources = HashMap<Key, Weak<dyn Source>, BuildHasherDefault<KeyHasher>>;
+/// By the hash of their keys, which stand in the sources: there are six of them for each cluster.
+/// Should two keys ever have one hash the later source takes the next number.
+type Sources = HashMap<u64, Weak<dyn Source>, BuildHasherDefault<KeyHasher>>;
 
 impl StoreCore {
     fn lock(&self) -> MutexGuard<'_, Sources> {
@@ -188,17 +197,24 @@ impl StoreCore {
     /// The living source of this key, or a new one. One whose names are all rejected is known
     /// to its owners only.
     pub(crate) fn get_or_insert<T: Source>(&self, key: &Key, make: impl FnOnce() -> T) -> Arc<T> {
+        // Dropped after the lock: a source that goes takes it.
+        let mut others: Vec<Arc<dyn Source>> = Vec::new();
         let mut sources = self.lock();
-        if let Some(source) = sources.get(key).and_then(Weak::upgrade) {
-            let source: Arc<dyn Any + Send + Sync> = source;
-            return source
-                .downcast()
-                .expect("a key names the type of its source");
+        let mut place = key.place();
+        while let Some(source) = sources.get(&place).and_then(Weak::upgrade) {
+            if source.key() == key {
+                let source: Arc<dyn Any + Send + Sync> = source;
+                return source
+                    .downcast()
+                    .expect("a key names the type of its source");
+            }
+            others.push(source);
+            place = place.wrapping_add(1);
         }
         let made = Arc::new(make());
         if self.accepts_any(&*made) {
             let weak = Arc::downgrade(&made);
-            sources.insert(key.clone(), weak);
+            sources.insert(place, weak);
         }
         made
     }
@@ -223,11 +239,13 @@ impl StoreCore {
     /// A source is being dropped: its entry goes, unless a successor has taken it.
     pub(crate) fn forget(&self, key: &Key) {
         let mut sources = self.lock();
-        if sources
-            .get(key)
-            .is_some_and(|source| source.strong_count() == 0)
-        {
-            sources.remove(key);
+        let mut place = key.place();
+        while let Some(source) = sources.get(&place) {
+            if source.strong_count() == 0 {
+                sources.remove(&place);
+                return;
+            }
+            place = place.wrapping_add(1);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::update_merge::UpdateMerge;
 use nuncio_extension::InitTargets;
-use nuncio_proto::google::protobuf::Any;
+use nuncio_proto::Packed;
 use nuncio_upstream::cluster::ClusterInfo;
 use nuncio_upstream::discovery::{Discovery, Members};
 use nuncio_upstream::priority::PrioritySet;
@@ -14,7 +14,7 @@ use std::time::SystemTime;
 #[derive(Clone, Debug)]
 pub struct ClusterSource {
     /// The `envoy.config.cluster.v3.Cluster` as it came.
-    pub config: Any,
+    pub config: Packed,
     /// The control plane's version; none for static clusters, which stay as they are.
     pub version_info: Option<String>,
     /// When it came.

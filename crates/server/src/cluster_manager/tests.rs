@@ -2,6 +2,8 @@
 
 use super::*;
 use nuncio_base::address::Address;
+use nuncio_proto::Packed;
+use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_stats::Store;
 use nuncio_upstream::Host;
 use nuncio_upstream::discovery::Discovery;
@@ -54,10 +56,7 @@ fn config(name: &str, discovery: Arc<dyn Discovery>) -> ClusterConfig {
 
 fn source(version: &str) -> ClusterSource {
     ClusterSource {
-        config: Any {
-            type_url: "c".into(),
-            value: version.as_bytes().to_vec(),
-        },
+        config: Packed::new::<Cluster>(version.as_bytes().to_vec()),
         version_info: Some(version.into()),
         last_updated: SystemTime::UNIX_EPOCH,
     }

@@ -2,7 +2,7 @@
 
 use nuncio_base::address::Address;
 use nuncio_listener::{ListenAddress, ListenSockets, Listener, ListenerSpec};
-use nuncio_proto::google::protobuf::Any;
+use nuncio_proto::Packed;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -38,7 +38,7 @@ pub struct ListenerStatus {
     /// Where it listens, ports resolved; the first is `address`.
     pub addresses: Vec<Address>,
     /// The configuration as it came.
-    pub config: Any,
+    pub config: Packed,
     /// Where it comes from.
     pub origin: Origin,
     /// When it was added or changed.
@@ -49,7 +49,7 @@ pub struct ListenerStatus {
 
 /// What a listener was made of.
 pub(super) struct Source {
-    pub config: Any,
+    pub config: Packed,
     pub origin: Origin,
     pub last_updated: SystemTime,
 }

@@ -19,7 +19,7 @@ use nuncio_config::listener::ConvertedChain;
 use nuncio_extension::{InitTargets, ParseCx, Parsed};
 use nuncio_listener::{FilterChainSpec, Listener, ListenerContext, ListenerSpec, TrafficDirection};
 use nuncio_net::DrainScope;
-use nuncio_proto::any;
+use nuncio_proto::Packed;
 use nuncio_proto::envoy::config::listener::v3 as proto;
 use nuncio_stats::Group;
 use nuncio_worker::Worker;
@@ -86,11 +86,26 @@ impl ListenerManager {
     pub fn add_or_update(
         self: &Rc<Self>,
         cx: &mut ParseCx,
+        config: proto::Listener,
+        origin: Origin,
+    ) -> Parsed<bool> {
+        let packed = Packed::of(&config);
+        self.add_packed(cx, config, packed, origin)
+    }
+
+    /// As [`add_or_update`](Self::add_or_update), of a listener that is encoded already.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_packed(
+        self: &Rc<Self>,
+        cx: &mut ParseCx,
         mut config: proto::Listener,
+        packed: Packed,
         origin: Origin,
     ) -> Parsed<bool> {
         let source = Source {
-            config: any::pack(&config),
+            config: packed,
             origin,
             last_updated: self.worker.wall(),
         };
@@ -204,7 +219,7 @@ impl ListenerManager {
             // As in Envoy a static listener stays; of two of one name the first stands.
             return (Change::Same, Vec::new());
         }
-        let Ok(mut before) = any::unpack::<proto::Listener>(&active[at].source.config) else {
+        let Ok(mut before) = active[at].source.config.decode::<proto::Listener>() else {
             return (Change::Full, Vec::new());
         };
         before.name.clone_from(&config.name);

@@ -5,7 +5,7 @@ use super::entry::{Entry, ListenerState, ListenerStatus, Origin, Source};
 use super::{Change, ListenerManager};
 use nuncio_extension::{InitTargets, ParseCx, Parsed};
 use nuncio_listener::{Listener, ListenerSpec};
-use nuncio_proto::any;
+use nuncio_proto::Packed;
 use nuncio_proto::envoy::config::listener::v3 as proto;
 use std::rc::Rc;
 
@@ -77,7 +77,7 @@ impl ListenerManager {
         let warming = self.warming.borrow();
         let same_name = warming.iter().find(|it| it.pending.name() == config.name);
         let before = same_name.map(|it| &it.pending.source().config);
-        before.is_some_and(|before| *before == any::pack(config))
+        before.is_some_and(|before| *before == Packed::of(config))
     }
 
     /// Whether another listener with one of these addresses is warming.
