@@ -60,6 +60,11 @@ impl RuntimeFlags {
         self.values.get(key)
     }
 
+    /// Whether any key begins like this.
+    pub fn has_prefix(&self, prefix: &str) -> bool {
+        self.values.keys().any(|key| key.starts_with(prefix))
+    }
+
     /// Whether nothing is set, the common case.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -40,6 +40,13 @@ const fn timeout_body(status: u16) -> &'static str {
     }
 }
 
+/// The cluster gets no requests for now.
+pub(crate) fn maintenance() -> LocalReply {
+    LocalReply::new(503, "maintenance mode", "maintenance_mode")
+        .header(names::X_ENVOY_OVERLOADED, "true")
+        .flag(ResponseFlag::UpstreamOverflow)
+}
+
 /// `idle`: the attempt was silent, and not only slow.
 pub(crate) fn per_try_timeout(status: u16, idle: bool) -> LocalReply {
     let details = if idle {

@@ -18,6 +18,7 @@ use nuncio_stream_info::ResponseFlag;
 use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::{Choice, Host, LocalCluster, Priority};
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,6 +121,10 @@ impl Router {
         if let Some(reply) = self.unreadable_header(cx.request_headers()) {
             return self.answer(cx, reply);
         }
+        let share = cluster.info().maintenance();
+        if share > 0 && cx.worker().random() % 100 < u64::from(share) {
+            return self.maintain(cx, &cluster);
+        }
         let (request, info) = cx.request_and_info();
         describe_cluster(&cluster, info);
         self.is_internal = request.get(names::X_ENVOY_INTERNAL) == Some(b"true");
@@ -144,6 +149,17 @@ impl Router {
         }
     }
 
+    /// The cluster is in maintenance mode: the request does not get to a host.
+    fn maintain(&mut self, cx: &mut Cx<'_>, cluster: &Rc<LocalCluster>) {
+        describe_cluster(cluster, cx.info());
+        self.begin_counts(cx, cluster);
+        cluster.stats().upstream_rq_maintenance_mode().inc();
+        cluster.info().dropped.inc();
+        self.cluster = Some(Rc::clone(cluster));
+        self.count_code(503, false);
+        self.answer(cx, reply::maintenance());
+    }
+
     /// Reads and tells how long the request may take.
     fn limit_times(&mut self, cx: &mut Cx<'_>, action: &RouteAction, cluster: &LocalCluster) {
         let now = cx.worker().now();
@@ -166,7 +182,7 @@ impl Router {
     }
 
     fn finalize_request(&self, cx: &mut Cx<'_>, selected: Selected<'_>) {
-        let worker = std::rc::Rc::clone(cx.worker());
+        let worker = Rc::clone(cx.worker());
         let keep_original = !self.local.suppress_envoy_headers;
         let (request, info) = cx.request_and_info();
         self.local.scratch.with(|scratch| {

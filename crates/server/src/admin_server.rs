@@ -15,6 +15,7 @@ use nuncio_extension::server_env::HealthCheckSwitch;
 use nuncio_net::drain::DrainScope;
 use nuncio_proto::Message;
 use nuncio_stats::Store;
+use nuncio_upstream::resource::Resource;
 use nuncio_upstream::{Host, Priority};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -206,12 +207,12 @@ fn cluster_view(cluster: &crate::cluster_manager::Cluster) -> ClusterView {
                 local_origin_success_rate_ejection_threshold: connecting.ejection_threshold,
             }),
         thresholds: Priority::ALL.map(|priority| {
-            let limits = &info.spec.thresholds[priority as usize];
+            let resources = info.resources(priority);
             ThresholdsView {
-                max_connections: limits.max_connections,
-                max_pending_requests: limits.max_pending_requests,
-                max_requests: limits.max_requests,
-                max_retries: limits.max_retries,
+                max_connections: resources.max(Resource::Connections),
+                max_pending_requests: resources.max(Resource::PendingRequests),
+                max_requests: resources.max(Resource::Requests),
+                max_retries: resources.max(Resource::Retries),
             }
         }),
         hosts: hosts

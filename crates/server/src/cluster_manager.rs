@@ -8,11 +8,13 @@
 mod cluster;
 mod local_cluster;
 mod observer;
+mod runtime;
 mod update_merge;
 
 pub use cluster::{Cluster, ClusterSource};
 
 use crate::outlier_log::OutlierLog;
+use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_extension::InitTargets;
 use nuncio_stats::{Scope, stat_group};
 use nuncio_upstream::cluster::ClusterInfo;
@@ -57,6 +59,8 @@ pub struct ClusterManager {
     outlier_log: OnceCell<OutlierLog>,
     /// The cluster that this proxy belongs to.
     own: OnceCell<Arc<str>>,
+    /// The runtime flags, where they say something of clusters.
+    flags: RefCell<Option<RuntimeFlags>>,
 }
 
 impl ClusterManager {
@@ -82,6 +86,7 @@ impl ClusterManager {
             waiting: RefCell::default(),
             outlier_log: OnceCell::new(),
             own: OnceCell::new(),
+            flags: RefCell::default(),
         });
         let scope = root.scope("thread_local_cluster_manager");
         manager.tell(move |clusters| clusters.count_in(&scope));
@@ -128,7 +133,9 @@ impl ClusterManager {
             merge: UpdateMerge::default(),
             source,
             targets,
+            resources: OnceCell::new(),
         });
+        self.apply_runtime_to(&cluster);
         self.warming.borrow_mut().insert(name, Rc::clone(&cluster));
         self.count();
         cluster.targets.initialize();

@@ -181,6 +181,7 @@ async fn serve(
     let scope = store.scope("server");
     let version = parsed.server_version.unwrap_or_default();
     let clusters = ClusterManager::new(&worker, handles, &store.root()).belonging(&env.node);
+    clusters.follow_runtime(&mut runtime.borrow_mut());
     let listeners = ListenerManager::new(&worker, context.clone());
     let server = Rc::new(Server {
         dynamic: DynamicResources::new(&env, &parsed.dynamic, &clusters, &listeners)?

@@ -5,10 +5,11 @@ use crate::host::{Count, Host};
 use crate::lb::LbSpec;
 use crate::outlier::OutlierSpec;
 use crate::peer_names::PeerNameRules;
-use crate::resource::{Priority, ResourceManager, Thresholds};
+use crate::resource::{LocalResources, Priority, ResourceManager, Thresholds};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats};
 use crate::transport::TransportSockets;
 use nuncio_base::metadata::Metadata;
+use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_codec::h1::H1Settings;
 use nuncio_codec::h2::H2Settings;
 use nuncio_net::SocketOptions;
@@ -16,7 +17,7 @@ use nuncio_stats::{Group, Scope, SharedCounter};
 use std::any::Any;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Which HTTP a cluster speaks to its hosts (`upstream_protocol_options`).
@@ -175,6 +176,8 @@ pub struct ClusterInfo {
     pub scope: Scope,
     /// Requests that were not even let into a queue, as load reports have them.
     pub dropped: Count,
+    /// The share of requests, in percent, that are answered without a host (maintenance mode).
+    maintenance: AtomicU32,
     resources: [ResourceManager; 2],
     /// Whether there ever was a connection for traffic: health checks are rarer until then.
     pub(crate) had_connection: AtomicBool,
@@ -199,6 +202,7 @@ impl ClusterInfo {
             lb_stats: scope.group(),
             update_stats: scope.group(),
             dropped: Count::default(),
+            maintenance: AtomicU32::new(0),
             resources,
             scope,
             spec,
@@ -210,6 +214,24 @@ impl ClusterInfo {
         let found = self.spec.transport_sockets.find(host);
         let counter = found.and_then(|at| self.socket_matches.get(at));
         counter.map(SharedCounter::inc).is_some()
+    }
+
+    /// The share of requests, in percent, that are answered without a host (maintenance mode).
+    pub fn maintenance(&self) -> u32 {
+        self.maintenance.load(Relaxed)
+    }
+
+    /// Takes over what runtime flags say of the cluster: `upstream.maintenance_mode.NAME` and
+    /// `circuit_breakers.NAME.PRIORITY.*`. `local` are main's handles to the circuit breakers.
+    pub fn apply_runtime(&self, local: &[LocalResources; 2], flags: &RuntimeFlags) {
+        let name = &self.spec.name;
+        let share = flags.integer(&format!("upstream.maintenance_mode.{name}"), 0);
+        self.maintenance.store(share.min(100) as u32, Relaxed);
+        for (priority, local) in Priority::ALL.into_iter().zip(local) {
+            let prefix = format!("circuit_breakers.{name}.{}", priority.as_str());
+            self.resources(priority)
+                .apply_runtime(local, flags, &prefix);
+        }
     }
 
     /// The circuit breakers of a routing priority.

@@ -3,9 +3,10 @@
 
 use crate::local_cluster::ClusterCore;
 use crate::stats::CircuitBreakerStats;
+use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_stats::{Gauge, Group, Scope, SharedGauge};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// The routing priority of a request; each has limits and pools of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -94,11 +95,24 @@ impl Resource {
         Self::Requests,
         Self::Retries,
     ];
+
+    /// As the limit is called in configurations and runtime flags.
+    const fn limit_name(self) -> &'static str {
+        match self {
+            Self::Connections => "max_connections",
+            Self::PendingRequests => "max_pending_requests",
+            Self::Requests => "max_requests",
+            Self::Retries => "max_retries",
+        }
+    }
 }
 
 /// The use of one priority's resources, shared by all threads.
 pub struct ResourceManager {
     thresholds: Thresholds,
+    /// The limits that hold now: runtime flags may override the configured ones.
+    limits: [AtomicU32; RESOURCES],
+    budget: Option<LiveBudget>,
     used: [AtomicU32; RESOURCES],
     stats: Group<CircuitBreakerStats>,
     remaining: Option<Remaining>,
@@ -130,6 +144,8 @@ impl ResourceManager {
         let scope = scope.scope("circuit_breakers").scope(priority.as_str());
         let remaining = thresholds.track_remaining.then(|| Remaining::new(&scope));
         let manager = Self {
+            limits: Resource::ALL.map(|resource| thresholds.limit(resource).into()),
+            budget: thresholds.retry_budget.map(LiveBudget::new),
             thresholds,
             used: Default::default(),
             stats: scope.group(),
@@ -167,30 +183,91 @@ impl ResourceManager {
 
     /// The limit of a resource now.
     pub fn max(&self, resource: Resource) -> u32 {
-        match resource {
-            Resource::Connections => self.thresholds.max_connections,
-            Resource::PendingRequests => self.thresholds.max_pending_requests,
-            Resource::Requests => self.thresholds.max_requests,
-            Resource::Retries => match self.thresholds.retry_budget {
-                Some(budget) => {
-                    let active =
-                        self.used(Resource::Requests) + self.used(Resource::PendingRequests);
-                    let allowed = budget.percent / 100.0 * f64::from(active);
-                    (allowed as u32).max(budget.min_retry_concurrency)
+        match &self.budget {
+            Some(budget) if resource == Resource::Retries => {
+                let active = self.used(Resource::Requests) + self.used(Resource::PendingRequests);
+                budget.max(active)
+            }
+            _ => self.limits[resource as usize].load(Relaxed),
+        }
+    }
+
+    /// Takes over what runtime flags say of the limits (`PREFIX.max_connections` and so on). Main
+    /// does that, with a handle of its own.
+    pub fn apply_runtime(&self, local: &LocalResources, flags: &RuntimeFlags, prefix: &str) {
+        for resource in Resource::ALL {
+            let configured = self.thresholds.limit(resource).into();
+            let key = format!("{prefix}.{}", resource.limit_name());
+            let new = u32::try_from(flags.integer(&key, configured)).unwrap_or(u32::MAX);
+            let old = self.limits[resource as usize].swap(new, Relaxed);
+            if new == old {
+                continue;
+            }
+            // The gauge is counted up and down where the limit is crossed: here it crosses.
+            let used = self.used(resource);
+            if self.has_fixed_limit(resource) && (used >= old) != (used >= new) {
+                match used >= new {
+                    true => local.open(resource).inc(),
+                    false => local.open(resource).dec(),
                 }
-                None => self.thresholds.max_retries,
-            },
+            }
+            self.show_remaining(resource);
+        }
+        if let (Some(live), Some(budget)) = (&self.budget, self.thresholds.retry_budget) {
+            let key = |name: &str| format!("{prefix}.retry_budget.{name}");
+            let percent = flags.number(&key("budget_percent"), budget.percent);
+            let least = budget.min_retry_concurrency.into();
+            let least = flags.integer(&key("min_retry_concurrency"), least);
+            live.percent.store(percent.to_bits(), Relaxed);
+            let least = u32::try_from(least).unwrap_or(u32::MAX);
+            live.min_retry_concurrency.store(least, Relaxed);
+        }
+    }
+}
+
+/// A retry budget as it holds now.
+struct LiveBudget {
+    /// The bits of a number.
+    percent: AtomicU64,
+    min_retry_concurrency: AtomicU32,
+}
+
+impl LiveBudget {
+    fn new(budget: RetryBudget) -> Self {
+        Self {
+            percent: budget.percent.to_bits().into(),
+            min_retry_concurrency: budget.min_retry_concurrency.into(),
+        }
+    }
+
+    /// How many retries there may be beside so many active requests.
+    fn max(&self, active: u32) -> u32 {
+        let percent = f64::from_bits(self.percent.load(Relaxed));
+        let allowed = percent / 100.0 * f64::from(active);
+        (allowed as u32).max(self.min_retry_concurrency.load(Relaxed))
+    }
+}
+
+impl Thresholds {
+    /// The configured limit of a resource, but for a budget.
+    fn limit(&self, resource: Resource) -> u32 {
+        match resource {
+            Resource::Connections => self.max_connections,
+            Resource::PendingRequests => self.max_pending_requests,
+            Resource::Requests => self.max_requests,
+            Resource::Retries => self.max_retries,
         }
     }
 }
 
 /// A worker's handle to a [`ResourceManager`], with its gauges.
-pub(crate) struct LocalResources {
+pub struct LocalResources {
     stats: CircuitBreakerStats,
 }
 
 impl LocalResources {
-    pub(crate) fn new(manager: &ResourceManager) -> Self {
+    /// A handle for the calling worker.
+    pub fn new(manager: &ResourceManager) -> Self {
         Self {
             stats: manager.stats.local(),
         }
@@ -273,72 +350,4 @@ impl Drop for RetryPermit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use nuncio_stats::Store;
-    use std::sync::Arc;
-
-    #[test]
-    fn a_limit_holds_over_threads_and_its_gauge_is_0_or_1() {
-        let store = Store::default();
-        let thresholds = Thresholds {
-            max_requests: 3,
-            track_remaining: true,
-            ..Thresholds::default()
-        };
-        let scope = store.scope("cluster.c");
-        let manager = Arc::new(ResourceManager::new(thresholds, Priority::High, &scope));
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                let manager = Arc::clone(&manager);
-                std::thread::spawn(move || {
-                    let local = LocalResources::new(&manager);
-                    for _ in 0..20_000 {
-                        if local.try_take(&manager, Resource::Requests) {
-                            assert!(manager.used(Resource::Requests) <= 3);
-                            local.give(&manager, Resource::Requests);
-                        }
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        let gauge = |name: &str| {
-            let name = format!("cluster.c.circuit_breakers.high.{name}");
-            store.gauge_value(&name).unwrap()
-        };
-        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (0, 3));
-        let local = LocalResources::new(&manager);
-        let taken = (0..5).filter(|_| local.try_take(&manager, Resource::Requests));
-        assert_eq!(taken.count(), 3);
-        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (1, 0));
-        assert_eq!((gauge("cx_open"), gauge("remaining_cx")), (0, 1024));
-        local.take(&manager, Resource::Requests);
-        local.give(&manager, Resource::Requests);
-        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (1, 0));
-        local.give(&manager, Resource::Requests);
-        assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (0, 1));
-    }
-
-    #[test]
-    fn a_retry_budget_follows_the_traffic() {
-        let scope = Store::default().scope("c");
-        let thresholds = Thresholds {
-            retry_budget: Some(RetryBudget {
-                percent: 20.0,
-                min_retry_concurrency: 1,
-            }),
-            ..Thresholds::default()
-        };
-        let manager = ResourceManager::new(thresholds, Priority::Default, &scope);
-        let local = LocalResources::new(&manager);
-        for (requests, max) in [(0, 1), (9, 1), (1, 2), (10, 4)] {
-            for _ in 0..requests {
-                local.take(&manager, Resource::Requests);
-            }
-            assert_eq!(manager.max(Resource::Retries), max);
-        }
-    }
-}
+mod tests;

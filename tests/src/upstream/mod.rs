@@ -5,6 +5,7 @@ mod health_checks;
 mod health_failures;
 mod load_reports;
 mod outliers;
+mod runtime;
 mod slow_start;
 mod subsets;
 mod zones;

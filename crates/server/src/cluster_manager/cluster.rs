@@ -6,6 +6,8 @@ use nuncio_proto::Packed;
 use nuncio_upstream::cluster::ClusterInfo;
 use nuncio_upstream::discovery::{Discovery, Members};
 use nuncio_upstream::priority::PrioritySet;
+use nuncio_upstream::resource::LocalResources;
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -31,6 +33,8 @@ pub struct Cluster {
     pub(super) source: ClusterSource,
     /// What it needs besides its hosts.
     pub(super) targets: InitTargets,
+    /// Main's handles to the circuit breakers.
+    pub(super) resources: OnceCell<[LocalResources; 2]>,
 }
 
 impl Cluster {

@@ -116,8 +116,12 @@ pub struct RuntimeLoader {
     layers: Vec<Layer>,
     flags: Arc<RuntimeFlags>,
     workers: Vec<WorkerHandle>,
+    observers: Vec<Observer>,
     stats: RuntimeStats,
 }
+
+/// Told of each new snapshot, on main.
+type Observer = Box<dyn Fn(&RuntimeFlags)>;
 
 impl RuntimeLoader {
     /// Loads the layers, lowest first.
@@ -142,6 +146,7 @@ impl RuntimeLoader {
             layers: layers.collect(),
             flags: Arc::default(),
             workers: Vec::new(),
+            observers: Vec::new(),
             stats: RuntimeStats::new(root),
         };
         // Envoy loads when it makes the loader and again when the cluster manager is there.
@@ -154,6 +159,12 @@ impl RuntimeLoader {
     pub fn publish_to(&mut self, workers: Vec<WorkerHandle>) {
         self.workers = workers;
         self.publish();
+    }
+
+    /// Tells of this snapshot, and of all later ones.
+    pub fn observe(&mut self, observer: impl Fn(&RuntimeFlags) + 'static) {
+        observer(&self.flags);
+        self.observers.push(Box::new(observer));
     }
 
     /// The newest snapshot.
@@ -302,6 +313,9 @@ impl RuntimeLoader {
             let flags = self.flags.clone();
             worker.post(move |worker| worker.set_flags(flags));
         }
+        self.observers
+            .iter()
+            .for_each(|observer| observer(&self.flags));
     }
 }
 
