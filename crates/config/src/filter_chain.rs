@@ -27,16 +27,13 @@ pub fn filter_chain(
     let proto::FilterChain {
         filter_chain_match: criteria,
         filters,
-        use_proxy_proto,
+        // The first chain's makes a listener filter.
+        use_proxy_proto: _,
         metadata: data,
         transport_socket: socket,
         transport_socket_connect_timeout: timeout,
         name,
     } = proto;
-    let proxy_proto = cx.refuse(
-        "use_proxy_proto",
-        use_proxy_proto.is_some_and(|value| value.value),
-    );
     let criteria = cx.field("filter_chain_match", |cx| {
         filter_chain_match(cx, criteria.unwrap_or_default())
     });
@@ -45,7 +42,6 @@ pub fn filter_chain(
     });
     let timeout = duration::limit(cx, "transport_socket_connect_timeout", timeout, None);
     let filters = network_filters(cx, filters, listener);
-    proxy_proto?;
     Ok(Arc::new(FilterChainSpec {
         name: name.into(),
         metadata: data.map(|data| metadata(Some(data))),

@@ -48,6 +48,7 @@ pub mod internal_redirect;
 pub mod lb_policy;
 mod lb_subset;
 pub mod listener;
+mod listener_filters;
 pub mod local_reply;
 pub mod match_input;
 pub mod match_tree;

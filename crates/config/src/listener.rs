@@ -6,23 +6,19 @@ use crate::common::metadata;
 use crate::duration;
 use crate::filter_chains::filter_chains;
 use crate::internal_listener::{internal_address, internal_buffer_limit};
+use crate::listener_filters::listener_filters;
 use crate::socket_option::{ConvertedOption, SocketState, keepalive, stream_options};
-use crate::unknown_extension::unknown_extension;
 use nuncio_base::address::Address;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_listener::{
     ConnectionBalance, DrainType, FilterChainSpec, ListenAddress, ListenSocketOptions,
-    ListenerFilterFactory, ListenerSpec, TrafficDirection,
+    ListenerSpec, TrafficDirection,
 };
 use nuncio_net::SocketOption;
 use nuncio_proto::envoy::config::core::v3 as core_proto;
 use nuncio_proto::envoy::config::listener::v3 as proto;
-use nuncio_proto::google::protobuf::Any;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The TLS inspector's configuration.
-const TLS_INSPECTOR: &str = "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector";
 
 /// A listener's default `per_connection_buffer_limit_bytes`.
 const DEFAULT_BUFFER_LIMIT: u32 = 1024 * 1024;
@@ -85,6 +81,7 @@ pub fn listener(
         .or(bound_by_v1)
         .is_none_or(|value| value.value)
         && internal.is_none();
+    spec.hands_over = proto.use_original_dst.is_some_and(|value| value.value);
     spec.internal_buffer_limit = internal;
     spec.connection_balance = balance?;
     spec.max_connections_to_accept_per_socket_event = proto
@@ -110,14 +107,10 @@ pub(crate) fn traffic_direction(proto: &proto::Listener) -> TrafficDirection {
 }
 
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Listener) -> Parsed<()> {
-    let is_true = |value: &Option<nuncio_proto::google::protobuf::BoolValue>| {
-        value.is_some_and(|value| value.value)
-    };
     let watermark = proto.per_connection_buffer_high_watermark_timeout;
     let checks = [
         ("stats_matcher", proto.stats_matcher.is_some()),
         ("fcds_config", proto.fcds_config.is_some()),
-        ("use_original_dst", is_true(&proto.use_original_dst)),
         (
             "per_connection_buffer_high_watermark_timeout",
             watermark.is_some_and(|time| time.seconds != 0 || time.nanos != 0),
@@ -237,65 +230,6 @@ fn listen_address(
         options,
         keepalive,
     }
-}
-
-/// The listener filters. Where a chain can be chosen only with what the TLS inspector finds out and
-/// it is not among them, it is put in front, as Envoy does.
-fn listener_filters(
-    cx: &mut ParseCx,
-    proto: &proto::Listener,
-) -> Parsed<Vec<Arc<dyn ListenerFilterFactory>>> {
-    use proto::listener_filter::ConfigType;
-    let mut inspected = false;
-    let filters = cx.list(
-        "listener_filters",
-        proto.listener_filters.clone(),
-        |cx, filter| {
-            let config = match filter.config_type {
-                Some(ConfigType::TypedConfig(config)) => config,
-                Some(ConfigType::ConfigDiscovery(_)) => {
-                    return Err(cx.not_built("config_discovery"));
-                }
-                None => Any::default(),
-            };
-            cx.refuse("filter_disabled", filter.filter_disabled.is_some())?;
-            let Some(factory) = cx.env().registry.listener_filter(&config) else {
-                return Err(unknown_extension(cx, &filter.name, &config));
-            };
-            inspected |= factory.type_name() == TLS_INSPECTOR;
-            cx.field("typed_config", |cx| factory.parse(&config, cx))
-        },
-    )?;
-    if inspected || !asks_for_tls(proto) {
-        return Ok(filters);
-    }
-    let config = Any {
-        type_url: format!("type.googleapis.com/{TLS_INSPECTOR}"),
-        value: Vec::new(),
-    };
-    let Some(factory) = cx.env().registry.listener_filter(&config) else {
-        return Err(unknown_extension(
-            cx,
-            "envoy.filters.listener.tls_inspector",
-            &config,
-        ));
-    };
-    let mut all = vec![factory.parse(&config, cx)?];
-    all.extend(filters);
-    Ok(all)
-}
-
-/// Whether a chain can be chosen only with what the TLS inspector finds out.
-fn asks_for_tls(proto: &proto::Listener) -> bool {
-    let mut criteria = proto
-        .filter_chains
-        .iter()
-        .filter_map(|chain| chain.filter_chain_match.as_ref());
-    criteria.any(|criteria| match criteria.transport_protocol.as_str() {
-        "tls" => true,
-        "" => !criteria.server_names.is_empty() || !criteria.application_protocols.is_empty(),
-        _ => false,
-    })
 }
 
 fn connection_balance(

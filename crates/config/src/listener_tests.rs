@@ -215,7 +215,7 @@ fn what_is_wrong_or_not_built_is_refused_by_its_name() {
                 "field is required when using a listener matcher",
             ],
         ),
-        ("use_original_dst: true", &["use_original_dst"]),
+        ("use_original_dst: true", &["original_dst.v3.OriginalDst"]),
         ("udp_listener_config: {}", &["udp_listener_config"]),
         ("api_listener: {}", &["api_listener"]),
         (
@@ -313,7 +313,7 @@ fn what_is_wrong_or_not_built_is_refused_by_its_name() {
         ),
         (
             "{use_proxy_proto: true}",
-            &["filter_chains[0].use_proxy_proto"],
+            &["proxy_protocol.v3.ProxyProtocol"],
         ),
         (
             "{transport_socket: {name: foo}}",

@@ -1,5 +1,6 @@
 //! Runs a connection's listener filters within their time.
 
+use crate::hand_over::hand_over;
 use crate::listener::Admission;
 use crate::listener_filter::{Candidate, ListenerFilter, ListenerFilterStatus};
 use crate::local::{LocalConfig, LocalListener};
@@ -17,6 +18,7 @@ pub(crate) async fn inspect(
     config: Rc<LocalConfig>,
     mut candidate: Candidate,
     admission: Admission,
+    was_handed_over: bool,
 ) {
     let stats = &listener.stats;
     let _waiting = Waiting::new(stats);
@@ -48,6 +50,13 @@ pub(crate) async fn inspect(
             }
         }
     }
+    let kept = match was_handed_over {
+        true => Some((candidate, admission)),
+        false => hand_over(&listener, candidate, admission),
+    };
+    let Some((candidate, admission)) = kept else {
+        return;
+    };
     // An update in place may have come meanwhile.
     let config = listener.config();
     listener.choose_chain(&config, candidate, admission);

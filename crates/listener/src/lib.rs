@@ -9,6 +9,7 @@ mod active;
 mod balance;
 pub mod chain_match;
 mod connections;
+mod hand_over;
 mod handshake;
 mod inspect;
 mod internal;
@@ -19,6 +20,7 @@ mod local;
 mod logs;
 mod network_namespace;
 mod sockets;
+mod sometimes_disabled;
 pub mod spec;
 mod stats;
 mod worker_listeners;
@@ -34,6 +36,7 @@ pub use listener_filter::{
     LocalListenerFilterFactory,
 };
 pub use sockets::{BindError, ListenSockets, WorkerSocket};
+pub use sometimes_disabled::{DisablePredicate, SometimesDisabled};
 pub use spec::{
     ConnectionBalance, DrainType, FilterChainSpec, FilterChains, ListenAddress,
     ListenSocketOptions, ListenerSpec, TrafficDirection,

@@ -60,6 +60,8 @@ pub(crate) struct Admission {
     worker: WorkerId,
     /// Counted among all connections of the process.
     global: bool,
+    /// Counted where connections are balanced.
+    balanced: bool,
 }
 
 /// Why a connection is turned away.
@@ -263,6 +265,7 @@ impl Listener {
             state: Arc::clone(state),
             worker: target.map_or(worker, WorkerHandle::id),
             global: true,
+            balanced: true,
         };
         Ok((admission, target.filter(|target| target.id() != worker)))
     }
@@ -275,7 +278,25 @@ impl Listener {
             state: Arc::clone(state),
             worker: worker.id(),
             global: false,
+            balanced: false,
         })
+    }
+}
+
+impl Listener {
+    /// Takes a connection over from the listener that accepted it.
+    pub(crate) fn take_over(&self, mut admission: Admission) -> Admission {
+        self.state.open.fetch_add(1, Relaxed);
+        let global = std::mem::take(&mut admission.global);
+        let worker = admission.worker;
+        // Of a listener that balances itself, only what it has accepted counts for that.
+        let balanced = false;
+        Admission {
+            state: Arc::clone(&self.state),
+            worker,
+            global,
+            balanced,
+        }
     }
 }
 
@@ -292,11 +313,10 @@ impl ListenerState {
 impl Drop for Admission {
     fn drop(&mut self) {
         self.state.open.fetch_sub(1, Relaxed);
-        if !self.global {
-            return;
+        if self.global {
+            self.state.global.close();
         }
-        self.state.global.close();
-        if let Some(balance) = &self.state.balance {
+        if let (true, Some(balance)) = (self.balanced, &self.state.balance) {
             balance.release(self.worker);
         }
     }

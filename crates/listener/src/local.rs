@@ -50,6 +50,8 @@ pub struct Incoming {
     pub filter_state: FilterState,
     /// The file of the network namespace that it came from, where that is another.
     pub network_namespace: Option<Arc<str>>,
+    /// Where the peer wanted to go, and who it is, as another listener has found out.
+    pub restored: Option<(Address, Address)>,
     /// Dynamic metadata that was passed along with it.
     pub metadata: Metadata,
 }
@@ -64,6 +66,7 @@ impl Incoming {
             filter_state: FilterState::default(),
             metadata: Metadata::default(),
             network_namespace: None,
+            restored: None,
         }
     }
 }
@@ -328,6 +331,10 @@ impl LocalListener {
         });
         info.filter_state = RefCell::new(incoming.filter_state);
         info.metadata = RefCell::new(incoming.metadata);
+        let was_handed_over = incoming.restored.is_some();
+        if let Some((local, remote)) = incoming.restored {
+            info.restore(local, remote);
+        }
         let candidate = Candidate {
             socket: incoming.socket,
             info,
@@ -336,7 +343,13 @@ impl LocalListener {
         if config.listener_filters.is_empty() {
             return self.choose_chain(&config, candidate, admission);
         }
-        let inspection = inspect(Rc::clone(self), config, candidate, admission);
+        let inspection = inspect(
+            Rc::clone(self),
+            config,
+            candidate,
+            admission,
+            was_handed_over,
+        );
         self.worker
             .spawn(self.inspected.add(Box::pin(inspection), ()));
     }

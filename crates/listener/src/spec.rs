@@ -224,6 +224,8 @@ pub struct ListenerSpec {
     pub reuse_port: bool,
     /// Whether it listens itself; else other listeners hand connections to it.
     pub bind_to_port: bool,
+    /// Whether connections that wanted to go elsewhere go to the listener that is there.
+    pub hands_over: bool,
     /// Where it takes connections from inside the process alone: how many bytes may wait in one
     /// direction of a connection.
     pub internal_buffer_limit: Option<usize>,
@@ -259,6 +261,7 @@ impl ListenerSpec {
             backlog: None,
             reuse_port: true,
             bind_to_port: true,
+            hands_over: false,
             internal_buffer_limit: None,
             connection_balance: ConnectionBalance::None,
             max_connections_to_accept_per_socket_event: None,

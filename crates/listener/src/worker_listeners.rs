@@ -17,6 +17,8 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct WorkerListeners {
     listeners: RefCell<HashMap<u64, Rc<LocalListener>>>,
+    /// Where they are: the last one counts.
+    places: RefCell<HashMap<Address, Vec<Rc<LocalListener>>>>,
 }
 
 /// A connection between two workers.
@@ -40,9 +42,35 @@ impl WorkerListeners {
         sockets: Vec<WorkerSocket>,
     ) -> io::Result<()> {
         let number = listener.number();
+        let places: Vec<Address> = match sockets.is_empty() {
+            true => listener
+                .spec()
+                .addresses
+                .iter()
+                .map(|at| at.address.clone())
+                .collect(),
+            // The system may have chosen ports.
+            false => sockets.iter().map(|socket| socket.local.clone()).collect(),
+        };
         let local = LocalListener::start(worker, listener, sockets)?;
+        for place in places {
+            let mut known = self.places.borrow_mut();
+            known.entry(place).or_default().push(Rc::clone(&local));
+        }
         self.listeners.borrow_mut().insert(number, local);
         Ok(())
+    }
+
+    /// The listener that takes connections to an address.
+    pub(crate) fn at(&self, address: &Address) -> Option<Rc<LocalListener>> {
+        self.places.borrow().get(address)?.last().cloned()
+    }
+
+    fn leave(&self, listener: &Rc<LocalListener>) {
+        self.places.borrow_mut().retain(|_, here| {
+            here.retain(|other| !Rc::ptr_eq(other, listener));
+            !here.is_empty()
+        });
     }
 
     pub(crate) fn update(&self, listener: Arc<Listener>) {
@@ -53,6 +81,7 @@ impl WorkerListeners {
 
     pub(crate) fn stop_accepting(&self, number: u64) {
         if let Some(local) = self.find(number) {
+            self.leave(&local);
             local.stop_accepting();
         }
     }
@@ -66,6 +95,7 @@ impl WorkerListeners {
     pub(crate) fn remove(&self, number: u64) {
         let removed = self.listeners.borrow_mut().remove(&number);
         if let Some(local) = removed {
+            self.leave(&local);
             local.close();
         }
     }

@@ -58,6 +58,14 @@ impl Config {
         self
     }
 
+    /// Adds a listener with one network filter, and lays fields over it.
+    pub fn listener_with(self, name: &str, filter: Value, fields: Value) -> Self {
+        let mut config = self.listener(name, filter);
+        let last = config.listeners.last_mut().unwrap();
+        merge(last, fields);
+        config
+    }
+
     /// Adds an internal listener with one network filter.
     pub fn internal_listener(mut self, name: &str, filter: Value) -> Self {
         self.listeners.push(json!({

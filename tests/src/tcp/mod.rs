@@ -1,5 +1,6 @@
 //! TCP through network filters.
 
+mod hand_over;
 mod inspector;
 mod internal_listener;
 mod limits;
