@@ -1,6 +1,7 @@
 //! The accept loop: one task per listening socket and worker.
 
-use crate::local::{Incoming, LocalListener};
+use crate::incoming::Incoming;
+use crate::local::LocalListener;
 use crate::sockets::WorkerSocket;
 use nuncio_base::address::Address;
 use nuncio_net::Socket;

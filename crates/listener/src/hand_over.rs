@@ -1,9 +1,10 @@
 //! Connections that a listener hands on to the one that listens where they wanted to go
 //! (`use_original_dst`): that one need not be bound (`bind_to_port: false`).
 
+use crate::incoming::Incoming;
 use crate::listener::Admission;
 use crate::listener_filter::Candidate;
-use crate::local::{Incoming, LocalListener};
+use crate::local::LocalListener;
 use crate::worker_listeners::WorkerListeners;
 use nuncio_base::address::Address;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

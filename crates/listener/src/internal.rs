@@ -1,6 +1,7 @@
 //! Internal listeners: connections from clusters of the same worker (Envoy's "Internal listener").
 
-use crate::local::{Incoming, LocalListener};
+use crate::incoming::Incoming;
+use crate::local::LocalListener;
 use nuncio_net::{InternalAcceptor, InternalListeners, InternalSocket, Socket};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};

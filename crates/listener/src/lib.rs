@@ -11,6 +11,7 @@ pub mod chain_match;
 mod connections;
 mod hand_over;
 mod handshake;
+mod incoming;
 mod inspect;
 mod internal;
 mod limits;

@@ -4,6 +4,7 @@ use crate::accept::Acceptor;
 use crate::active::Active;
 use crate::connections::Connections;
 use crate::handshake::Handshake;
+use crate::incoming::Incoming;
 use crate::inspect::inspect;
 use crate::internal::Registration;
 use crate::listener::{Admission, Listener, Refusal};
@@ -13,16 +14,14 @@ use crate::sockets::WorkerSocket;
 use crate::spec::{FilterChainSpec, ListenerSpec};
 use crate::stats::{ListenerStats, WorkerListenerStats};
 use crate::worker_listeners::{HandedOver, WorkerListeners};
-use nuncio_base::address::Address;
 use nuncio_base::log::{Level, logger};
-use nuncio_base::metadata::Metadata;
 use nuncio_net::overload::{Overload, Shedding};
 use nuncio_net::{
     Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
-    LocalTransportSocketFactory, NewConnection, Socket, Transport, next_connection_id,
+    LocalTransportSocketFactory, NewConnection, Transport, next_connection_id,
 };
 use nuncio_stats::SharedCounter;
-use nuncio_stream_info::{ConnectionInfo, FilterChainInfo, FilterState, ListenerInfo};
+use nuncio_stream_info::{ConnectionInfo, FilterChainInfo, ListenerInfo};
 use nuncio_worker::Worker;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -37,39 +36,6 @@ const DELAYED_CLOSE: Duration = Duration::from_secs(1);
 
 /// How often the log says that connections can't be accepted.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// A connection as it comes in: from a listening socket, another worker, or another listener.
-pub struct Incoming {
-    /// The socket.
-    pub socket: Socket,
-    /// Where the peer connected to.
-    pub local_address: Address,
-    /// The peer.
-    pub remote_address: Address,
-    /// What was passed along with it.
-    pub filter_state: FilterState,
-    /// The file of the network namespace that it came from, where that is another.
-    pub network_namespace: Option<Arc<str>>,
-    /// Where the peer wanted to go, and who it is, as another listener has found out.
-    pub restored: Option<(Address, Address)>,
-    /// Dynamic metadata that was passed along with it.
-    pub metadata: Metadata,
-}
-
-impl Incoming {
-    /// A connection with nothing passed along.
-    pub fn new(socket: Socket, local_address: Address, remote_address: Address) -> Self {
-        Self {
-            socket,
-            local_address,
-            remote_address,
-            filter_state: FilterState::default(),
-            metadata: Metadata::default(),
-            network_namespace: None,
-            restored: None,
-        }
-    }
-}
 
 /// A filter chain on this worker.
 pub(crate) struct LocalChain {

@@ -1,7 +1,8 @@
 //! The listeners that run on one worker: where main's messages and other workers' sockets arrive.
 
+use crate::incoming::Incoming;
 use crate::listener::{Admission, Listener};
-use crate::local::{Incoming, LocalListener};
+use crate::local::LocalListener;
 use crate::sockets::WorkerSocket;
 use crate::spec::FilterChainSpec;
 use nuncio_base::address::Address;
