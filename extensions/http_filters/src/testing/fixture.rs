@@ -43,6 +43,7 @@ static REGISTRY: Registry = Registry {
         &crate::BodySizeLimit,
         &crate::Buffer,
         &crate::CdnLoop,
+        &crate::Compressor,
         &crate::Cors,
         &crate::Csrf,
         &crate::ExtAuthz,
