@@ -20,6 +20,22 @@ struct Entry {
     value_len: u32,
 }
 
+/// A value, and where it stands in the block that its map began with
+/// ([`HeaderMap::begin_with`]): then nothing is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The value.
+    pub bytes: &'a [u8],
+    /// Its place, where it has one.
+    pub at: Option<u32>,
+}
+
+impl<'a> From<&'a [u8]> for Part<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: None }
+    }
+}
+
 /// An ordered list of header fields. Values are bytes: HTTP allows more than UTF-8.
 #[derive(Default, Clone)]
 pub struct HeaderMap {
@@ -124,23 +140,44 @@ impl HeaderMap {
         })
     }
 
+    /// Makes `block`, which has the values of a head that is being read, the beginning of the
+    /// memory of this map, which is empty. One copy of many bytes costs less than many of few.
+    pub fn begin_with(&mut self, block: &[u8]) {
+        debug_assert!(self.arena.is_empty());
+        self.arena.extend_from_slice(block);
+    }
+
     /// Adds a field at the end (a pseudo-header: behind the other pseudo-headers), even where one
     /// of that name exists.
     pub fn append(&mut self, key: impl Key, value: &[u8]) {
-        let value_at = self.push_bytes(value);
-        self.insert_entry(&key, value_at, value.len());
+        self.append_part(key, value.into());
+    }
+
+    /// As [`append`](Self::append).
+    pub fn append_part(&mut self, key: impl Key, value: Part<'_>) {
+        debug_assert!(
+            value.at.is_none_or(|at| {
+                self.arena[range(at, value.bytes.len() as u32)] == *value.bytes
+            })
+        );
+        let value_at = match value.at {
+            Some(at) => at,
+            None => self.push_bytes(value.bytes),
+        };
+        self.insert_entry(&key, value_at, value.bytes.len());
     }
 
     /// Adds a field as it is received: a repeated one of a name that Envoy keeps inline in such a
     /// message is joined to the first ([`Known::is_joined_in`]).
-    pub fn receive(&mut self, key: impl Key, value: &[u8], kind: MessageKind) {
+    pub fn receive<'a>(&mut self, key: impl Key, value: impl Into<Part<'a>>, kind: MessageKind) {
+        let value = value.into();
         if let Ok(known) = key.parts()
             && self.present & bit(known) != 0
             && known.is_joined_in(kind)
         {
-            self.join(known, value);
+            self.join(known, value.bytes);
         } else {
-            self.append(key, value);
+            self.append_part(key, value);
         }
     }
 
@@ -240,18 +277,18 @@ impl HeaderMap {
         at.map(|at| at + from)
     }
 
-    fn push_bytes(&mut self, bytes: &[u8]) -> usize {
+    fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
         let at = self.arena.len();
         self.arena.extend_from_slice(bytes);
-        at
+        at as u32
     }
 
-    fn insert_entry(&mut self, key: &impl Key, value_at: usize, value_len: usize) {
+    fn insert_entry(&mut self, key: &impl Key, value_at: u32, value_len: usize) {
         let mut entry = Entry {
             known: CUSTOM,
             name_len: 0,
             name_at: 0,
-            value_at: value_at as u32,
+            value_at,
             value_len: value_len as u32,
         };
         match key.parts() {
@@ -265,7 +302,7 @@ impl HeaderMap {
                     !text.iter().any(u8::is_ascii_uppercase),
                     "names are lower case"
                 );
-                entry.name_at = self.push_bytes(text) as u32;
+                entry.name_at = self.push_bytes(text);
                 entry.name_len = text.len() as u32;
             }
         }
@@ -289,7 +326,7 @@ impl HeaderMap {
             self.arena[start..start + value.len()].copy_from_slice(value);
             (old.value_at, value.len() as u32)
         } else {
-            (self.push_bytes(value) as u32, value.len() as u32)
+            (self.push_bytes(value), value.len() as u32)
         };
         self.size = self.size + value.len() - old.value_len as usize;
         let entry = &mut self.entries[at];
@@ -347,74 +384,4 @@ impl<'a> FromIterator<(&'a str, &'a str)> for HeaderMap {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::header_name::HeaderName;
-
-    fn text(map: &HeaderMap) -> String {
-        let field = |(n, v): (&[u8], &[u8])| {
-            format!(
-                "{}={}",
-                String::from_utf8_lossy(n),
-                String::from_utf8_lossy(v)
-            )
-        };
-        map.iter().map(field).collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn order_is_as_added_with_pseudo_headers_first() {
-        let mut map =
-            HeaderMap::from_iter([("b", "1"), (":path", "/"), ("a", "2"), (":method", "GET")]);
-        assert_eq!(text(&map), ":path=/ :method=GET b=1 a=2");
-        map.set(names::PATH, b"/longer");
-        map.set("b", b"");
-        map.replace("b", b"x");
-        assert_eq!(text(&map), ":path=/longer :method=GET a=2 b=x");
-        assert_eq!(map.byte_size(), 5 + 7 + 7 + 3 + 1 + 1 + 1 + 1);
-    }
-
-    #[test]
-    fn repeats_join_or_stay_apart_as_the_name_says() {
-        let mut map = HeaderMap::new();
-        for (name, value) in [
-            ("accept", "a"),
-            ("x-own", "1"),
-            ("accept", "b"),
-            ("x-own", "2"),
-            ("set-cookie", "c"),
-            ("set-cookie", "d"),
-        ] {
-            map.receive(name, value.as_bytes(), MessageKind::Request);
-        }
-        assert_eq!(
-            text(&map),
-            "accept=a,b x-own=1 x-own=2 set-cookie=c set-cookie=d"
-        );
-        assert_eq!(map.get_all("x-own").count(), 2);
-        let own = HeaderName::new("X-Own");
-        map.set(&own, b"3");
-        assert_eq!(map.get_all(&own).collect::<Vec<_>>(), [b"3"]);
-        assert_eq!(map.remove(names::SET_COOKIE), 2);
-        assert!(!map.contains(names::SET_COOKIE));
-        assert_eq!(text(&map), "accept=a,b x-own=3");
-    }
-
-    #[test]
-    fn size_follows_every_change() {
-        let mut map = HeaderMap::new();
-        map.append("x-a", b"12345");
-        map.append(names::HOST, b"h");
-        map.set("x-a", b"1");
-        map.join(names::VIA, b"one");
-        map.join(names::VIA, b"two");
-        map.retain(|name, _| name != b"host");
-        let sum: usize = map.iter().map(|(n, v)| n.len() + v.len()).sum();
-        assert_eq!(map.byte_size(), sum);
-        map.clear();
-        assert_eq!(
-            (map.byte_size(), map.len(), map.get(names::VIA)),
-            (0, 0, None)
-        );
-    }
-}
+mod tests;

@@ -105,6 +105,12 @@ impl Key for &[u8] {
 pub struct UnknownName<'a>(&'a [u8]);
 
 impl<'a> UnknownName<'a> {
+    /// A lower-case name of which somebody else found out that it is not known.
+    pub fn known_unknown(lower: &'a [u8]) -> Self {
+        debug_assert!(Known::find(lower).is_none());
+        Self(lower)
+    }
+
     /// Tells which of the two a lower-case name is, so that it is looked up once.
     pub fn of(lower: &'a [u8]) -> Result<Known, Self> {
         Known::find(lower).ok_or(Self(lower))

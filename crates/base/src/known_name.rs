@@ -30,9 +30,24 @@ pub enum MessageKind {
     Response,
 }
 
+/// As many bytes have room for how a field of any known name begins.
+pub const START_ROOM: usize = 48;
+
+const fn padded(start: &str) -> [u8; START_ROOM] {
+    let (mut padded, start) = ([0; START_ROOM], start.as_bytes());
+    let mut at = 0;
+    while at < start.len() {
+        padded[at] = start[at];
+        at += 1;
+    }
+    padded
+}
+
 struct Info {
     /// The name, and how a field of it begins on the wire.
     start: &'static str,
+    /// The same with anything behind it, to be copied as a whole.
+    padded: [u8; START_ROOM],
     name_len: u8,
     repeats: Repeats,
 }
@@ -42,8 +57,9 @@ macro_rules! known_names {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         enum Index { $($ident),* }
 
-        const INFO: &[Info] = &[$(Info {
+        static INFO: &[Info] = &[$(Info {
             start: concat!($text, ": "),
+            padded: padded(concat!($text, ": ")),
             name_len: $text.len() as u8,
             repeats: Repeats::$repeats,
         }),*];
@@ -174,20 +190,24 @@ const EMPTY: u8 = 0xff;
 // A presence bitmap of the known names must fit into 128 bits (`HeaderMap`).
 const _: () = assert!(COUNT <= 128);
 
+/// Set in every byte that a known name has: of a letter it makes the small one.
+const SMALL: u64 = 0x2020_2020_2020_2020;
+
 /// Both ends and the length tell the known names well enough apart, of long names the middle too;
-/// the rest is settled by comparing.
+/// the rest is settled by comparing. It does not depend on the case of letters.
 const fn hash(name: &[u8]) -> usize {
     let n = name.len();
     let mut h = match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => {
-            u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(29)
+            let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+            (first | SMALL) ^ (last | SMALL).rotate_left(29)
         }
-        (_, _) => short(name),
+        (_, _) => short(name) | SMALL,
     };
     if n > 16
         && let Some(middle) = name.split_at(n / 2 - 4).1.first_chunk()
     {
-        h ^= u64::from_le_bytes(*middle).rotate_left(13);
+        h ^= (u64::from_le_bytes(*middle) | SMALL).rotate_left(13);
     }
     ((h ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOTS.trailing_zeros())) as usize
 }
@@ -207,6 +227,31 @@ const fn short(name: &[u8]) -> u64 {
     }
 }
 
+/// Whether `name` is `known`, but for the case of its letters.
+fn same_name(known: &[u8], name: &[u8]) -> bool {
+    if known.len() != name.len() {
+        return false;
+    }
+    // The last words may overlap the ones before: that is less than a loop over what is left.
+    match (known.last_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(known_end), Some(name_end)) => {
+            let words = known.as_chunks().0.iter().zip(name.as_chunks().0);
+            words.chain([(known_end, name_end)]).all(|(known, name)| {
+                same_word(u64::from_le_bytes(*known), u64::from_le_bytes(*name))
+            })
+        }
+        (_, _) if name.len() >= 4 => same_word(short(known), short(name)),
+        (_, _) => known.eq_ignore_ascii_case(name),
+    }
+}
+
+/// Whether eight bytes of a name are those of a known one, which has no byte below a space.
+const fn same_word(known: u64, name: u64) -> bool {
+    const SIXTH: u64 = 0x4040_4040_4040_4040;
+    // A control byte would become another with `SMALL`: it has neither this bit nor the one below.
+    name | SMALL == known && (name | name << 1) & SIXTH == SIXTH
+}
+
 const TABLE: [u8; SLOTS] = {
     let mut table = [EMPTY; SLOTS];
     let mut i = 0;
@@ -224,6 +269,16 @@ const TABLE: [u8; SLOTS] = {
 impl Known {
     /// Finds a lower-case name among the known ones.
     pub fn find(name: &[u8]) -> Option<Self> {
+        Self::find_where(name, |known| known == name)
+    }
+
+    /// Finds a name, however its letters are written, among the known ones; pseudo-headers, which
+    /// begin with a colon, as well.
+    pub fn find_any_case(name: &[u8]) -> Option<Self> {
+        Self::find_where(name, |known| same_name(known, name))
+    }
+
+    fn find_where(name: &[u8], is_it: impl Fn(&[u8]) -> bool) -> Option<Self> {
         if name.is_empty() {
             return None;
         }
@@ -231,7 +286,7 @@ impl Known {
         loop {
             match TABLE[slot] {
                 EMPTY => return None,
-                index if Self(index).as_str().as_bytes() == name => return Some(Self(index)),
+                index if is_it(Self(index).as_str().as_bytes()) => return Some(Self(index)),
                 _ => slot = (slot + 1) % SLOTS,
             }
         }
@@ -246,6 +301,11 @@ impl Known {
     /// How a field of this name begins in HTTP/1: the name, a colon, a space.
     pub const fn field_start(self) -> &'static str {
         INFO[self.0 as usize].start
+    }
+
+    /// [`field_start`](Self::field_start), with anything behind it.
+    pub fn padded_start(self) -> &'static [u8; START_ROOM] {
+        &INFO[self.0 as usize].padded
     }
 
     /// Where repeated headers of this name are joined.
@@ -288,11 +348,28 @@ impl fmt::Debug for Known {
 mod tests {
     use super::*;
 
+    fn capitals(name: &str) -> String {
+        let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+        name.split('-').map(word).collect::<Vec<_>>().join("-")
+    }
+
     #[test]
     fn every_known_name_is_found_and_lower_case() {
         for known in (0..COUNT).map(|index| Known(index as u8)) {
             let name = known.as_str();
             assert_eq!(Known::find(name.as_bytes()), Some(known), "{name}");
+            for written in [name.to_owned(), name.to_ascii_uppercase(), capitals(name)] {
+                let written = written.into_bytes();
+                assert_eq!(Known::find_any_case(&written), Some(known), "{name}");
+                for at in 0..written.len() {
+                    for other in 0..=u8::MAX {
+                        let mut changed = written.clone();
+                        changed[at] = other;
+                        let expected = Known::find(&changed.to_ascii_lowercase());
+                        assert_eq!(Known::find_any_case(&changed), expected, "{changed:?}");
+                    }
+                }
+            }
             assert_eq!(name, name.to_ascii_lowercase());
             assert_eq!(known.field_start(), format!("{name}: "));
         }

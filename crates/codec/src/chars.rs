@@ -43,26 +43,30 @@ const fn is_visible(byte: u8) -> bool {
     byte > b' ' && byte < 0x7f
 }
 
+/// Whether one of the bytes may not stand in a field value.
+fn has_bad(run: &[u8; TOGETHER]) -> bool {
+    let found = |bad, &byte: &u8| bad | u8::from(!is_value_byte(byte));
+    run.iter().fold(0, found) != 0
+}
+
 /// Whether all bytes may stand in a field value.
 pub(crate) fn is_value(bytes: &[u8]) -> bool {
-    let bad = |run: &[u8; TOGETHER]| {
-        let found = |bad, &byte: &u8| bad | u8::from(!is_value_byte(byte));
-        run.iter().fold(0, found) != 0
-    };
     let (runs, rest) = bytes.as_chunks::<TOGETHER>();
-    if runs.iter().any(bad) {
+    if runs.iter().any(has_bad) {
         return false;
     }
     // The last run may overlap the one before it: that is less than a loop over what is left.
     match bytes.last_chunk::<TOGETHER>() {
-        Some(last) => rest.is_empty() || !bad(last),
+        Some(last) => rest.is_empty() || !has_bad(last),
         None => rest.iter().all(|&byte| is_value_byte(byte)),
     }
 }
 
 /// Where the first byte is that may not stand in a field value.
 pub(crate) fn first_control(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
+    let (runs, _) = bytes.as_chunks::<TOGETHER>();
+    let clean = runs.iter().take_while(|run| !has_bad(run)).count() * TOGETHER;
+    let mut at = clean;
     while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let packed = u64::from_le_bytes(*word);
         let marks = below(packed, 0x20) | equal(packed, 0x7f);
@@ -79,6 +83,19 @@ pub(crate) fn first_control(bytes: &[u8]) -> Option<usize> {
     let rest = bytes[at..].iter();
     let found = rest.into_iter().position(|&byte| !is_value_byte(byte))?;
     Some(at + found)
+}
+
+/// Where the first colon is.
+pub(crate) fn colon(bytes: &[u8]) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let marks = equal(u64::from_le_bytes(*word), b':'.into());
+        if marks != 0 {
+            return Some(index * 8 + marks.trailing_zeros() as usize / 8);
+        }
+    }
+    let found = rest.iter().position(|&byte| byte == b':')?;
+    Some(words.len() * 8 + found)
 }
 
 /// Whether all bytes are visible ASCII.
@@ -187,6 +204,8 @@ mod tests {
                 let control = (!is_value_byte(byte)).then_some(at);
                 assert_eq!(first_control(&bytes), control, "{byte} at {at}");
                 assert_eq!(is_all_visible(&bytes), is_visible(byte), "{byte} at {at}");
+                let found = (byte == b':').then_some(at);
+                assert_eq!(colon(&bytes), found, "{byte} at {at}");
             }
         }
     }

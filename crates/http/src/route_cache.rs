@@ -5,7 +5,7 @@ use crate::route_source::{LocalRoutes, LocalScopes};
 use nuncio_base::HeaderMap;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_route::{Lookup, RequestView, RouteAction, RouteId, RouteTable, ScopeKey, Selected};
-use nuncio_stream_info::StreamInfo;
+use nuncio_stream_info::{ChosenRoute, RouteNames, StreamInfo};
 use nuncio_worker::Held;
 use std::any::Any;
 use std::rc::Rc;
@@ -118,13 +118,12 @@ impl RouteCache {
         self.lookup = Some(lookup);
         match lookup {
             Lookup::Route(id) => {
-                let selected = table.selected(id);
-                let name = Arc::clone(&selected.route.name);
-                info.route_name = Some(name).filter(|name| !name.is_empty());
-                info.virtual_host_name = Some(Arc::clone(&selected.virtual_host.name));
-                info.route_metadata = Some(Arc::clone(&selected.route.metadata));
+                info.route = Some(ChosenRoute {
+                    table: Rc::clone(table.local()) as Rc<dyn RouteNames>,
+                    place: (id.virtual_host, id.route),
+                });
             }
-            _ => info.route_name = None,
+            _ => info.route = None,
         }
         self.collect_configs(filter_names);
         lookup

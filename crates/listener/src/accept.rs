@@ -72,7 +72,7 @@ impl Acceptor {
                     Ok(local) if self.wildcard => canonical(local),
                     _ => self.local.clone(),
                 };
-                let mut incoming = Incoming::new(Socket::Tcp(stream), local, canonical(peer));
+                let mut incoming = Incoming::new(Socket::tcp(stream), local, canonical(peer));
                 incoming
                     .network_namespace
                     .clone_from(&self.network_namespace);
@@ -80,7 +80,7 @@ impl Acceptor {
             }),
             ListenSocket::Unix(listener) => listener.poll_accept(task).map_ok(|(stream, _)| {
                 // A Unix peer seldom has a name; as in Envoy the listener's stands for it.
-                Incoming::new(Socket::Unix(stream), self.local.clone(), self.local.clone())
+                Incoming::new(Socket::unix(stream), self.local.clone(), self.local.clone())
             }),
         }
     }

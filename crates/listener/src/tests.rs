@@ -359,11 +359,11 @@ impl ListenerFilter for Named {
         candidate: &'a mut Candidate,
     ) -> Pin<Box<dyn Future<Output = ListenerFilterStatus> + 'a>> {
         Box::pin(async move {
-            let Socket::Tcp(stream) = &candidate.socket else {
+            let Socket::Tcp(socket) = &candidate.socket else {
                 return ListenerFilterStatus::Continue;
             };
             let mut first = [0];
-            match stream.peek(&mut first).await {
+            match socket.stream().peek(&mut first).await {
                 Ok(1) if first == *b"a" => candidate.info.requested_server_name = Some("a".into()),
                 Ok(1) if first == *b"!" => return ListenerFilterStatus::Reject,
                 Ok(1) => {}

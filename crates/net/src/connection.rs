@@ -5,7 +5,6 @@
 mod closing;
 
 use crate::filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter, Shared};
-use crate::gather::Gather;
 use crate::transport::Transport;
 use nuncio_base::Buffer;
 use nuncio_stream_info::{CloseType, ConnectionInfo};
@@ -46,7 +45,6 @@ pub struct Connection {
     shared: Shared,
     input: Option<Box<Buffer>>,
     out: Option<Box<Buffer>>,
-    gather: Gather,
     phase: Phase,
     /// How many filters know of the connection.
     opened: u8,
@@ -86,7 +84,6 @@ impl Connection {
             shared,
             input: None,
             out: None,
-            gather: Gather::default(),
             phase: Phase::New,
             opened: 0,
             read_ended: false,
@@ -99,6 +96,7 @@ impl Connection {
     fn turn(&mut self, task: &mut Context<'_>, input: &mut Buffer, out: &mut Buffer) -> Poll<()> {
         let mut moved = 0;
         let mut first = true;
+        let mut drained = false;
         loop {
             match self.phase {
                 Phase::Done => return Poll::Ready(()),
@@ -110,9 +108,6 @@ impl Connection {
                 Phase::New | Phase::Open => {}
             }
             let waiting = out.len();
-            if waiting > 0 && self.gather.puts_off(waiting, task) {
-                return Poll::Pending;
-            }
             let flushed = self.flush(task, out);
             if self.phase == Phase::Done || self.step_close(flushed, out) {
                 continue;
@@ -122,12 +117,12 @@ impl Connection {
                 continue;
             }
             self.end_write(flushed, task);
-            moved += waiting - out.len();
+            moved += waiting.saturating_sub(out.len());
             if moved >= TURN_BYTES {
                 task.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let got = self.take_in(task, input, out);
+            let got = self.take_in(task, input, out, &mut drained);
             moved += got.unwrap_or(0);
             // Filters that wanted no second turn, and have nothing new to look at, get none.
             let idle = self.shared.settled && flushed && got.is_none() && !first;
@@ -149,9 +144,18 @@ impl Connection {
         }
     }
 
-    /// Writes what waits; whether all of it went.
+    /// Writes what waits; whether all of it went, or goes at the end of the turn.
     fn flush(&mut self, task: &mut Context<'_>, out: &mut Buffer) -> bool {
-        if out.is_empty() {
+        let transport = &mut self.transport;
+        if self.shared.close.is_none() {
+            let worker = &self.shared.worker;
+            if !out.is_empty() && transport.write_late(worker, out) {
+                return true;
+            }
+            if out.is_empty() && !transport.is_stuck() {
+                return true;
+            }
+        } else if out.is_empty() && transport.is_flushed() {
             return true;
         }
         match self.transport.poll_write(task, out) {
@@ -165,18 +169,21 @@ impl Connection {
     }
 
     /// Reads once and shows the filters what came; how many bytes, or `None` where nothing did.
+    /// A socket that is `drained` brings no more in the same turn of the task.
     fn take_in(
         &mut self,
         task: &mut Context<'_>,
         input: &mut Buffer,
         out: &mut Buffer,
+        drained: &mut bool,
     ) -> Option<usize> {
         if self.phase == Phase::New {
             self.phase = Phase::Open;
             self.run_filters(0, input, out);
             return Some(0);
         }
-        if self.read_ended
+        if *drained
+            || self.read_ended
             || self.shared.read_disabled > 0
             || input.len() >= self.shared.buffer_limit
         {
@@ -191,7 +198,10 @@ impl Connection {
             result
         });
         match result {
-            Poll::Pending => None,
+            Poll::Pending => {
+                *drained = true;
+                None
+            }
             Poll::Ready(Ok(0)) => {
                 self.read_ended = true;
                 if self.half_close {
@@ -319,11 +329,7 @@ impl Future for Connection {
         let mut out = this.out.take().unwrap_or_else(|| worker.take_buffer());
         let result = this.turn(task, &mut input, &mut out);
         this.input = worker.keep_or_give(input);
-        this.out = if this.gather.waits() {
-            Some(out)
-        } else {
-            worker.keep_or_give(out)
-        };
+        this.out = worker.keep_or_give(out);
         result
     }
 }

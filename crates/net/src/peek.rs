@@ -22,7 +22,7 @@ impl Socket {
         let room = FIRST.max(known * 2).min(limit);
         loop {
             let ready = match self {
-                Self::Tcp(stream) => stream.ready(Interest::READABLE).await?,
+                Self::Tcp(socket) => socket.stream().ready(Interest::READABLE).await?,
                 Self::Unix(stream) => stream.ready(Interest::READABLE).await?,
                 Self::Internal(socket) => {
                     return poll_fn(|task| socket.poll_peek(task, seen, room)).await;

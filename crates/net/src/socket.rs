@@ -3,6 +3,7 @@
 use crate::internal_listeners::InternalListeners;
 use crate::internal_socket::InternalSocket;
 use crate::socket_options::SocketOptions;
+use crate::tcp_socket::TcpSocket;
 use bytes::BytesMut;
 use nuncio_base::Buffer;
 use nuncio_base::address::Address;
@@ -15,11 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncWrite, Interest};
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
 
 /// How many slices one vectored write takes.
-const SLICES: usize = 16;
+pub(crate) const SLICES: usize = 16;
 
 /// A number for a new connection, unique in this process, downstream or upstream.
 pub fn next_connection_id() -> u64 {
@@ -31,14 +32,24 @@ pub fn next_connection_id() -> u64 {
 #[derive(Debug)]
 pub enum Socket {
     /// TCP over IPv4 or IPv6.
-    Tcp(TcpStream),
+    Tcp(Rc<TcpSocket>),
     /// A Unix stream socket.
-    Unix(UnixStream),
+    Unix(Box<UnixStream>),
     /// To or from an internal listener.
     Internal(Box<InternalSocket>),
 }
 
 impl Socket {
+    /// A connected TCP stream.
+    pub fn tcp(stream: TcpStream) -> Self {
+        Self::Tcp(Rc::new(TcpSocket::new(stream)))
+    }
+
+    /// A connected Unix stream.
+    pub fn unix(stream: UnixStream) -> Self {
+        Self::Unix(Box::new(stream))
+    }
+
     /// Connects to `address` on `worker`, with options set before.
     ///
     /// # Errors
@@ -51,9 +62,9 @@ impl Socket {
         match address {
             Address::Ip(ip) => {
                 let socket = if ip.is_ipv4() {
-                    TcpSocket::new_v4()?
+                    tokio::net::TcpSocket::new_v4()?
                 } else {
-                    TcpSocket::new_v6()?
+                    tokio::net::TcpSocket::new_v6()?
                 };
                 options.apply(&socket)?;
                 if let Some(source) = options.source
@@ -63,9 +74,9 @@ impl Socket {
                 }
                 let stream = socket.connect(*ip).await?;
                 stream.set_nodelay(true)?;
-                Ok(Self::Tcp(stream))
+                Ok(Self::tcp(stream))
             }
-            Address::Pipe(path) => Ok(Self::Unix(connect_unix(path).await?)),
+            Address::Pipe(path) => Ok(Self::unix(connect_unix(path).await?)),
             Address::Internal(address) => {
                 let listeners: Rc<InternalListeners> = worker.services().get_or_default();
                 Ok(Self::Internal(Box::new(listeners.connect(address)?)))
@@ -81,8 +92,8 @@ impl Socket {
         block: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => poll_read_buf(Pin::new(stream), task, block),
-            Self::Unix(stream) => poll_read_buf(Pin::new(stream), task, block),
+            Self::Tcp(socket) => socket.poll_read(task, block),
+            Self::Unix(stream) => poll_read_buf(Pin::new(stream.as_mut()), task, block),
             Self::Internal(socket) => socket.poll_read(task, block),
         }
     }
@@ -93,17 +104,16 @@ impl Socket {
         task: &mut Context<'_>,
         from: &mut Buffer,
     ) -> Poll<io::Result<()>> {
+        let stream = match self {
+            Self::Tcp(socket) => return socket.poll_write(task, from),
+            Self::Internal(socket) => return socket.poll_write(task, from),
+            Self::Unix(stream) => stream,
+        };
         while !from.is_empty() {
             let mut slices = [io::IoSlice::new(&[]); SLICES];
             let count = from.io_slices(&mut slices);
-            let written = match (self as &mut Self, &slices[..count]) {
-                // One slice needs no table of slices copied into the kernel.
-                (Self::Tcp(stream), [one]) => Pin::new(stream).poll_write(task, one),
-                (Self::Tcp(stream), all) => Pin::new(stream).poll_write_vectored(task, all),
-                (Self::Unix(stream), all) => Pin::new(stream).poll_write_vectored(task, all),
-                (Self::Internal(socket), _) => return socket.poll_write(task, from),
-            };
-            let written = ready!(written)?;
+            let stream = Pin::new(stream.as_mut());
+            let written = ready!(stream.poll_write_vectored(task, &slices[..count]))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -138,7 +148,7 @@ impl Socket {
     /// Ready when something may be read, the end included.
     pub(crate) fn poll_read_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_read_ready(task),
+            Self::Tcp(socket) => socket.stream().poll_read_ready(task),
             Self::Unix(stream) => stream.poll_read_ready(task),
             Self::Internal(_) => Poll::Ready(Err(no_kernel())),
         }
@@ -147,7 +157,7 @@ impl Socket {
     /// Ready when something may be written.
     pub(crate) fn poll_write_ready(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_write_ready(task),
+            Self::Tcp(socket) => socket.stream().poll_write_ready(task),
             Self::Unix(stream) => stream.poll_write_ready(task),
             Self::Internal(_) => Poll::Ready(Err(no_kernel())),
         }
@@ -155,11 +165,11 @@ impl Socket {
 
     /// Where the peer wanted to go, where the system has sent it elsewhere (`SO_ORIGINAL_DST`).
     pub fn original_destination(&self) -> Option<std::net::SocketAddr> {
-        let Self::Tcp(stream) = self else {
+        let Self::Tcp(tcp) = self else {
             return None;
         };
-        let socket = socket2::SockRef::from(stream);
-        let found = match stream.local_addr().ok()?.is_ipv4() {
+        let socket = socket2::SockRef::from(tcp.stream());
+        let found = match tcp.stream().local_addr().ok()?.is_ipv4() {
             true => socket.original_dst_v4(),
             false => socket.original_dst_v6(),
         };
@@ -173,7 +183,10 @@ impl Socket {
         call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
         match self {
-            Self::Tcp(stream) => stream.try_io(interest, || call(stream.as_fd())),
+            Self::Tcp(socket) => {
+                let stream = socket.stream();
+                stream.try_io(interest, || call(stream.as_fd()))
+            }
             Self::Unix(stream) => stream.try_io(interest, || call(stream.as_fd())),
             Self::Internal(_) => Err(no_kernel()),
         }
@@ -192,11 +205,19 @@ impl Socket {
         }
     }
 
+    /// Writes what was put off: what is to be written past it comes behind it.
+    pub(crate) fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) => socket.poll_flush(task),
+            Self::Unix(_) | Self::Internal(_) => Poll::Ready(Ok(())),
+        }
+    }
+
     /// Ends the writing direction.
     pub fn poll_end_write(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(task),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(task),
+            Self::Tcp(socket) => socket.poll_end_write(task),
+            Self::Unix(stream) => Pin::new(stream.as_mut()).poll_shutdown(task),
             Self::Internal(socket) => {
                 socket.end_write();
                 Poll::Ready(Ok(()))
@@ -207,9 +228,10 @@ impl Socket {
     /// Makes closing send a reset instead of a normal end.
     pub fn reset_on_close(&self) {
         match self {
-            Self::Tcp(stream) => {
+            Self::Tcp(socket) => {
+                socket.forget_late();
                 // A socket that can't be set is already gone.
-                let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+                let _ = socket2::SockRef::from(socket.stream()).set_linger(Some(Duration::ZERO));
             }
             Self::Unix(_) => {}
             Self::Internal(socket) => socket.reset_on_close(),
@@ -219,7 +241,7 @@ impl Socket {
     /// The socket's own address.
     pub fn local_address(&self) -> Option<Address> {
         match self {
-            Self::Tcp(stream) => stream.local_addr().ok().map(Address::Ip),
+            Self::Tcp(socket) => socket.stream().local_addr().ok().map(Address::Ip),
             Self::Unix(stream) => stream.local_addr().ok().map(|a| unix_address(&a)),
             Self::Internal(socket) => Some(socket.local_address().clone()),
         }
@@ -228,7 +250,7 @@ impl Socket {
     /// The peer's address.
     pub fn peer_address(&self) -> Option<Address> {
         match self {
-            Self::Tcp(stream) => stream.peer_addr().ok().map(Address::Ip),
+            Self::Tcp(socket) => socket.stream().peer_addr().ok().map(Address::Ip),
             Self::Unix(stream) => stream.peer_addr().ok().map(|a| unix_address(&a)),
             Self::Internal(socket) => Some(socket.peer_address().clone()),
         }
@@ -242,7 +264,11 @@ impl Socket {
     /// What the system says; the socket is closed then. One inside this worker stays there.
     pub fn detach(self) -> io::Result<DetachedSocket> {
         Ok(match self {
-            Self::Tcp(stream) => DetachedSocket::Tcp(stream.into_std()?),
+            Self::Tcp(socket) => {
+                // Before its connection begins nobody else has it.
+                let socket = Rc::try_unwrap(socket).map_err(|_| io::ErrorKind::ResourceBusy)?;
+                DetachedSocket::Tcp(socket.into_stream().into_std()?)
+            }
             Self::Unix(stream) => DetachedSocket::Unix(stream.into_std()?),
             Self::Internal(_) => return Err(no_kernel()),
         })
@@ -265,8 +291,8 @@ impl DetachedSocket {
     /// What the system says; the socket is closed then.
     pub fn attach(self) -> io::Result<Socket> {
         Ok(match self {
-            Self::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
-            Self::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+            Self::Tcp(stream) => Socket::tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Socket::unix(UnixStream::from_std(stream)?),
         })
     }
 }

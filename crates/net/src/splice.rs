@@ -167,6 +167,7 @@ impl Splice {
     ) -> Poll<io::Result<()>> {
         let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         while let (Some(pipe), 1..) = (&self.pipe, self.held) {
+            ready!(to.poll_flush(task))?;
             ready!(to.poll_write_ready(task))?;
             let written = to.try_io(Interest::WRITABLE, |to| {
                 Ok(splice(&pipe.read, None, to, None, self.held, flags)?)

@@ -4,6 +4,7 @@ use crate::socket::Socket;
 use bytes::BytesMut;
 use nuncio_base::Buffer;
 use nuncio_stream_info::TlsInfo;
+use nuncio_worker::Worker;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -65,6 +66,29 @@ impl Transport {
         match self {
             Self::Raw(socket) => socket.poll_write(task, from),
             Self::Layered(layer) => layer.poll_write(task, from),
+        }
+    }
+
+    /// Puts a small write off until the other ready connections had their turn, where the
+    /// transport can; whether it did, and `from` is empty.
+    pub fn write_late(&mut self, worker: &Worker, from: &mut Buffer) -> bool {
+        match self {
+            Self::Raw(Socket::Tcp(socket)) => socket.write_late(worker, from),
+            Self::Raw(_) | Self::Layered(_) => false,
+        }
+    }
+
+    /// Whether a write that was put off did not go: [`poll_write`](Self::poll_write) goes on with
+    /// it, as if it were in front of what it is given, or tells that it failed.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self, Self::Raw(Socket::Tcp(socket)) if socket.is_stuck())
+    }
+
+    /// Whether nothing that was written waits here.
+    pub fn is_flushed(&self) -> bool {
+        match self {
+            Self::Raw(Socket::Tcp(socket)) => socket.has_none_late(),
+            Self::Raw(_) | Self::Layered(_) => true,
         }
     }
 

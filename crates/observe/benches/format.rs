@@ -45,13 +45,10 @@ fn stream_info() -> StreamInfo {
     info.response_code = Some(200);
     info.response_code_details = Some("via_upstream".into());
     info.bytes_sent = 1024;
-    info.route_name = Some("default".into());
     info.timings.end = Some(start + Duration::from_millis(3));
     info.upstream = Some(Box::new(UpstreamInfo {
         address: Some(ip("10.0.0.1:8080")),
         local_address: Some(ip("10.0.0.2:50000")),
-        cluster: "service".into(),
-        cluster_raw: "service".into(),
         connection_id: Some(2),
         ..UpstreamInfo::default()
     }));

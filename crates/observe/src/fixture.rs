@@ -4,12 +4,13 @@ use crate::format_cx::FormatCx;
 use crate::log_type::AccessLogType;
 use nuncio_base::HeaderMap;
 use nuncio_base::address::Address;
-use nuncio_base::metadata::Value;
+use nuncio_base::metadata::{Metadata, Value};
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_stream_info::{
     BytesMeter, ConnectionInfo, LifeSpan, ListenerInfo, Protocol, StreamInfo, Timings,
     UpstreamInfo, filter_state::Text,
 };
+use nuncio_stream_info::{ChosenCluster, ChosenRoute, RouteNames, RoutePlace};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -158,7 +159,10 @@ fn stream_info(start: Instant) -> StreamInfo {
         header_received: 36,
         header_sent: 117,
     };
-    info.route_name = Some("r1".into());
+    info.route = Some(ChosenRoute {
+        table: Rc::new(OneRoute(Metadata::default())),
+        place: (0, 0),
+    });
     info.stream_id = Some("268f291d-4274-484a-936b-c7cb141c5102".into());
     info.attempt_count = 1;
     info.remote_address = Some(address("203.0.113.9:0"));
@@ -169,14 +173,34 @@ fn stream_info(start: Instant) -> StreamInfo {
     );
     info.upstream = Some(Box::new(UpstreamInfo {
         address: Some(address("10.0.0.1:80")),
-        host_name: "up.test:80".into(),
+        host_name: Some("up.test:80".into()),
         local_address: Some(address("10.0.0.2:58608")),
-        cluster: "alt".into(),
-        cluster_raw: "u0".into(),
+        cluster: Some(Rc::new(ChosenCluster {
+            name: "u0".into(),
+            observability_name: "alt".into(),
+            metadata: None,
+        })),
         protocol: Some(Protocol::Http2),
         connection_id: Some(2),
         pool_ready: Some(Duration::from_micros(1_999)),
         ..UpstreamInfo::default()
     }));
     info
+}
+
+/// A table of one route.
+struct OneRoute(Metadata);
+
+impl RouteNames for OneRoute {
+    fn route_name(&self, _: RoutePlace) -> &str {
+        "r1"
+    }
+
+    fn virtual_host_name(&self, _: RoutePlace) -> &str {
+        "vh"
+    }
+
+    fn route_metadata(&self, _: RoutePlace) -> &Metadata {
+        &self.0
+    }
 }

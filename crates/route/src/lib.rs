@@ -31,6 +31,7 @@ pub mod rewrite;
 pub mod route;
 mod route_index;
 pub mod route_match;
+mod route_names;
 pub mod route_tree;
 pub mod scopes;
 pub mod stats;

@@ -189,9 +189,7 @@ fn accepts(
     let lookup = cx.lookup_route();
     if cx.state().route.action().is_none() {
         // Logs tell of the route that was looked for last, and its cluster.
-        let upstream = cx.info().upstream_mut();
-        upstream.cluster = Arc::default();
-        upstream.cluster_raw = Arc::default();
+        cx.info().upstream_mut().cluster = None;
     }
     let to: Arc<str> = match lookup {
         Lookup::Route(id) => {

@@ -18,7 +18,6 @@ use nuncio_worker::local_slot::LocalSlot;
 use std::cell::OnceCell;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The router's configuration (`envoy.extensions.filters.http.router.v3.Router`).
@@ -73,10 +72,7 @@ impl HttpFilterSpec for RouterSpec {
 
 /// Writes to a stream's facts which cluster it goes to.
 pub(crate) fn describe_cluster(cluster: &LocalCluster, info: &mut StreamInfo) {
-    let upstream = info.upstream_mut();
-    upstream.cluster = Arc::clone(&cluster.spec().observability_name);
-    upstream.cluster_raw = Arc::clone(cluster.name());
-    info.cluster_metadata = cluster.spec().metadata.clone();
+    info.upstream_mut().cluster = Some(Rc::clone(cluster.chosen()));
 }
 
 /// The router on one worker.

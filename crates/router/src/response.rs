@@ -226,7 +226,7 @@ impl Router {
         {
             // It was not asked: logs don't name it.
             upstream.address = None;
-            upstream.host_name = Arc::default();
+            upstream.host_name = None;
             cx.info().host_metadata = None;
         }
         let started = self.request_started

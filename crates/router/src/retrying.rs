@@ -69,7 +69,7 @@ impl Router {
             if let (Some(address), Some(id)) = (&upstream.address, upstream.connection_id.take()) {
                 let past = PastAttempt {
                     address: address.clone(),
-                    host_name: upstream.host_name.clone(),
+                    host_name: upstream.host_name.clone().unwrap_or_default(),
                     connection_id: id,
                 };
                 upstream.earlier_attempts.push(past);

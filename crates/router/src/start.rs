@@ -280,7 +280,7 @@ impl Router {
         let info = cx.info();
         let upstream = info.upstream_mut();
         upstream.address = Some(host.address());
-        upstream.host_name = Arc::clone(host.hostname());
+        upstream.host_name = Some(Arc::clone(host.hostname()));
         upstream.transport_failure_reason = None;
         info.host_metadata = host.metadata().cloned();
         if self.retry.is_some() {

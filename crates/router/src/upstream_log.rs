@@ -56,12 +56,9 @@ impl Router {
         let timings = Timings::new(wall, now);
         let mut info = StreamInfo::new(Rc::clone(&stream.connection), timings);
         info.upstream = stream.upstream.clone();
-        info.route_name = stream.route_name.clone();
-        info.virtual_host_name = stream.virtual_host_name.clone();
+        info.route = stream.route.clone();
         info.virtual_cluster_name = stream.virtual_cluster_name.clone();
-        info.cluster_metadata = stream.cluster_metadata.clone();
         info.host_metadata = stream.host_metadata.clone();
-        info.route_metadata = stream.route_metadata.clone();
         info.stream_id = stream.stream_id.clone();
         info
     }
@@ -96,7 +93,7 @@ impl Router {
         }
         if !at_host {
             upstream.address = None;
-            upstream.host_name = Arc::default();
+            upstream.host_name = None;
         }
     }
 

@@ -1,6 +1,7 @@
 //! The facts of one stream or connection, written where they happen; access logs, filters and
 //! tests all read them here (Envoy's `StreamInfo`).
 
+pub mod chosen;
 pub mod connection_info;
 pub mod filter_state;
 pub mod protocol;
@@ -11,6 +12,7 @@ pub mod timings;
 pub mod tls_info;
 pub mod upstream_info;
 
+pub use chosen::{ChosenCluster, ChosenRoute, RouteNames, RoutePlace};
 pub use connection_info::{CloseType, ConnectionInfo, FilterChainInfo, ListenerInfo, Summary};
 pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
 pub use protocol::Protocol;

@@ -1,5 +1,6 @@
 //! The facts of one stream (or of one L4 connection).
 
+use crate::chosen::{ChosenCluster, ChosenRoute};
 use crate::connection_info::ConnectionInfo;
 use crate::filter_state::FilterState;
 use crate::protocol::Protocol;
@@ -48,10 +49,8 @@ pub struct StreamInfo {
     pub header_bytes: [u64; 3],
     /// Bytes on the downstream wire.
     pub downstream_bytes: BytesMeter,
-    /// The route's name.
-    pub route_name: Option<Arc<str>>,
-    /// The virtual host's name.
-    pub virtual_host_name: Option<Arc<str>>,
+    /// The route that was chosen.
+    pub route: Option<ChosenRoute>,
     /// The virtual cluster's name.
     pub virtual_cluster_name: Option<Arc<str>>,
     /// The upstream side, once a cluster was chosen.
@@ -72,12 +71,8 @@ pub struct StreamInfo {
     pub filter_state: FilterState,
     /// Dynamic metadata of this request.
     pub metadata: Metadata,
-    /// Metadata of the route that was chosen.
-    pub route_metadata: Option<Arc<Metadata>>,
     /// Metadata of the virtual host that was chosen.
     pub virtual_host_metadata: Option<Arc<Metadata>>,
-    /// Metadata of the cluster that was chosen.
-    pub cluster_metadata: Option<Arc<Metadata>>,
     /// Metadata of the host that was chosen.
     pub host_metadata: Option<Arc<Metadata>>,
 }
@@ -97,8 +92,7 @@ impl StreamInfo {
             bytes_sent: 0,
             header_bytes: [0; 3],
             downstream_bytes: BytesMeter::default(),
-            route_name: None,
-            virtual_host_name: None,
+            route: None,
             virtual_cluster_name: None,
             upstream: None,
             attempt_count: 0,
@@ -109,9 +103,7 @@ impl StreamInfo {
             stream_id: None,
             filter_state: FilterState::default(),
             metadata: Metadata::default(),
-            route_metadata: None,
             virtual_host_metadata: None,
-            cluster_metadata: None,
             host_metadata: None,
         }
     }
@@ -121,6 +113,21 @@ impl StreamInfo {
         self.remote_address
             .as_ref()
             .unwrap_or(&self.connection.remote_address)
+    }
+
+    /// The route's name, if it has one.
+    pub fn route_name(&self) -> Option<&str> {
+        self.route.as_ref()?.name()
+    }
+
+    /// The metadata of the route that was chosen.
+    pub fn route_metadata(&self) -> Option<&Metadata> {
+        self.route.as_ref().map(ChosenRoute::metadata)
+    }
+
+    /// The cluster that was chosen.
+    pub fn cluster(&self) -> Option<&ChosenCluster> {
+        self.upstream.as_ref()?.cluster.as_deref()
     }
 
     /// Adds a response flag.

@@ -1,10 +1,12 @@
 //! What the upstream side of a stream was.
 
+use crate::chosen::ChosenCluster;
 use crate::connection_info::CloseType;
 use crate::protocol::Protocol;
 use crate::stream_info::BytesMeter;
 use crate::tls_info::TlsInfo;
 use nuncio_base::address::Address;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,13 +27,11 @@ pub struct UpstreamInfo {
     /// The host's address; absent until one was chosen.
     pub address: Option<Address>,
     /// The host's `hostname`; empty if it has none: then its address stands for it.
-    pub host_name: Arc<str>,
+    pub host_name: Option<Arc<str>>,
     /// The connection's own address.
     pub local_address: Option<Address>,
-    /// The cluster's observability name (`%UPSTREAM_CLUSTER%`).
-    pub cluster: Arc<str>,
-    /// The cluster's name (`%UPSTREAM_CLUSTER_RAW%`).
-    pub cluster_raw: Arc<str>,
+    /// The cluster.
+    pub cluster: Option<Rc<ChosenCluster>>,
     /// The HTTP version spoken upstream.
     pub protocol: Option<Protocol>,
     /// The upstream connection's number; absent until there was one.

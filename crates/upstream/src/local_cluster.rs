@@ -17,7 +17,7 @@ use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_net::{SocketWants, TransportSocketOptions};
 use nuncio_stats::LocalResponseCodes;
-use nuncio_stream_info::{Protocol, StreamInfo};
+use nuncio_stream_info::{ChosenCluster, Protocol, StreamInfo};
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -84,6 +84,8 @@ pub struct LocalCluster {
     lb_stats: ClusterLbStats,
     codes: Codes,
     pools: RefCell<Pools>,
+    /// What streams are told of it.
+    chosen: OnceCell<Rc<ChosenCluster>>,
 }
 
 impl LocalCluster {
@@ -110,7 +112,20 @@ impl LocalCluster {
             lb_stats: core.info.lb_stats.local(),
             codes: Codes::default(),
             pools: RefCell::default(),
+            chosen: OnceCell::new(),
             core,
+        })
+    }
+
+    /// What a stream for which it is chosen knows of it.
+    pub fn chosen(&self) -> &Rc<ChosenCluster> {
+        self.chosen.get_or_init(|| {
+            let spec = self.spec();
+            Rc::new(ChosenCluster {
+                name: Arc::clone(&spec.name),
+                observability_name: Arc::clone(&spec.observability_name),
+                metadata: spec.metadata.clone(),
+            })
         })
     }
 

@@ -3,6 +3,7 @@
 //! A worker is one OS thread with one event loop; a connection lives and dies on one worker. Main
 //! is a worker too, without listeners. This is the only crate that builds tokio runtimes.
 
+pub mod late;
 pub mod local_slot;
 pub mod mailbox;
 pub mod published;
@@ -15,6 +16,7 @@ pub mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use late::Late;
 pub use mailbox::WorkerHandle;
 pub use published::{Current, Held, Published};
 pub use retired::retire;

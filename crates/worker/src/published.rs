@@ -19,6 +19,12 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 pub struct Held<T>(Rc<Arc<T>>);
 
 impl<T> Held<T> {
+    /// The worker's own reference.
+    #[allow(clippy::redundant_allocation)]
+    pub fn local(&self) -> &Rc<Arc<T>> {
+        &self.0
+    }
+
     /// The value, to be shared beyond this worker.
     pub fn shared(&self) -> &Arc<T> {
         &self.0

@@ -87,6 +87,7 @@ pub fn run_main<T, F: Future<Output = T>>(main: impl FnOnce(Rc<Worker>) -> F) ->
     Ok(runtime.block_on(async {
         let worker = Worker::new(handle, random);
         worker.spawn(Timers::drive(Rc::clone(&worker)));
+        worker.spawn(Rc::clone(&worker).run_late());
         worker.spawn(drain_mailbox(Rc::clone(&worker), receiver));
         main(worker).await
     }))
@@ -108,6 +109,7 @@ fn run_worker(
     runtime.block_on(async {
         let worker = Worker::new(handle, random);
         worker.spawn(Timers::drive(Rc::clone(&worker)));
+        worker.spawn(Rc::clone(&worker).run_late());
         worker.spawn(drain_mailbox(Rc::clone(&worker), receiver));
         // The root future does nothing but wait: a wake through it costs three times a task's.
         let _ = stopped.wait_for(|stop| *stop).await;

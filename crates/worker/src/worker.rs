@@ -1,5 +1,6 @@
 //! One worker: its clock, timers, randomness, scratch memory and services.
 
+use crate::late::LateJobs;
 use crate::local_slot::LocalSlot;
 use crate::mailbox::WorkerHandle;
 use crate::published::{Held, Views};
@@ -21,8 +22,9 @@ pub const READ_BLOCK: usize = 60 * 1024;
 /// Wall time is derived from monotonic time and read anew this often.
 const WALL_CLOCK_AGE: Duration = Duration::from_millis(500);
 
-/// How many empty buffers are kept: a turn uses two, nested turns a few more.
-const SPARE_BUFFERS: usize = 16;
+/// How many empty buffers are kept: a turn uses two, nested turns a few more, and each write that
+/// was put off one.
+const SPARE_BUFFERS: usize = 256;
 
 /// Which worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, PartialOrd, Ord)]
@@ -61,6 +63,7 @@ pub struct Worker {
     flags: RefCell<Held<RuntimeFlags>>,
     services: Services,
     views: Views,
+    late: LateJobs,
 }
 
 impl Worker {
@@ -80,6 +83,7 @@ impl Worker {
             flags: RefCell::new(Held::from(Arc::default())),
             services: Services::default(),
             views: Views::default(),
+            late: LateJobs::default(),
         })
     }
 
@@ -169,12 +173,18 @@ impl Worker {
             buffer.compact();
             return Some(buffer);
         }
+        self.give_buffer(buffer);
+        None
+    }
+
+    /// Takes back a buffer that is empty.
+    pub fn give_buffer(&self, buffer: Box<Buffer>) {
+        debug_assert!(buffer.is_empty());
         self.spare_buffers.with(|spare| {
             if spare.len() < SPARE_BUFFERS {
                 spare.push(buffer);
             }
         });
-        None
     }
 
     /// The runtime flags now.
@@ -194,6 +204,10 @@ impl Worker {
 
     pub(crate) fn views(&self) -> &Views {
         &self.views
+    }
+
+    pub(crate) fn late(&self) -> &LateJobs {
+        &self.late
     }
 
     /// Runs a future on this worker, outside tokio's cooperative budget: tasks here bound their

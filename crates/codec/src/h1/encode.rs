@@ -8,6 +8,7 @@ use crate::End;
 use crate::chars::is_all_visible;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::header_case::{OriginalCase, OtherNames};
+use nuncio_base::known_name::START_ROOM;
 use nuncio_base::{Buffer, HeaderMap, Known, names};
 
 /// Pieces up to this size are copied behind their chunk's size: one slice instead of three.
@@ -285,13 +286,19 @@ impl HeadWriter<'_> {
             self.text(value);
             return self.end_line();
         }
-        let (head, rest) = self
-            .room(start.len() + value.len() + 2)
-            .split_at_mut(start.len());
-        let (body, end) = rest.split_at_mut(value.len());
-        head.copy_from_slice(start);
+        // A copy of fixed length needs no call; what is too much is written over.
+        let end = self.at + start.len() + value.len() + 2;
+        if self.to.len() < end + START_ROOM {
+            self.to.resize(end + START_ROOM, 0);
+        }
+        let to = &mut self.to[self.at..end + START_ROOM];
+        if let Some(whole) = to.first_chunk_mut() {
+            *whole = *known.padded_start();
+        }
+        let (body, behind) = to[start.len()..].split_at_mut(value.len());
         body.copy_from_slice(value);
-        end.copy_from_slice(b"\r\n");
+        behind[..2].copy_from_slice(b"\r\n");
+        self.at = end;
         self.lines += 1;
     }
 

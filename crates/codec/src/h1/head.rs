@@ -11,8 +11,13 @@ use super::start_line::{RequestLine, StatusLine, is_method_start};
 use crate::HeaderPool;
 use crate::chars::{LOWER_TOKEN, has_control, is_value, trim};
 use memchr::memchr;
+use nuncio_base::header_map::Part;
 use nuncio_base::header_name::{MessageKind, UnknownName};
 use nuncio_base::{HeaderMap, Known, names};
+
+/// So much of the input becomes the beginning of the map's memory: most heads, and not much of a
+/// body behind one.
+const BLOCK: usize = 1024;
 
 /// What is being read, and its first line once that has been.
 #[derive(Debug)]
@@ -34,6 +39,15 @@ pub(super) struct Head {
     pub at: usize,
     /// Bytes that have been searched for the end of the next line.
     searched: usize,
+    /// So many bytes of the input are the beginning of the map's memory.
+    pub block: usize,
+}
+
+/// A field's name.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    written: &'a [u8],
+    found: Result<Known, UnknownName<'a>>,
 }
 
 impl Head {
@@ -48,6 +62,7 @@ impl Head {
             dropped: 0,
             at: 0,
             searched: 0,
+            block: 0,
         }
     }
 
@@ -56,6 +71,10 @@ impl Head {
         let limit = settings.max_bytes();
         self.check_first_byte(settings, input)?;
         let mut lower = [0; SHORT_NAME];
+        if self.at == 0 && self.map.is_empty() && self.block == 0 {
+            self.block = input.len().min(BLOCK);
+            self.map.begin_with(&input[..self.block]);
+        }
         loop {
             // A line whose beginning was here before is not begun with again: it is searched for
             // its end, however slowly that comes.
@@ -64,9 +83,14 @@ impl Head {
                 && let Some(line) = field_line(input.get(self.at..).unwrap_or_default(), &mut lower)
                 && self.at + line.len <= limit
             {
+                let value = part(self.block, line.value, self.at + line.value_at);
                 self.at += line.len;
-                let lower = &lower[..line.name.len()];
-                self.accept(line.name, lower, line.value, settings)?;
+                let unknown = || UnknownName::known_unknown(&lower[..line.name.len()]);
+                let name = Name {
+                    written: line.name,
+                    found: line.known.ok_or_else(unknown),
+                };
+                self.accept(name, value, settings)?;
                 continue;
             }
             let from = self.searched.max(self.at);
@@ -135,28 +159,32 @@ impl Head {
         if !is_value(value) {
             return Err(H1Error::INVALID_CHARACTERS);
         }
-        self.accept(name, &name.to_ascii_lowercase(), value, settings)
+        let lower = name.to_ascii_lowercase();
+        let name = Name {
+            written: name,
+            found: UnknownName::of(&lower),
+        };
+        self.accept(name, value.into(), settings)
     }
 
-    /// Takes a field that is well-formed; `name` is as it was written.
+    /// Takes a field that is well-formed.
     fn accept(
         &mut self,
-        name: &[u8],
-        lower: &[u8],
-        value: &[u8],
+        name: Name<'_>,
+        value: Part<'_>,
         settings: &H1Settings,
     ) -> Result<(), H1Error> {
         if matches!(self.start, Start::Trailers) && !settings.enable_trailers {
             return Ok(());
         }
-        if settings.underscores != UnderscoresAction::Allow && name.contains(&b'_') {
+        if settings.underscores != UnderscoresAction::Allow && name.written.contains(&b'_') {
             if settings.underscores == UnderscoresAction::RejectRequest {
                 return Err(H1Error::UNDERSCORE);
             }
             self.dropped += 1;
             return Ok(());
         }
-        self.add(name, lower, value)?;
+        self.add(name, value)?;
         // `:status` is there already, and no field.
         let fields = self.map.len() - usize::from(matches!(self.start, Start::Response(_)));
         if fields > settings.max_fields() {
@@ -165,32 +193,32 @@ impl Head {
         Ok(())
     }
 
-    fn add(&mut self, name: &[u8], lower: &[u8], value: &[u8]) -> Result<(), H1Error> {
+    fn add(&mut self, name: Name<'_>, value: Part<'_>) -> Result<(), H1Error> {
         if let Some(case) = self.map.original_case_mut() {
-            case.push(name);
+            case.push(name.written);
         }
-        match (UnknownName::of(lower), &self.start) {
+        match (name.found, &self.start) {
             (Ok(known), Start::Request(_)) => self.add_to_request(known, value),
             (Ok(known), Start::Response(_)) => self.add_to_response(known, value),
             (Ok(known), Start::Trailers) => {
                 check_trailer(known)?;
-                self.map.append(known, value);
+                self.map.append_part(known, value);
                 Ok(())
             }
             (Err(unknown), _) => {
-                self.map.append(unknown, value);
+                self.map.append_part(unknown, value);
                 Ok(())
             }
         }
     }
 
-    fn add_to_request(&mut self, known: Known, value: &[u8]) -> Result<(), H1Error> {
+    fn add_to_request(&mut self, known: Known, value: Part<'_>) -> Result<(), H1Error> {
         if known == names::HOST {
             // Envoy joins the two to one that nobody can mean; RFC 9112 section 3.2 says 400.
             if self.map.contains(names::AUTHORITY) {
                 return Err(H1Error::INVALID_AUTHORITY);
             }
-            self.map.append(names::AUTHORITY, value);
+            self.map.append_part(names::AUTHORITY, value);
             return Ok(());
         }
         self.check_framing(known)?;
@@ -198,7 +226,7 @@ impl Head {
         Ok(())
     }
 
-    fn add_to_response(&mut self, known: Known, value: &[u8]) -> Result<(), H1Error> {
+    fn add_to_response(&mut self, known: Known, value: Part<'_>) -> Result<(), H1Error> {
         self.check_framing(known)?;
         self.map.receive(known, value, MessageKind::Response);
         Ok(())
@@ -227,6 +255,15 @@ impl Head {
             Start::Trailers => H1Error::TOO_MANY_TRAILERS,
             _ => H1Error::TOO_MANY_HEADERS,
         }
+    }
+}
+
+/// Bytes that begin at `at` of the input, of which `block` bytes are in the map's memory.
+pub(super) fn part(block: usize, bytes: &[u8], at: usize) -> Part<'_> {
+    let is_there = at + bytes.len() <= block;
+    Part {
+        bytes,
+        at: is_there.then_some(at as u32),
     }
 }
 

@@ -5,11 +5,12 @@ use super::connection_header::{
     asks_to_close, is_upgrade, remove_ignored_upgrades, remove_nominated,
 };
 use super::error::H1Error;
-use super::head::{Head, Start};
+use super::head::{Head, Start, part};
 use super::settings::H1Settings;
 use super::start_line::{RequestLine, Version};
 use super::target::Absolute;
 use crate::chars::{is_authority, number};
+use nuncio_base::header_map::Part;
 use nuncio_base::{HeaderMap, names};
 
 /// What the codec must remember of a request.
@@ -35,13 +36,18 @@ pub(super) fn finish(
     let Head {
         map,
         start: Start::Request(Some(line)),
+        block,
         ..
     } = head
     else {
         return Err(H1Error::INVALID_METHOD);
     };
-    let part = |range: &std::ops::Range<usize>| input.get(range.clone()).unwrap_or_default();
-    let (method, target) = (part(&line.method), part(&line.target));
+    let place = |range: &std::ops::Range<usize>| {
+        let bytes = input.get(range.clone()).unwrap_or_default();
+        part(*block, bytes, range.start)
+    };
+    let (method_part, target) = (place(&line.method), place(&line.target));
+    let method = method_part.bytes;
     let mut facts = RequestFacts {
         is_http10: line.version != Version::Http11,
         is_head: method == b"HEAD",
@@ -74,7 +80,7 @@ pub(super) fn finish(
         let host = settings.default_host_for_http_10.as_bytes();
         map.append(names::AUTHORITY, host);
     }
-    map.append(names::METHOD, method);
+    map.append_part(names::METHOD, method_part);
     match map.get(names::AUTHORITY) {
         Some(authority) if !is_authority(authority) => Err(H1Error::INVALID_AUTHORITY),
         _ => Ok((facts, body)),
@@ -152,22 +158,23 @@ fn set_target(
     map: &mut HeaderMap,
     settings: &H1Settings,
     method: &[u8],
-    target: &[u8],
+    target_part: Part<'_>,
 ) -> Result<(), H1Error> {
+    let target = target_part.bytes;
     if method == b"CONNECT" {
         let absolute = Absolute::parse_connect(target)?;
         map.set(names::AUTHORITY, absolute.authority);
         return Ok(());
     }
     if target.starts_with(b"/") || (target == b"*" && method == b"OPTIONS") {
-        map.append(names::PATH, target);
+        map.append_part(names::PATH, target_part);
         return Ok(());
     }
     if target.starts_with(b"*") {
         return Err(H1Error::INVALID_URL);
     }
     if !settings.allow_absolute_url {
-        map.append(names::PATH, target);
+        map.append_part(names::PATH, target_part);
         return Ok(());
     }
     let absolute = Absolute::parse(target)?;

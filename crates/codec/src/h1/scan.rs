@@ -1,9 +1,10 @@
 //! Takes a whole, ordinary field line apart in one pass. Whatever is unusual is left to the slower
 //! reading, which finds out what is wrong.
 
-use crate::chars::{LOWER_TOKEN, first_control};
+use crate::chars::{LOWER_TOKEN, colon, first_control};
+use nuncio_base::Known;
 
-/// Names up to this length are lowered on the stack.
+/// Names that nobody knows are taken up to this length.
 pub(super) const SHORT_NAME: usize = 64;
 
 /// A field line's parts.
@@ -11,28 +12,29 @@ pub(super) const SHORT_NAME: usize = 64;
 pub(super) struct FieldLine<'a> {
     /// As it was written.
     pub name: &'a [u8],
+    /// The name, if it is a known one; else it is in `lower`.
+    pub known: Option<Known>,
     /// Without white space around it.
     pub value: &'a [u8],
+    /// Where the value begins.
+    pub value_at: usize,
     /// The bytes of the line, its end included.
     pub len: usize,
 }
 
-/// The field line that `input` begins with, its name in lower case in `lower`; `None` where it is
-/// not there as a whole, or not simply right.
+/// The field line that `input` begins with; a name that is no known one is put in lower case into
+/// `lower`. `None` where the line is not there as a whole, or not simply right.
 pub(super) fn field_line<'a>(
     input: &'a [u8],
     lower: &mut [u8; SHORT_NAME],
 ) -> Option<FieldLine<'a>> {
-    let mut name_len = 0;
-    for (to, &from) in lower.iter_mut().zip(input) {
-        *to = LOWER_TOKEN[from as usize];
-        if *to == 0 {
-            break;
-        }
-        name_len += 1;
+    let name_len = colon(input.get(..SHORT_NAME + 1).unwrap_or(input))?;
+    let name = &input[..name_len];
+    let known = Known::find_any_case(name);
+    if known.is_none() && !lower_token(name, lower) {
+        return None;
     }
-    let (name, rest) = input.split_at_checked(name_len)?;
-    let [b':', rest @ ..] = rest else { return None };
+    let rest = &input[name_len + 1..];
     let before = rest.iter().take_while(|&&byte| is_space(byte)).count();
     let value = &rest[before..];
     let end = first_control(value)?;
@@ -46,9 +48,21 @@ pub(super) fn field_line<'a>(
         .count();
     (name_len > 0).then_some(FieldLine {
         name,
+        known,
         value: &value[..end - after],
+        value_at: name_len + 1 + before,
         len: name_len + 1 + before + end + 2,
     })
+}
+
+/// Puts a token in lower case into `lower`; false if it is none.
+fn lower_token(name: &[u8], lower: &mut [u8; SHORT_NAME]) -> bool {
+    let mut least = u8::MAX;
+    for (to, &from) in lower.iter_mut().zip(name) {
+        *to = LOWER_TOKEN[from as usize];
+        least = least.min(*to);
+    }
+    least != 0
 }
 
 fn is_space(byte: u8) -> bool {
@@ -88,11 +102,21 @@ mod tests {
             ("a: 12345678\x7f\r\n", None),
             (&format!("{long}n: b\r\n"), None),
         ] {
-            let found = field_line(input.as_bytes(), &mut [0; SHORT_NAME]);
-            let expected = expected.map(|(name, value, len): (&str, &str, usize)| FieldLine {
-                name: name.as_bytes(),
-                value: value.as_bytes(),
-                len,
+            let mut lower = [0; SHORT_NAME];
+            let found = field_line(input.as_bytes(), &mut lower);
+            let found = found.map(|line| {
+                let at = line.value_at..line.value_at + line.value.len();
+                assert_eq!(line.value, &input.as_bytes()[at], "{input:?}");
+                let name = line.name.to_ascii_lowercase();
+                assert_eq!(line.known, Known::find(&name), "{input:?}");
+                assert!(
+                    line.known.is_some() || lower.starts_with(&name),
+                    "{input:?}"
+                );
+                (line.name, line.value, line.len)
+            });
+            let expected = expected.map(|(name, value, len): (&str, &str, usize)| {
+                (name.as_bytes(), value.as_bytes(), len)
             });
             assert_eq!(found, expected, "{input:?}");
         }

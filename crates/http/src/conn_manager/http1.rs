@@ -258,7 +258,8 @@ impl Http1Session {
         cx.close(Close::FlushAndDelay);
     }
 
-    /// Ends the stream once both directions are done, and goes on to the next request or closes.
+    /// Ends the stream once both directions are done, and closes or goes on to the next request;
+    /// whether there may be one.
     fn finish_stream(&mut self, conn: &mut Connection, cx: &mut ConnCx<'_>) -> bool {
         let Some(stream) = &self.stream else {
             return false;
@@ -282,7 +283,7 @@ impl Http1Session {
         } else {
             self.codec.begin_next();
         }
-        true
+        !conn.input.is_empty()
     }
 
     /// Reading stops while what was read can't be decoded.

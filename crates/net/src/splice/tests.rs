@@ -10,7 +10,7 @@ async fn tcp_pair() -> (Socket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap());
     let peer = peer.await.unwrap();
-    (Socket::Tcp(listener.accept().await.unwrap().0), peer)
+    (Socket::tcp(listener.accept().await.unwrap().0), peer)
 }
 
 /// Moves all there is until the end; how many bytes.
@@ -44,7 +44,7 @@ fn every_byte_arrives_in_order() {
             let (from, mut source) = tcp_pair().await;
             let (to, mut sink): (Socket, Box<dyn tokio::io::AsyncRead + Unpin>) = if unix {
                 let (ours, theirs) = UnixStream::pair().unwrap();
-                (Socket::Unix(ours), Box::new(theirs))
+                (Socket::unix(ours), Box::new(theirs))
             } else {
                 let (ours, theirs) = tcp_pair().await;
                 (ours, Box::new(theirs))

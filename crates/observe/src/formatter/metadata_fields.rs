@@ -38,8 +38,10 @@ impl Owner {
         let info = cx.info;
         match self {
             Self::Stream => Some(&info.metadata),
-            Self::Cluster => info.cluster_metadata.as_deref(),
-            Self::Route => info.route_metadata.as_deref(),
+            Self::Cluster => info
+                .cluster()
+                .and_then(|cluster| cluster.metadata.as_deref()),
+            Self::Route => info.route_metadata(),
             Self::VirtualHost => info.virtual_host_metadata.as_deref(),
             Self::Host => info.host_metadata.as_deref(),
             Self::Listener => info.connection.listener_metadata(),

@@ -207,18 +207,24 @@ impl StreamField {
                 let of_connection = info.connection.termination_details.borrow();
                 Rendered::maybe_text(out, of_stream.or(of_connection.as_deref()))
             }
-            Self::RouteName => write_name(out, info.route_name.as_deref()),
+            Self::RouteName => write_name(out, info.route_name()),
             Self::VirtualClusterName => write_name(out, info.virtual_cluster_name.as_deref()),
-            Self::UpstreamCluster => write_name(out, upstream.map(|upstream| &*upstream.cluster)),
+            Self::UpstreamCluster => write_name(
+                out,
+                info.cluster().map(|cluster| &*cluster.observability_name),
+            ),
             Self::UpstreamClusterRaw => {
-                write_name(out, upstream.map(|upstream| &*upstream.cluster_raw))
+                write_name(out, info.cluster().map(|cluster| &*cluster.name))
             }
             Self::UpstreamFailure => {
                 let reason = upstream.and_then(|info| info.transport_failure_reason.as_deref());
                 write_without_spaces(out, reason.filter(|reason| !reason.is_empty()))
             }
             Self::HostName { port } => {
-                let host = upstream.and_then(|of| Some((of.address.as_ref()?, &*of.host_name)));
+                let host = upstream.and_then(|of| {
+                    let name = of.host_name.as_deref().unwrap_or_default();
+                    Some((of.address.as_ref()?, name))
+                });
                 host.map_or(Rendered::Absent, |(address, name)| {
                     write_host_name(out, address, name, port);
                     Rendered::Text
@@ -323,7 +329,8 @@ impl Attempted {
             out.push(b',');
         }
         if let (Some(address), Some(id)) = (&upstream.address, upstream.connection_id) {
-            self.write_one(address, &upstream.host_name, id, out);
+            let name = upstream.host_name.as_deref().unwrap_or_default();
+            self.write_one(address, name, id, out);
         } else {
             out.truncate(start.max(out.len().saturating_sub(1)));
         }

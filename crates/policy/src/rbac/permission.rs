@@ -19,9 +19,7 @@ impl MetadataSource {
         match self {
             Self::Dynamic => matcher.matches(facts.metadata),
             Self::Route => {
-                let route = facts
-                    .stream
-                    .and_then(|stream| stream.route_metadata.as_ref());
+                let route = facts.stream.and_then(|stream| stream.route_metadata());
                 match route {
                     Some(metadata) => matcher.matches(metadata),
                     None => matcher.matches(&Metadata::default()),

@@ -10,7 +10,6 @@ use bytes::{Bytes, BytesMut};
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::h1::{H1Client, H1Settings};
 use nuncio_codec::{End, Frame, HeaderPool, ResetReason};
-use nuncio_net::gather::Gather;
 use nuncio_net::{Socket, next_connection_id};
 use nuncio_stream_info::{BytesMeter, Protocol};
 use nuncio_worker::local_slot::LocalSlot;
@@ -29,7 +28,6 @@ pub(crate) struct Http1Connection {
     out: Buffer,
     /// The body of a request that waits for another protocol.
     held: Buffer,
-    gather: Gather,
     backed_up: bool,
     progress: Progress,
     bytes: BytesMeter,
@@ -68,7 +66,6 @@ impl Http1Connection {
             input: Bytes::new(),
             out: Buffer::new(),
             held: Buffer::new(),
-            gather: Gather::default(),
             backed_up: false,
             progress: Progress::default(),
             bytes: BytesMeter::default(),
@@ -121,6 +118,7 @@ impl Http1Connection {
             && (ended || !progress.started)
             && self.codec.is_reusable()
             && self.out.is_empty()
+            && self.transport.is_flushed()
             && self.input.is_empty()
             && self.requests_left != Some(0)
     }
@@ -311,14 +309,17 @@ impl Http1Connection {
     /// then its answer counts, else reading finds the end.
     pub fn flush(&mut self, task: &mut Context<'_>) {
         let before = self.out.len();
-        if before == 0 {
+        let transport = &mut self.transport;
+        if before == 0 && !transport.is_stuck() {
             return self.end_write(task);
         }
-        if self.gather.puts_off(before, task) {
-            return;
-        }
-        let result = self.transport.poll_write(task, &mut self.out);
-        let written = (before - self.out.len()) as u64;
+        let worker = &self.counted.core.worker;
+        let result = if before > 0 && transport.write_late(worker, &mut self.out) {
+            Poll::Ready(Ok(()))
+        } else {
+            transport.poll_write(task, &mut self.out)
+        };
+        let written = before.saturating_sub(self.out.len()) as u64;
         self.bytes.wire_sent += written;
         let stats = &self.counted.core.stats;
         stats.upstream_cx_tx_bytes_total().add(written);

@@ -9,7 +9,6 @@ use bytes::{Bytes, BytesMut};
 use nuncio_base::Buffer;
 use nuncio_codec::h2::{H2Event, KeepAliveDue, KeepAliveTimer};
 use nuncio_codec::{HeaderPool, ResetReason};
-use nuncio_net::gather::Gather;
 use nuncio_net::{Transport, next_connection_id};
 use nuncio_stream_info::Protocol;
 use nuncio_worker::Timer;
@@ -36,7 +35,6 @@ pub(super) struct Http2Driver {
     headers: Rc<LocalSlot<HeaderPool>>,
     input: Bytes,
     out: Buffer,
-    gather: Gather,
     keep_alive: KeepAliveTimer,
     timer: Timer,
     /// When the connection is too old for another stream.
@@ -72,7 +70,6 @@ impl Http2Driver {
             headers: worker.services().get_or_default(),
             input: Bytes::new(),
             out: Buffer::new(),
-            gather: Gather::default(),
             keep_alive: KeepAliveTimer::new(http.http2.keep_alive, now, worker.random()),
             timer: Timer::default(),
             expires: http.max_connection_duration.map(|longest| now + longest),
@@ -188,11 +185,17 @@ impl Http2Driver {
             drop(codec);
             self.connection.unblock();
             let before = self.out.len();
-            if before == 0 || self.gather.puts_off(before, task) {
+            let transport = &mut self.transport;
+            if before == 0 && !transport.is_stuck() {
                 return Ok(());
             }
-            let result = self.transport.poll_write(task, &mut self.out);
-            let written = (before - self.out.len()) as u64;
+            let worker = &self.pool.core.worker;
+            let result = if before > 0 && transport.write_late(worker, &mut self.out) {
+                Poll::Ready(Ok(()))
+            } else {
+                transport.poll_write(task, &mut self.out)
+            };
+            let written = before.saturating_sub(self.out.len()) as u64;
             let stats = &self.pool.core.stats;
             stats.upstream_cx_tx_bytes_total().add(written);
             match result {

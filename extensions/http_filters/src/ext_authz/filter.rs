@@ -251,7 +251,7 @@ impl ExtAuthzFilter {
             headers.replace(&request_name(name), value);
         }
         for (name, value) in &consent.append {
-            headers.receive(&request_name(name), value, MessageKind::Request);
+            headers.receive(&request_name(name), value.as_slice(), MessageKind::Request);
         }
         for name in &consent.remove {
             headers.remove(name);

@@ -30,7 +30,7 @@ impl ResponseField {
         let there = headers.contains(&self.name);
         match self.action {
             AppendAction::AppendIfExistsOrAdd => {
-                headers.receive(&self.name, &self.value, MessageKind::Response);
+                headers.receive(&self.name, self.value.as_slice(), MessageKind::Response);
             }
             AppendAction::AddIfAbsent if there => {}
             AppendAction::OverwriteIfExists if !there => {}

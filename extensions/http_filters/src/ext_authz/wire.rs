@@ -72,7 +72,7 @@ pub(super) fn request(spec: &ExtAuthzSpec, subject: Subject<'_>) -> Vec<u8> {
         )),
         route_metadata_context: Some(metadata(
             &spec.grpc.route_metadata_namespaces,
-            &[info.route_metadata.as_deref()],
+            &[info.route_metadata()],
         )),
         tls_session: spec.grpc.include_tls_session.then(|| TlsSession {
             sni: connection

@@ -366,7 +366,7 @@ impl Script {
             flags: flags.join(","),
             took: worker.now() - started,
             metadata: info.metadata.clone(),
-            route: info.route_name.as_deref().unwrap_or_default().to_owned(),
+            route: info.route_name().unwrap_or_default().to_owned(),
             store,
             _chain: Counting(Rc::clone(&chain)),
         };

@@ -100,8 +100,7 @@ impl TcpProxy {
             return self.give_up(cx, ResponseFlag::NoClusterFound, InitFailure::NoRoute);
         };
         let upstream = self.info.upstream_mut();
-        upstream.cluster = Arc::clone(&cluster.spec().observability_name);
-        upstream.cluster_raw = Arc::clone(cluster.name());
+        upstream.cluster = Some(Rc::clone(cluster.chosen()));
         // The pool would wait for a connection that nobody gives back.
         let resources = cluster.info().resources(Priority::Default);
         if resources.used(Resource::Connections) >= resources.max(Resource::Connections) {
@@ -148,7 +147,7 @@ impl TcpProxy {
         self.info.attempt_count = self.attempts;
         let upstream = self.info.upstream_mut();
         upstream.address = Some(host.address());
-        upstream.host_name = Arc::clone(host.hostname());
+        upstream.host_name = Some(Arc::clone(host.hostname()));
         let opening = match &self.local.spec.tunnel {
             None => Opening::Tcp(cluster.tcp_connection(host, Priority::Default, &self.info)),
             Some(tunnel) => {

@@ -61,9 +61,9 @@ impl AccessLogger for Lines {
         let line = format!(
             "{} {} {} {} {} {} {} {}",
             flags.join(","),
-            upstream.map_or("none", |upstream| match &*upstream.cluster {
-                "" => "-",
-                name => name,
+            upstream.map_or("none", |upstream| match &upstream.cluster {
+                None => "-",
+                Some(cluster) => &*cluster.observability_name,
             }),
             upstream.is_some_and(|upstream| upstream.address.is_some()),
             info.attempt_count,

@@ -167,7 +167,7 @@ fn common(cx: &FormatCx<'_>) -> proto::AccessLogCommon {
         time_to_first_downstream_tx_byte: since(times.first_downstream_tx),
         time_to_last_downstream_tx_byte: since(times.last_downstream_tx),
         duration: since(Some(end)),
-        route_name: info.route_name.as_deref().unwrap_or_default().to_owned(),
+        route_name: info.route_name().unwrap_or_default().to_owned(),
         upstream_request_attempt_count: info.attempt_count,
         connection_termination_details: termination(info),
         response_flags: (!info.flags.is_empty()).then(|| response_flags(info.flags)),
@@ -184,7 +184,12 @@ fn common(cx: &FormatCx<'_>) -> proto::AccessLogCommon {
     if let Some(upstream) = &info.upstream {
         entry.upstream_remote_address = upstream.address.as_ref().map(address);
         entry.upstream_local_address = upstream.local_address.as_ref().map(address);
-        entry.upstream_cluster = upstream.cluster.to_string();
+        entry.upstream_cluster = upstream
+            .cluster
+            .as_ref()
+            .map_or_else(String::new, |cluster| {
+                cluster.observability_name.to_string()
+            });
         let reason = upstream.transport_failure_reason.as_deref();
         entry.upstream_transport_failure_reason = reason.unwrap_or_default().to_owned();
         entry.upstream_wire_bytes_sent = upstream.bytes.wire_sent;
