@@ -70,6 +70,7 @@ pub mod route_tree;
 pub mod scoped_routes;
 pub mod sds;
 pub mod secret;
+pub mod shown;
 pub mod socket_option;
 pub mod srds;
 mod srds_entry;

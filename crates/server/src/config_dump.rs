@@ -1,6 +1,7 @@
 //! The sections of `/config_dump`: what is configured, static and dynamic, active and warming.
 
 use crate::cluster_manager::Cluster;
+use crate::endpoints_dump;
 use crate::listener_manager::{ListenerState, ListenerStatus, Origin};
 use crate::server::Server;
 use nuncio_admin::ConfigSection;
@@ -33,7 +34,8 @@ pub fn sections(server: &Server, wanted: Wanted<'_>, include_eds: bool) -> Vec<C
         sections.push(section(&filters));
     }
     if include_eds {
-        sections.push(section(&proto::EndpointsConfigDump::default()));
+        let active = server.clusters.active();
+        sections.push(section(&endpoints_dump::endpoints(&active, wanted)));
     }
     sections.push(listeners(server, wanted));
     sections.push(scoped_routes(server, wanted));

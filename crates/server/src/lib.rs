@@ -10,6 +10,7 @@ mod config_warnings;
 pub mod demo;
 mod descriptors;
 mod dynamic_resources;
+mod endpoints_dump;
 mod guard_dog;
 mod lds;
 pub mod listener_manager;

@@ -2,4 +2,3 @@
 
 pub mod access_loggers;
 pub mod health_check_sinks;
-mod wire;

@@ -132,3 +132,42 @@ fn a_watched_directory_sees_links_swapped() {
         proxy.wait_text("/", body);
     }
 }
+
+#[test]
+fn the_dump_shows_hosts_as_they_are() {
+    let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let mut assigned = assignment(&[address(1), address(2)]);
+    let locality = &mut assigned["endpoints"][0];
+    locality["locality"] = json!({"region": "r", "zone": "z"});
+    locality["load_balancing_weight"] = 3.into();
+    locality["priority"] = 0.into();
+    locality["lb_endpoints"][1]["health_status"] = "DEGRADED".into();
+    locality["lb_endpoints"][1]["load_balancing_weight"] = 7.into();
+    let metadata = json!({"filter_metadata": {"envoy.lb": {"a": "b"}}});
+    locality["lb_endpoints"][1]["metadata"] = metadata.clone();
+    assigned["policy"] = json!({"overprovisioning_factor": 150});
+    let proxy = config(path_source("eds.json"))
+        .file("eds.json", response("1", TYPE, &[assigned]))
+        .start();
+    let dump = proxy.admin_json("/config_dump?include_eds&name_regex=service");
+    let sections = dump["configs"].as_array().unwrap().iter();
+    let is_wanted = |section: &&Value| section["static_endpoint_configs"].is_array();
+    let section = sections.clone().find(is_wanted).unwrap();
+    let shown = &section["static_endpoint_configs"][0]["endpoint_config"];
+    assert_eq!(shown["cluster_name"], "service");
+    assert_eq!(shown["policy"], json!({"overprovisioning_factor": 150}));
+    let locality = &shown["endpoints"][0];
+    assert_eq!(locality["locality"], json!({"region": "r", "zone": "z"}));
+    assert_eq!(locality["load_balancing_weight"], 3);
+    let second = &locality["lb_endpoints"][1];
+    assert_eq!(second["health_status"], "DEGRADED");
+    assert_eq!(second["load_balancing_weight"], 7);
+    assert_eq!(second["metadata"], metadata);
+    assert_eq!(second["endpoint"]["health_check_config"], json!({}));
+    let port = &second["endpoint"]["address"]["socket_address"]["port_value"];
+    assert_eq!(*port, 2);
+    let others = proxy
+        .admin("/config_dump?include_eds&name_regex=nothing")
+        .text();
+    assert!(!others.contains("endpoint_config\""), "{others}");
+}

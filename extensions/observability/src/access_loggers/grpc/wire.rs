@@ -1,9 +1,9 @@
 //! A stream's or connection's facts as `envoy.data.accesslog.v3`, and the messages that carry them.
 
 use super::service::EntryKind;
-use crate::wire::{address, metadata};
 use nuncio_base::time::since_epoch;
 use nuncio_base::{HeaderMap, HeaderName, Known, names};
+use nuncio_config::shown::{address, metadata};
 use nuncio_observe::FormatCx;
 use nuncio_proto::Message;
 use nuncio_proto::envoy::config::core::v3::RequestMethod;

@@ -1,7 +1,7 @@
 //! Events as `envoy.data.core.v3.HealthCheckEvent`, in JSON.
 
-use crate::wire::{address, metadata};
 use nuncio_base::time::since_epoch;
+use nuncio_config::shown::{address, metadata};
 use nuncio_proto::Message;
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::data::core::v3 as proto;

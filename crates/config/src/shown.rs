@@ -1,4 +1,4 @@
-//! What several protos of events have in common: addresses and metadata as Envoy's messages.
+//! Values back to protos, as the admin and logs of events show them.
 
 use nuncio_base::address::Address;
 use nuncio_base::metadata::{Metadata, Value};
@@ -6,7 +6,7 @@ use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::google::protobuf as google;
 
 /// An address.
-pub(crate) fn address(address: &Address) -> core::Address {
+pub fn address(address: &Address) -> core::Address {
     use core::address::Address as Kind;
     let kind = match address {
         Address::Ip(ip) => Kind::SocketAddress(core::SocketAddress {
@@ -27,7 +27,7 @@ pub(crate) fn address(address: &Address) -> core::Address {
 }
 
 /// Metadata by filter.
-pub(crate) fn metadata(metadata: &Metadata) -> core::Metadata {
+pub fn metadata(metadata: &Metadata) -> core::Metadata {
     let filters = metadata
         .iter()
         .filter_map(|(filter, fields)| match value(fields) {
