@@ -211,9 +211,9 @@ fn what_may_go_goes_unless_it_is_said_to_stay() {
     plane.set(LISTENER, &response("1", LISTENER, &[]));
     let proxy = start(&plane, "GRPC");
     proxy.wait_stat("cluster_manager.active_clusters", 3);
-    for version in ["2", "3", "4"] {
+    for (last, version) in [("1", "2"), ("2", "3"), ("3", "4")] {
         std::thread::sleep(std::time::Duration::from_millis(200));
-        let stays = json!({"name": "may_go", "version": version, "ttl": "0.4s"});
+        let stays = json!({"name": "may_go", "version": last, "ttl": "0.4s"});
         plane.set(CLUSTER, &response(version, WRAPPER, &[stays]));
         plane.wait_request(CLUSTER, |request| request.version_info == version);
     }
