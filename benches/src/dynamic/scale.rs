@@ -32,6 +32,9 @@ const UPDATES_PER_SINGLE: usize = 5;
 /// For how long requests go on after everything has changed.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
+/// How long memory may take to go back to the system in the end.
+const SETTLE: Duration = Duration::from_secs(6);
+
 const ROUTES: &str = "all_routes";
 
 /// A proxy with everything, under its control plane.
@@ -86,6 +89,7 @@ pub fn figures(
     ];
     figures.extend(scene.update_all()?);
     figures.extend(scene.update_one()?);
+    std::thread::sleep(SETTLE);
     figures.push(("memory in the end, MB", resident_mb(pid)));
     Ok(figures)
 }

@@ -11,7 +11,7 @@ pub struct MessageRef(u32);
 
 /// A field of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FieldRef(u32);
+pub struct FieldRef(pub(crate) u32);
 
 /// A oneof of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@
 
 pub mod layout;
 
-use layout::{H_RULES, H_STRINGS};
+use layout::{FIELD_WORDS, H_FIELDS, H_NAMES, H_RULES, H_STRINGS};
 
 static BLOB: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tables.bin"));
 
@@ -25,6 +25,11 @@ pub fn header(index: usize) -> u32 {
 /// Word `index` of record `record` in the section that header word `section` begins.
 pub fn record(section: usize, words: usize, record: u32, index: usize) -> u32 {
     word(header(section) as usize + (record as usize * words + index) * 4)
+}
+
+/// How many field records there are.
+pub fn field_count() -> usize {
+    (header(H_NAMES) - header(H_FIELDS)) as usize / (FIELD_WORDS * 4)
 }
 
 /// The string at `offset` of the strings.

@@ -198,7 +198,7 @@ impl Walk {
             let (values, tail) = rest.split_at(count);
             rest = tail;
             let unset = values.is_empty() && !field.has_deprecated_values();
-            if unset && field.rules().is_empty() {
+            if unset && rules::unset_passes(field) {
                 continue;
             }
             self.path.push(field.name());

@@ -3,8 +3,11 @@
 //! Only the rules that the protos use are here; a test holds the list against the tables.
 
 use crate::reflect::{FieldRef, Kind, MessageRef, WellKnown};
+use crate::tables;
 use crate::validate::{numbers, strings};
 use crate::wire::{self, Value};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 /// The numbers of `validate.FieldRules`.
 mod number {
@@ -76,6 +79,34 @@ pub fn single(field: FieldRef, found: Option<Value<'_>>) -> Reasons {
         None if field.has_presence() => Vec::new(),
         None => value(field, rules, default_of(field.kind())),
         Some(found) => value(field, rules, found),
+    }
+}
+
+/// Whether a field breaks no rule when it is not set. Each message is asked this of most of its
+/// fields, so it is found out but once for each field of the API.
+pub fn unset_passes(field: FieldRef) -> bool {
+    const UNKNOWN: u8 = 0;
+    const PASSES: u8 = 1;
+    const FAILS: u8 = 2;
+    static KNOWN: OnceLock<Box<[AtomicU8]>> = OnceLock::new();
+    if field.rules().is_empty() {
+        return true;
+    }
+    if field.is_repeated() || field.map_entry().is_some() {
+        return false;
+    }
+    let unknown = || (0..tables::field_count()).map(|_| AtomicU8::new(UNKNOWN));
+    let known = KNOWN.get_or_init(|| unknown().collect());
+    let Some(known) = known.get(field.0 as usize) else {
+        return false;
+    };
+    match known.load(Relaxed) {
+        UNKNOWN => {
+            let passes = single(field, None).is_empty();
+            known.store(if passes { PASSES } else { FAILS }, Relaxed);
+            passes
+        }
+        found => found == PASSES,
     }
 }
 

@@ -107,7 +107,9 @@ impl Walk {
             if !self.phase.shows(kind, query.kinds) {
                 return;
             }
-            let name = format!("{}{rest}", source.prefix());
+            let mut name = String::with_capacity(source.prefix().len() + rest.len());
+            name.push_str(source.prefix());
+            name.push_str(rest);
             if query.wants(&name) && store.config.matcher.accepts(&name) {
                 count += 1;
                 self.stats.push(Reverse(Entry {
