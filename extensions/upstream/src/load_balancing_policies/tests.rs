@@ -276,3 +276,50 @@ fn a_hash_finds_the_same_host_as_with_envoy() {
     assert_eq!(by_hash(&maglev, &hosts), "224432332341303114443112");
     assert_eq!(by_hash(&maglev, &[]), "-".repeat(24));
 }
+
+#[test]
+fn busy_hosts_are_stood_in_for() {
+    let hosts = hosts(&FOUR);
+    let maglev = Maglev {
+        settings: HashSettings {
+            balance_factor: Some(100),
+            ..HashSettings::by_name()
+        },
+        size: 101,
+    };
+    struct Hashed;
+    impl LbRequest for Hashed {
+        fn hash(&self) -> Option<u64> {
+            Some(7)
+        }
+    }
+    let scope = Store::default().scope("cluster.c");
+    let stats = scope.group::<ClusterLbStats>().local();
+    let cx = SharedCx {
+        scope: &scope,
+        before: None,
+        stats: &stats,
+        threads: 1,
+    };
+    let tables = maglev.shared(&hosts, &cx);
+    let hosts = hosts.with_lb_shared(tables);
+    run_main(async |worker| {
+        let mut balancer = maglev.localize(&worker);
+        let mut counts = [0; 4];
+        // Each stays in flight; a host has enough once it has more than its share.
+        for _ in 0..8 {
+            let choice = worker.with_random(|random| {
+                let stats = &stats;
+                balancer.choose(&hosts, &Hashed, &mut LbCx { random, stats })
+            });
+            let Choice::Host(host) = choice else {
+                panic!("no host");
+            };
+            host.stats().rq_active.inc();
+            counts[host.hostname().parse::<usize>().unwrap()] += 1;
+        }
+        // The order in which others stand in is that of the hash.
+        assert_eq!(counts, [3, 3, 0, 2]);
+    })
+    .unwrap();
+}

@@ -12,6 +12,9 @@ use std::sync::Arc;
 pub(crate) struct HashSettings {
     /// Whether hosts are known by their names, not by their addresses.
     pub use_hostname: bool,
+    /// How much of its fair share of requests, in percent, a host may have in flight; without end
+    /// where nothing is said.
+    pub balance_factor: Option<u32>,
     /// Whether the weights of localities count.
     pub by_locality: bool,
     /// The cluster's own policies; where there are any the route's are not asked.
@@ -24,6 +27,7 @@ impl HashSettings {
     pub(crate) fn by_name() -> Self {
         Self {
             use_hostname: true,
+            balance_factor: None,
             by_locality: false,
             policies: Arc::new([]),
         }
@@ -33,7 +37,7 @@ impl HashSettings {
 /// Converts them.
 ///
 /// # Errors
-/// Bad hash policies; bounded loads, which are not built.
+/// Bad hash policies.
 pub(crate) fn settings(
     cx: &mut ParseCx,
     consistent: Option<proto::ConsistentHashingLbConfig>,
@@ -45,11 +49,14 @@ pub(crate) fn settings(
         hash_policy: policies,
     } = consistent.unwrap_or_default();
     let policies = cx.field("consistent_hashing_lb_config", |cx| {
-        cx.refuse("hash_balance_factor", hash_balance_factor.is_some())?;
         cx.list("hash_policy", policies, hash_policy)
     })?;
     Ok(HashSettings {
         use_hostname: use_hostname_for_hashing,
+        // 0 can't be configured but in the older place, where it bounds nothing.
+        balance_factor: hash_balance_factor
+            .map(|factor| factor.value)
+            .filter(|it| *it > 0),
         by_locality: by_locality.is_some(),
         policies: policies.into(),
     })

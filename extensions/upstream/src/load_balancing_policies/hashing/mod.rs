@@ -1,11 +1,14 @@
 //! What RING_HASH and MAGLEV have in common: a table for each priority, made on main, in which the
 //! request's hash finds a host (Envoy's `ThreadAwareLoadBalancerBase`). A request without a hash
-//! goes to a random place of the table. Bounded loads (`hash_balance_factor`) are not built.
+//! goes to a random place of the table.
 
+mod bounded;
 mod config;
+mod mersenne;
 
 pub(crate) use config::{HashSettings, settings};
 
+use bounded::BoundedLoad;
 use nuncio_base::metadata::Value;
 use nuncio_route::hash_policy::HashPolicy;
 use nuncio_route::request_hash::request_hash;
@@ -23,7 +26,14 @@ pub(crate) trait HashTable: Send + Sync + 'static {
 }
 
 /// The tables of all priorities.
-pub(crate) struct HashTables<T>(Vec<T>);
+pub(crate) struct HashTables<T>(Vec<OneTable<T>>);
+
+/// The table of a priority.
+struct OneTable<T> {
+    table: T,
+    /// What it is made of, where loads are bounded.
+    hosts: Vec<WeightedHost>,
+}
 
 /// A host with its share of all weight.
 pub(crate) type WeightedHost = (Arc<Host>, f64);
@@ -54,7 +64,12 @@ impl<T: HashTable> HashTables<T> {
             } else {
                 add_weights(&mut weighted, &of(set.lists()), 1.0);
             }
-            make(weighted)
+            let hosts = match settings.balance_factor {
+                Some(_) => weighted.clone(),
+                None => Vec::new(),
+            };
+            let table = make(weighted);
+            OneTable { table, hosts }
         };
         Arc::new(Self(
             hosts.sets().iter().enumerate().map(weighted).collect(),
@@ -92,6 +107,7 @@ pub(crate) fn hash_key(host: &Host, use_hostname: bool) -> String {
 pub(crate) struct HashBalancer<T> {
     /// The cluster's own policies, in the place of the route's.
     policies: Arc<[HashPolicy]>,
+    bounded: Option<BoundedLoad>,
     table: std::marker::PhantomData<T>,
 }
 
@@ -99,6 +115,7 @@ impl<T> HashBalancer<T> {
     pub(crate) fn new(settings: &HashSettings) -> Self {
         Self {
             policies: Arc::clone(&settings.policies),
+            bounded: settings.balance_factor.map(BoundedLoad::new),
             table: std::marker::PhantomData,
         }
     }
@@ -128,12 +145,15 @@ impl<T: HashTable> LoadBalancer for HashBalancer<T> {
         if hosts.in_panic(priority) {
             cx.stats.lb_healthy_panic().inc();
         }
-        let Some(table) = tables.0.get(priority) else {
+        let Some(OneTable { table, hosts: all }) = tables.0.get(priority) else {
             return Choice::NoHost;
         };
         let mut chosen = None;
         for attempt in 0..=request.host_selection_retries() {
             chosen = table.choose(hash, attempt);
+            if let (Some(bounded), Some(host)) = (&mut self.bounded, chosen) {
+                chosen = Some(bounded.choose(host, all, hosts, hash));
+            }
             if chosen.is_none_or(|host| !request.refuses(host)) {
                 break;
             }

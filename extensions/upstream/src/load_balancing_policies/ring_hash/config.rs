@@ -35,10 +35,10 @@ impl LoadBalancerExtension for Policy {
             );
             return Err(cx.error_at("minimum_ring_size", message));
         }
-        cx.refuse("hash_balance_factor", proto.hash_balance_factor.is_some())?;
         // The older place counts where there is no newer one.
         let older = ConsistentHashingLbConfig {
             use_hostname_for_hashing: proto.use_hostname_for_hashing,
+            hash_balance_factor: proto.hash_balance_factor,
             ..Default::default()
         };
         let consistent = proto.consistent_hashing_lb_config.unwrap_or(older);
