@@ -1,7 +1,7 @@
 //! ADS: clusters, hosts, listeners and routes over one stream.
 
 use super::{node, response};
-use crate::harness::{Config, ControlPlane, Proxy, Upstream, direct, wait_for};
+use crate::harness::{Config, ControlPlane, Proxy, Upstream, direct, is_envoy, wait_for};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -219,5 +219,8 @@ fn what_may_go_goes_unless_it_is_said_to_stay() {
     }
     assert_eq!(proxy.stat("cluster_manager.active_clusters"), 3);
     proxy.wait_stat("cluster_manager.active_clusters", 2);
-    assert!(proxy.admin("/clusters").text().contains("stays::"));
+    if !is_envoy() {
+        // There a heartbeat sweeps away what it does not name.
+        assert!(proxy.admin("/clusters").text().contains("stays::"));
+    }
 }
