@@ -66,6 +66,11 @@ impl H2Connection {
         self.last_head
     }
 
+    /// The bytes on the wire of the event that came last.
+    pub fn event_bytes(&self) -> usize {
+        self.event_bytes
+    }
+
     /// The bytes of the frames that wait to be taken.
     pub fn output_len(&self) -> usize {
         self.output.len()

@@ -38,6 +38,8 @@ pub enum H2Event {
         reason: ResetReason,
         /// Envoy's response code details.
         details: &'static str,
+        /// The peer did it: else it is told.
+        by_peer: bool,
     },
     /// The peer opens and takes no more streams.
     GoAway {
@@ -93,6 +95,9 @@ pub struct H2Connection {
     pub(super) cookies: Vec<u8>,
     /// The bytes of the last header block and its frame.
     pub(super) last_head: usize,
+    /// The bytes of the event that came last, and of one whose rest is still to come.
+    pub(super) event_bytes: usize,
+    pub(super) begun_bytes: usize,
     /// Our SETTINGS were acknowledged.
     pub(super) settings_acked: bool,
     pub(super) is_failed: bool,
@@ -142,6 +147,8 @@ impl H2Connection {
             block: Vec::new(),
             cookies: Vec::new(),
             last_head: 0,
+            event_bytes: 0,
+            begun_bytes: 0,
             settings_acked: false,
             is_failed: false,
             last_taken: u32::MAX,

@@ -49,10 +49,20 @@ impl H2Connection {
         pool: &mut HeaderPool,
     ) -> Result<Option<H2Event>, H2Error> {
         while !self.is_failed {
-            match self.step(input, pool) {
+            let before = input.len();
+            let step = self.step(input, pool);
+            self.begun_bytes += before - input.len();
+            match step {
                 Ok(Step::More) => return Ok(None),
+                // Frames that are whole, and come to nothing.
+                Ok(Step::Done) if self.data.is_none() && self.partial.is_none() => {
+                    self.begun_bytes = 0;
+                }
                 Ok(Step::Done) => {}
-                Ok(Step::Event(event)) => return Ok(Some(event)),
+                Ok(Step::Event(event)) => {
+                    self.event_bytes = std::mem::take(&mut self.begun_bytes);
+                    return Ok(Some(event));
+                }
                 Err(error) => {
                     self.fail(&error);
                     return Err(error);
@@ -168,6 +178,7 @@ impl H2Connection {
             stream: id,
             reason: ResetReason::ProtocolError,
             details: REMOTE_RESET,
+            by_peer: false,
         })
     }
 
@@ -223,6 +234,7 @@ impl H2Connection {
             stream: header.stream,
             reason,
             details,
+            by_peer: true,
         }))
     }
 

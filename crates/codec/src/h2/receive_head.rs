@@ -193,7 +193,10 @@ impl H2Connection {
             return Err(Fault::Message);
         };
         if kind == HeadKind::Trailers {
-            self.local.stats.trailers().inc();
+            // Envoy counts those of requests.
+            if self.role == Role::Server {
+                self.local.stats.trailers().inc();
+            }
             let good = end && stream.length_left.is_none_or(|left| left == 0);
             return if good { Ok(()) } else { Err(Fault::Message) };
         }
@@ -258,6 +261,7 @@ impl H2Connection {
             stream: id,
             reason,
             details: fault.details(),
+            by_peer: false,
         }))
     }
 }

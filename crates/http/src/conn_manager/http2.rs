@@ -80,10 +80,9 @@ impl Http2Session {
         let mut moved = false;
         let local = Rc::clone(&conn.local);
         while !conn.input.is_empty() && !cx.is_closing() {
-            let before = conn.input.len();
             let (codec, input) = (&mut self.codec, &mut conn.input);
             let event = local.header_pool.with(|pool| codec.next(input, pool));
-            let taken = (before - conn.input.len()) as u64;
+            let taken = codec.event_bytes() as u64;
             match event {
                 Ok(Some(event)) => self.on_event(conn, cx, event, taken),
                 Ok(None) => break,
@@ -123,6 +122,7 @@ impl Http2Session {
                 stream,
                 reason,
                 details,
+                ..
             } => self.on_reset(conn, cx, stream, reason, details),
             H2Event::Pong => {
                 let worker = &conn.local.worker;

@@ -188,7 +188,6 @@ const fn code_of(reason: ResetReason) -> ErrorCode {
     match reason {
         ResetReason::LocalRefusedStreamReset => ErrorCode::REFUSED_STREAM,
         ResetReason::ConnectError => ErrorCode::CONNECT,
-        ResetReason::ProtocolError => ErrorCode::PROTOCOL,
         _ => ErrorCode::INTERNAL,
     }
 }

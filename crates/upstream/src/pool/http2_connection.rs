@@ -210,11 +210,10 @@ impl Http2Connection {
     }
 
     /// A stream has ended before its response did.
-    pub fn reset(&self, id: u32, reason: ResetReason) {
+    pub fn reset(&self, id: u32, reason: ResetReason, by_peer: bool) {
         if let Some(stream) = self.take(id) {
-            let frame = Frame::Reset(reason);
-            stream.count_received(&frame, 0);
-            stream.receive(frame);
+            stream.count_reset(by_peer);
+            stream.receive(Frame::Reset(reason));
         }
     }
 

@@ -151,7 +151,12 @@ impl Http2Driver {
         let core = &self.pool.core;
         match event {
             H2Event::Frame(id, frame) => self.connection.deliver(id, frame, head_bytes),
-            H2Event::Reset { stream, reason, .. } => self.connection.reset(stream, reason),
+            H2Event::Reset {
+                stream,
+                reason,
+                by_peer,
+                ..
+            } => self.connection.reset(stream, reason, by_peer),
             H2Event::GoAway { last, .. } => {
                 core.stats.upstream_cx_close_notify().inc();
                 self.retire();
@@ -298,7 +303,9 @@ impl Http2Driver {
         }
         self.timer.disarm(&self.pool.core.worker);
         self.counted.requests = Some(self.connection.carried.get());
-        self.counted.with_active_request = !self.connection.is_idle();
+        // Envoy resets the streams before it closes what has broken the protocol.
+        let breaks = reason == ResetReason::ProtocolError;
+        self.counted.with_active_request = !self.connection.is_idle() && !breaks;
         self.connection.end(reason);
         self.pool.retire(&self.connection);
     }

@@ -49,7 +49,14 @@ impl Http2Stream {
                 bytes.header_received += head;
                 bytes.wire_received += head;
             }
-            Frame::Reset(_) => bytes.wire_received += RST_STREAM,
+            Frame::Reset(_) => {}
+        });
+    }
+
+    pub fn count_reset(&self, by_peer: bool) {
+        self.count(|bytes| match by_peer {
+            true => bytes.wire_received += RST_STREAM,
+            false => bytes.wire_sent += RST_STREAM,
         });
     }
 
@@ -152,8 +159,14 @@ impl Http2Lease {
         &self.info
     }
 
+    /// The bytes so far, with those of the reset that ends it if it ends now.
     pub fn bytes(&self) -> BytesMeter {
-        self.stream.bytes.get()
+        let mut bytes = self.stream.bytes.get();
+        let codec = self.seat.connection().codec.borrow();
+        if !self.response_ended && self.id.is_some_and(|id| codec.is_open(id)) {
+            bytes.wire_sent += RST_STREAM;
+        }
+        bytes
     }
 
     pub fn send_headers(&mut self, headers: &HeaderMap, end: End) {
