@@ -7,7 +7,7 @@ use nuncio_base::header_name::{HeaderName, names};
 use nuncio_matching::Substitution;
 use nuncio_matching::cookie::first_cookie;
 use nuncio_matching::query::first_value;
-use nuncio_stream_info::StreamInfo;
+use nuncio_stream_info::{FilterState, StreamInfo};
 use std::borrow::Cow;
 
 /// The hash of a request, if one of the policies gives one. `set_cookie` is told the `set-cookie`
@@ -56,7 +56,14 @@ fn input_hash(
             Some(xx_hash64(first_value(target, name.as_bytes())?, 0))
         }
         // Of the objects that there are none can be hashed.
-        HashInput::FilterState(_) => None,
+        HashInput::FilterState(name) => {
+            let of = |state: &FilterState| {
+                let object = state.get(name)?;
+                object.pool_key().map(|key| xx_hash64(key, 0))
+            };
+            let of_connection = || of(&info.connection.filter_state.borrow());
+            of(&info.filter_state).or_else(of_connection)
+        }
     }
 }
 

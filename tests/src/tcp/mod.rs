@@ -1,6 +1,7 @@
 //! TCP through network filters.
 
 mod hand_over;
+mod hosts;
 mod inspector;
 mod internal_listener;
 mod limits;

@@ -3,7 +3,9 @@
 use super::factory::TcpProxyFactory;
 use super::spec::{ClusterChoice, TcpProxySpec, WeightedCluster};
 use super::tunnel::TunnelSpec;
+use nuncio_base::metadata::Fields;
 use nuncio_config::access_log::access_logs;
+use nuncio_config::common::{merged_match, metadata_match};
 use nuncio_config::duration;
 use nuncio_config::format::text_format;
 use nuncio_config::header_mutation::{HeaderFields, header_mutations};
@@ -14,6 +16,10 @@ use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy a
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::{
     ClusterSpecifier, TcpAccessLogOptions, TunnelingConfig, WeightedCluster as WeightedProto,
 };
+use nuncio_proto::envoy::r#type::v3::HashPolicy as HashPolicyProto;
+use nuncio_proto::envoy::r#type::v3::hash_policy::PolicySpecifier;
+use nuncio_route::hash_policy::{HashInput, HashPolicy};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The extension.
@@ -42,11 +48,15 @@ impl NetworkFilterExtension for TcpProxy {
             None,
         );
         let access_logs = access_logs(cx, "access_log", proto.access_log);
-        let cluster = cluster(cx, proto.cluster_specifier);
+        let metadata_match = metadata_match(proto.metadata_match);
+        let cluster = cluster(cx, proto.cluster_specifier, metadata_match.as_ref());
+        let hash_policies = cx.list("hash_policy", proto.hash_policy, hash_policy);
         let tunnel = cx.optional("tunneling_config", proto.tunneling_config, tunnel);
         refused?;
         let scope = cx.env().scope();
         let mut spec = TcpProxySpec::new(&proto.stat_prefix, cluster?, &scope);
+        spec.metadata_match = metadata_match;
+        spec.hash_policies = hash_policies?;
         spec.idle_timeout = idle_timeout?;
         spec.max_connect_attempts = proto.max_connect_attempts.map_or(1, |value| value.value);
         spec.max_downstream_connection_duration = max_duration?;
@@ -75,9 +85,7 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
     }
     let checks = [
         ("on_demand", proto.on_demand.is_some()),
-        ("metadata_match", proto.metadata_match.is_some()),
         ("backoff_options", proto.backoff_options.is_some()),
-        ("hash_policy", !proto.hash_policy.is_empty()),
         ("proxy_protocol_tlvs", !proto.proxy_protocol_tlvs.is_empty()),
         ("upstream_connect_mode", !immediate),
         ("max_early_data_bytes", proto.max_early_data_bytes.is_some()),
@@ -187,16 +195,34 @@ fn log_options(cx: &mut ParseCx, proto: &Proto) -> Parsed<LogOptions> {
     })
 }
 
-fn cluster(cx: &mut ParseCx, proto: Option<ClusterSpecifier>) -> Parsed<ClusterChoice> {
+/// What connections are hashed by; validation allows one.
+fn hash_policy(cx: &mut ParseCx, proto: HashPolicyProto) -> Parsed<HashPolicy> {
+    let input = match proto.policy_specifier {
+        Some(PolicySpecifier::SourceIp(_)) => HashInput::SourceIp,
+        Some(PolicySpecifier::FilterState(state)) => HashInput::FilterState(state.key.into()),
+        None => return Err(cx.error("field: 'policy_specifier', reason: is required")),
+    };
+    Ok(HashPolicy {
+        input,
+        terminal: false,
+    })
+}
+
+fn cluster(
+    cx: &mut ParseCx,
+    proto: Option<ClusterSpecifier>,
+    of_all: Option<&Arc<Fields>>,
+) -> Parsed<ClusterChoice> {
     match proto {
         Some(ClusterSpecifier::Cluster(name)) => Ok(ClusterChoice::One(name.into())),
         Some(ClusterSpecifier::WeightedClusters(WeightedProto { clusters })) => {
             cx.field("weighted_clusters", |cx| {
-                let clusters = cx.list("clusters", clusters, |cx, cluster| {
-                    cx.refuse("metadata_match", cluster.metadata_match.is_some())?;
+                let clusters = cx.list("clusters", clusters, |_, cluster| {
+                    let own = metadata_match(cluster.metadata_match);
                     Ok(WeightedCluster {
                         name: cluster.name.into(),
                         weight: cluster.weight,
+                        metadata_match: own.and_then(|own| merged_match(of_all, Some(own))),
                     })
                 })?;
                 if clusters.iter().all(|cluster| cluster.weight == 0) {

@@ -4,10 +4,12 @@ use super::CLUSTER_KEY;
 use super::carrier::Carrier;
 use super::factory::LocalTcpProxy;
 use super::flush::Flush;
+use super::host_request::HostRequest;
 use super::init_failure::InitFailure;
 use super::opening::{Opened, Opening};
 use super::relay::{Turn, UpstreamEnd};
 use nuncio_base::Buffer;
+use nuncio_base::metadata::Fields;
 use nuncio_codec::ResetReason;
 use nuncio_net::{
     Close, ConnCx, ConnectionEvent, DrainDecision, FilterStatus, NetworkFilter, NewConnection,
@@ -16,7 +18,7 @@ use nuncio_observe::AccessLogType;
 use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Summary, Timings};
 use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::resource::Resource;
-use nuncio_upstream::{Choice, Host, LbRequest, LocalCluster, PoolFailure, Priority};
+use nuncio_upstream::{Choice, Host, LocalCluster, PoolFailure, Priority};
 use nuncio_worker::Timer;
 use std::future::Future;
 use std::pin::Pin;
@@ -24,15 +26,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
-
-/// What a balancer may ask of a connection.
-struct Connection<'a>(&'a StreamInfo);
-
-impl LbRequest for Connection<'_> {
-    fn stream_info(&self) -> Option<&StreamInfo> {
-        Some(self.0)
-    }
-}
 
 type PendingHost = Pin<Box<dyn Future<Output = Option<Arc<Host>>>>>;
 
@@ -51,6 +44,8 @@ pub(super) struct TcpProxy {
     info: Box<StreamInfo>,
     drain: Option<Rc<DrainDecision>>,
     cluster: Arc<str>,
+    /// What is asked of hosts' metadata.
+    metadata_match: Option<Arc<Fields>>,
     state: State,
     attempts: u32,
     /// When the connection has lasted long enough.
@@ -76,9 +71,11 @@ impl TcpProxy {
         let mut stream = StreamInfo::new(info, timings);
         // Logs show its defaults where there is no upstream connection.
         stream.upstream_mut();
+        let (cluster, own_match) = spec.cluster.choose(worker.random());
         let drain = spec.check_drain_close.then(|| Rc::clone(connection.drain));
         Self {
-            cluster: Arc::clone(spec.cluster.choose(worker.random())),
+            metadata_match: own_match.or(spec.metadata_match.as_ref()).cloned(),
+            cluster: Arc::clone(cluster),
             max_at: max.map(|max| worker.now() + max),
             log_at: spec
                 .access_log_flush_interval
@@ -123,10 +120,19 @@ impl TcpProxy {
             return self.give_up(cx, flag, why);
         }
         self.attempts += 1;
-        match cluster.choose(&Connection(&self.info)) {
+        match cluster.choose(&self.request()) {
             Choice::Host(host) => self.ask(cluster, &host),
             Choice::Pending(pending) => self.state = State::Choosing(cluster, pending),
             Choice::NoHost => self.no_host(cx),
+        }
+    }
+
+    /// What a balancer may ask.
+    fn request(&self) -> HostRequest<'_> {
+        HostRequest {
+            info: &self.info,
+            hash_policies: &self.local.spec.hash_policies,
+            metadata_match: self.metadata_match.as_deref(),
         }
     }
 
@@ -335,6 +341,8 @@ impl NetworkFilter for TcpProxy {
         drop(state);
         if let Some(name) = named {
             self.cluster = name.into();
+            self.metadata_match
+                .clone_from(&self.local.spec.metadata_match);
         }
         self.connect(cx);
         FilterStatus::StopIteration

@@ -9,6 +9,7 @@ mod config;
 mod factory;
 mod filter;
 mod flush;
+mod host_request;
 mod init_failure;
 mod opening;
 mod relay;

@@ -2,22 +2,26 @@
 
 use super::stats::TcpProxyStats;
 use super::tunnel::TunnelSpec;
+use nuncio_base::metadata::Fields;
 use nuncio_observe::access_log::AccessLogSpec;
+use nuncio_route::hash_policy::HashPolicy;
 use nuncio_stats::{Group, Scope};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A cluster and its share of connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WeightedCluster {
     /// The cluster's name.
     pub name: Arc<str>,
     /// Its weight, of the sum of all.
     pub weight: u32,
+    /// What is asked of its hosts' metadata.
+    pub metadata_match: Option<Arc<Fields>>,
 }
 
 /// Where connections go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ClusterChoice {
     /// To one cluster.
     One(Arc<str>),
@@ -26,17 +30,18 @@ pub enum ClusterChoice {
 }
 
 impl ClusterChoice {
-    /// A cluster for a connection with this random number.
-    pub fn choose(&self, random: u64) -> &Arc<str> {
+    /// A cluster for a connection with this random number, and what is asked of its hosts where
+    /// that is of its own.
+    pub fn choose(&self, random: u64) -> (&Arc<str>, Option<&Arc<Fields>>) {
         match self {
-            Self::One(name) => name,
+            Self::One(name) => (name, None),
             Self::Weighted(clusters) => {
                 let total: u64 = clusters.iter().map(|c| u64::from(c.weight)).sum();
                 let mut at = random % total.max(1);
                 for cluster in clusters {
                     match at.checked_sub(u64::from(cluster.weight)) {
                         Some(rest) => at = rest,
-                        None => return &cluster.name,
+                        None => return (&cluster.name, cluster.metadata_match.as_ref()),
                     }
                 }
                 unreachable!("a number below the sum of the weights falls to one of them")
@@ -49,6 +54,10 @@ impl ClusterChoice {
 pub struct TcpProxySpec {
     /// Where connections go.
     pub cluster: ClusterChoice,
+    /// What is asked of hosts' metadata.
+    pub metadata_match: Option<Arc<Fields>>,
+    /// What connections are hashed by.
+    pub hash_policies: Vec<HashPolicy>,
     /// How long nothing may pass in either direction; `None`: for ever.
     pub idle_timeout: Option<Duration>,
     /// How often a host is tried at most, at least once.
@@ -78,6 +87,8 @@ impl TcpProxySpec {
     pub fn new(stat_prefix: &str, cluster: ClusterChoice, root: &Scope) -> Self {
         Self {
             cluster,
+            metadata_match: None,
+            hash_policies: Vec::new(),
             idle_timeout: Some(Duration::from_secs(3600)),
             max_connect_attempts: 1,
             max_downstream_connection_duration: None,
