@@ -205,6 +205,27 @@ impl Socket {
         }
     }
 
+    /// As [`Transport::write_late`](crate::Transport::write_late).
+    pub fn write_late(&self, worker: &Worker, from: &mut Buffer) -> bool {
+        match self {
+            Self::Tcp(socket) => socket.write_late(worker, from),
+            Self::Unix(_) | Self::Internal(_) => false,
+        }
+    }
+
+    /// As [`Transport::is_stuck`](crate::Transport::is_stuck).
+    pub fn is_stuck(&self) -> bool {
+        matches!(self, Self::Tcp(socket) if socket.is_stuck())
+    }
+
+    /// Whether nothing that was put off waits here.
+    pub fn is_flushed(&self) -> bool {
+        match self {
+            Self::Tcp(socket) => socket.has_none_late(),
+            Self::Unix(_) | Self::Internal(_) => true,
+        }
+    }
+
     /// Writes what was put off: what is to be written past it comes behind it.
     pub(crate) fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -21,6 +21,10 @@ pub trait TransportSocket {
     ) -> Poll<io::Result<usize>>;
     /// As [`Socket::poll_write`].
     fn poll_write(&mut self, task: &mut Context<'_>, from: &mut Buffer) -> Poll<io::Result<()>>;
+    /// As [`Transport::write_late`]; a layer that can't writes at once.
+    fn write_late(&mut self, _worker: &Worker, _from: &mut Buffer) -> bool {
+        false
+    }
     /// As [`Socket::poll_end_write`].
     fn poll_end_write(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// The socket below.
@@ -73,23 +77,20 @@ impl Transport {
     /// transport can; whether it did, and `from` is empty.
     pub fn write_late(&mut self, worker: &Worker, from: &mut Buffer) -> bool {
         match self {
-            Self::Raw(Socket::Tcp(socket)) => socket.write_late(worker, from),
-            Self::Raw(_) | Self::Layered(_) => false,
+            Self::Raw(socket) => socket.write_late(worker, from),
+            Self::Layered(layer) => layer.write_late(worker, from),
         }
     }
 
     /// Whether a write that was put off did not go: [`poll_write`](Self::poll_write) goes on with
     /// it, as if it were in front of what it is given, or tells that it failed.
     pub fn is_stuck(&self) -> bool {
-        matches!(self, Self::Raw(Socket::Tcp(socket)) if socket.is_stuck())
+        self.socket().is_stuck()
     }
 
     /// Whether nothing that was written waits here.
     pub fn is_flushed(&self) -> bool {
-        match self {
-            Self::Raw(Socket::Tcp(socket)) => socket.has_none_late(),
-            Self::Raw(_) | Self::Layered(_) => true,
-        }
+        self.socket().is_flushed()
     }
 
     /// As [`Socket::poll_end_write`].

@@ -15,6 +15,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+/// A write of less than this, with what sealing adds, may be put off.
+const SMALL: usize = 8 * 1024;
+
 /// Who begins a session, and learns how its handshake went: the context of its configuration.
 pub trait Handshaker<S> {
     /// Begins a session with a peer whose first bytes these are; `None` while there are too few.
@@ -104,7 +107,7 @@ impl<S: Session> TlsSocket<S> {
 
     fn poll_flush(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.state {
-            State::Running(records) if !records.outgoing.is_empty() => {
+            State::Running(records) if !records.outgoing.is_empty() || self.socket.is_stuck() => {
                 self.socket.poll_write(task, &mut records.outgoing)
             }
             _ => Poll::Ready(Ok(())),
@@ -249,6 +252,27 @@ impl<S: Session> TransportSocket for TlsSocket<S> {
                 Err(_) => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             }
         }
+    }
+
+    fn write_late(&mut self, worker: &Worker, from: &mut Buffer) -> bool {
+        let State::Running(records) = &mut self.state else {
+            return false;
+        };
+        let is_open = self.info.is_some() && self.sealed == 0 && records.outgoing.is_empty();
+        if !is_open || from.len() >= SMALL || !self.socket.is_flushed() {
+            return false;
+        }
+        match self.scratch.with_seal(|seal| records.seal(from, seal)) {
+            Ok(sealed) => self.sealed = sealed,
+            // Writing at once tells.
+            Err(_) => return false,
+        }
+        if self.sealed < from.len() || !self.socket.write_late(worker, &mut records.outgoing) {
+            return false;
+        }
+        self.sealed = 0;
+        from.clear();
+        true
     }
 
     /// Tells the peer; as in Envoy the socket itself stays open for what the peer still says.
