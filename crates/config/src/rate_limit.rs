@@ -18,11 +18,11 @@ use nuncio_route::RateLimit;
 use nuncio_route::rate_limit::{Entry, Hits, HitsCount, LimitOverride, LimitSource};
 use nuncio_route::rate_limit_action::{Action, MetadataKey, MetadataSource};
 
-/// A rate limit of a route or a virtual host. What it says of hits and of the end of streams is
-/// for filters' own rate limits only: Envoy reads it nowhere else.
+/// A rate limit of a route or a virtual host. What it says of hits is for filters' own rate limits
+/// only: Envoy reads it nowhere else.
 ///
 /// # Errors
-/// Actions that are extensions.
+/// Actions that are extensions; what is to be counted when a stream ends.
 pub fn rate_limit(cx: &mut ParseCx, proto: proto::RateLimit) -> Parsed<RateLimit> {
     let proto::RateLimit {
         stage,
@@ -30,10 +30,11 @@ pub fn rate_limit(cx: &mut ParseCx, proto: proto::RateLimit) -> Parsed<RateLimit
         actions,
         limit,
         hits_addend: _,
-        apply_on_stream_done: _,
+        apply_on_stream_done,
         x_ratelimit_option,
     } = proto;
     cx.refuse("x_ratelimit_option", x_ratelimit_option != 0)?;
+    cx.refuse("apply_on_stream_done", apply_on_stream_done)?;
     Ok(RateLimit {
         stage: stage.map_or(0, |stage| stage.value),
         disable_key,

@@ -100,7 +100,9 @@ impl Connection {
         loop {
             match self.phase {
                 Phase::Done => return Poll::Ready(()),
-                Phase::Closing(until) if out.is_empty() => return self.linger(until, task),
+                Phase::Closing(until) if out.is_empty() && self.transport.is_flushed() => {
+                    return self.linger(until, task);
+                }
                 Phase::Closing(until) => match self.flush_until(until, task, out) {
                     Poll::Ready(()) => continue,
                     Poll::Pending => return Poll::Pending,

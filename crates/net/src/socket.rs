@@ -227,7 +227,10 @@ impl Socket {
     }
 
     /// Writes what was put off: what is to be written past it comes behind it.
-    pub(crate) fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+    ///
+    /// # Errors
+    /// The peer takes nothing any more.
+    pub fn poll_flush(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_flush(task),
             Self::Unix(_) | Self::Internal(_) => Poll::Ready(Ok(())),

@@ -2,9 +2,9 @@
 
 use nuncio_base::{HeaderMap, names};
 use nuncio_http::Cx;
-use nuncio_stats::{Scope, SharedCounter};
+use nuncio_stats::{Scope, SharedCounter, SharedHistogram, Unit};
 use nuncio_upstream::{ClusterManager, LocalCluster};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(crate) struct CallStats {
 pub(crate) struct MethodStats {
     scope: Scope,
     counters: RefCell<HashMap<String, SharedCounter>>,
+    time: OnceCell<SharedHistogram>,
 }
 
 impl MethodStats {
@@ -61,9 +62,8 @@ impl MethodStats {
 
     /// Records how long the upstream took, in milliseconds.
     pub fn record_time(&self, milliseconds: u64) {
-        let unit = nuncio_stats::Unit::Milliseconds;
-        let histogram = self.scope.histogram("upstream_rq_time", unit);
-        histogram.record(milliseconds);
+        let make = || self.scope.histogram("upstream_rq_time", Unit::Milliseconds);
+        self.time.get_or_init(make).record(milliseconds);
     }
 }
 
@@ -88,13 +88,16 @@ impl CallStats {
             methods.retain(|(cluster, _), _| self.clusters.contains(cluster));
         }
         let name = match method {
-            Some((service, method)) if methods.len() < MOST_METHODS => match self.replace_dots {
+            Some((service, method)) => match self.replace_dots {
                 true => format!("{}.{method}", service.replace('.', "_")),
                 false => format!("{service}.{method}"),
             },
-            Some(_) | None => String::new(),
+            None => String::new(),
         };
-        let key = (Arc::clone(cluster.name()), name);
+        let mut key = (Arc::clone(cluster.name()), name);
+        if methods.len() >= MOST_METHODS && !methods.contains_key(&key) {
+            key.1.clear();
+        }
         if let Some(stats) = methods.get(&key) {
             return Some(Rc::clone(stats));
         }
@@ -106,6 +109,7 @@ impl CallStats {
         let stats = Rc::new(MethodStats {
             scope,
             counters: RefCell::default(),
+            time: OnceCell::new(),
         });
         methods.insert(key, Rc::clone(&stats));
         Some(stats)

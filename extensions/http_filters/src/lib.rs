@@ -30,6 +30,7 @@ pub mod rbac;
 pub mod router;
 pub mod set_filter_state;
 pub mod set_metadata;
+mod stats_of;
 pub mod upstream_codec;
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 
 use super::limiter::Limiter;
 use super::settings::{BandwidthStats, Settings, Trailers};
+use crate::stats_of::StatsOf;
 use nuncio_base::time::millis;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::End;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::{Cx, DataStatus, Direction, HeadersStatus, Hooks, HttpFilter, TrailersStatus};
 use nuncio_worker::Worker;
-use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The filter's configuration.
@@ -20,7 +20,7 @@ impl HttpFilterSpec for BandwidthLimitSpec {
     fn localize(&self, _worker: &Rc<Worker>) -> Rc<dyn LocalFilter> {
         Rc::new(Local(Rc::new(BandwidthLimitLocal {
             settings: Arc::clone(&self.0),
-            stats: RefCell::default(),
+            stats: StatsOf::default(),
         })))
     }
 }
@@ -29,22 +29,7 @@ impl HttpFilterSpec for BandwidthLimitSpec {
 pub struct BandwidthLimitLocal {
     settings: Arc<Settings>,
     /// What is counted, of the filter and of routes in use.
-    stats: RefCell<Vec<(Weak<Settings>, BandwidthStats)>>,
-}
-
-impl BandwidthLimitLocal {
-    fn stats_of(&self, settings: &Arc<Settings>) -> BandwidthStats {
-        let mut all = self.stats.borrow_mut();
-        let is_it = |(known, _): &&(Weak<Settings>, _)| known.as_ptr() == Arc::as_ptr(settings);
-        if let Some((_, stats)) = all.iter().find(is_it) {
-            return stats.clone();
-        }
-        // Those of former configurations go.
-        all.retain(|(known, _)| known.strong_count() > 0);
-        let stats = settings.stats.local();
-        all.push((Arc::downgrade(settings), stats.clone()));
-        stats
-    }
+    stats: StatsOf<Settings, BandwidthStats>,
 }
 
 impl HttpFilterFactory for BandwidthLimitLocal {
@@ -93,7 +78,7 @@ impl BandwidthLimitFilter {
         self.used.get_or_insert_with(|| {
             let of_route = cx.route_spec::<Settings>();
             let settings = of_route.unwrap_or_else(|| Arc::clone(&self.local.settings));
-            let stats = self.local.stats_of(&settings);
+            let stats = self.local.stats.get(&settings, || settings.stats.local());
             (settings, stats)
         })
     }

@@ -2,6 +2,7 @@
 
 use super::limits::{Buckets, Limits, Place};
 use crate::rate_limits::{self, VhRateLimits};
+use crate::stats_of::StatsOf;
 use nuncio_base::runtime_flags::RuntimeFraction;
 use nuncio_base::token_bucket::TokenBucket;
 use nuncio_base::{HeaderMap, HeaderName, names};
@@ -19,7 +20,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a gRPC client gets: `UNAVAILABLE`, or `RESOURCE_EXHAUSTED` where that is wanted.
@@ -85,7 +86,7 @@ impl HttpFilterSpec for LocalRateLimitSpec {
         Rc::new(Local(Rc::new(LocalRateLimit {
             stats: self.0.stats.local(),
             settings: Arc::clone(&self.0),
-            of_routes: RefCell::default(),
+            of_routes: StatsOf::default(),
         })))
     }
 }
@@ -94,23 +95,7 @@ struct LocalRateLimit {
     settings: Arc<Settings>,
     stats: RateLimitStats,
     /// What is counted for routes in use.
-    of_routes: RefCell<Vec<(Weak<Settings>, RateLimitStats)>>,
-}
-
-impl LocalRateLimit {
-    /// What is counted for a route.
-    fn stats_of(&self, settings: &Arc<Settings>) -> RateLimitStats {
-        let mut all = self.of_routes.borrow_mut();
-        let is_it = |(known, _): &&(Weak<Settings>, _)| known.as_ptr() == Arc::as_ptr(settings);
-        if let Some((_, stats)) = all.iter().find(is_it) {
-            return stats.clone();
-        }
-        // Those of former configurations go.
-        all.retain(|(known, _)| known.strong_count() > 0);
-        let stats = settings.stats.local();
-        all.push((Arc::downgrade(settings), stats.clone()));
-        stats
-    }
+    of_routes: StatsOf<Settings, RateLimitStats>,
 }
 
 impl HttpFilterFactory for LocalRateLimit {
@@ -238,7 +223,10 @@ impl HttpFilter for LocalRateLimitFilter {
         let (settings, stats) = match &of_route {
             None => (&self.local.settings, &self.local.stats),
             Some(settings) => {
-                own = self.local.stats_of(settings);
+                own = self
+                    .local
+                    .of_routes
+                    .get(settings, || settings.stats.local());
                 (settings, &own)
             }
         };

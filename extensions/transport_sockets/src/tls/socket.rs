@@ -106,8 +106,10 @@ impl<S: Session> TlsSocket<S> {
     }
 
     fn poll_flush(&mut self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What was put off stays with the socket, which tells of it until it is written.
+        ready!(self.socket.poll_flush(task))?;
         match &mut self.state {
-            State::Running(records) if !records.outgoing.is_empty() || self.socket.is_stuck() => {
+            State::Running(records) if !records.outgoing.is_empty() => {
                 self.socket.poll_write(task, &mut records.outgoing)
             }
             _ => Poll::Ready(Ok(())),
