@@ -21,7 +21,6 @@ pub fn chain(
 ) -> Parsed<ChainSpec> {
     let count = filters.len();
     let mut number = 0;
-    let mut last_terminal = None;
     let entries = cx.list(field, filters, |cx, filter| {
         number += 1;
         let name = filter.name.clone();
@@ -30,7 +29,6 @@ pub fn chain(
         };
         let terminal = factory.is_some_and(|factory| factory.is_terminal());
         let kind = factory.map_or("", |factory| factory.name());
-        last_terminal = Some(terminal);
         if terminal && number != count {
             return Err(cx.error(format!(
                 "Error: terminal filter named {name} of type {} must be the last filter in a {} \
@@ -52,10 +50,6 @@ pub fn chain(
         }
         Ok(Some(entry))
     })?;
-    if last_terminal.is_none() && count > 0 {
-        let message = "no filter of the chain is known: its last one must be terminal";
-        return Err(cx.error_at(field, message));
-    }
     Ok(ChainSpec {
         filters: entries.into_iter().flatten().collect(),
     })
@@ -89,8 +83,7 @@ fn entry(
         }
         None => Any::default(),
     };
-    let registry = cx.env().registry;
-    let Some(factory) = registry.http_filter(&config) else {
+    let Some((factory, config)) = find(cx, config.clone()) else {
         return unknown(cx, &filter.name, &config, filter.is_optional);
     };
     let fits = match filter_cx.upstream {
@@ -114,6 +107,22 @@ fn entry(
         },
         Some(factory),
     )))
+}
+
+/// The filter of a configuration. As in Envoy an empty one may also bear the type of its
+/// configuration at routes.
+fn find(cx: &ParseCx, config: Any) -> Option<(&'static dyn HttpFilterFactory, Any)> {
+    let registry = cx.env().registry;
+    if let Some(factory) = registry.http_filter(&config) {
+        return Some((factory, config));
+    }
+    let factory = registry.http_filter_of_route(&config)?;
+    let type_url = format!("type.googleapis.com/{}", factory.type_name());
+    let own = Any {
+        type_url,
+        value: Vec::new(),
+    };
+    config.value.is_empty().then_some((factory, own))
 }
 
 /// A filter that is not built in. An optional one may be left out only where Envoy too would not

@@ -28,18 +28,25 @@ pub(crate) async fn inspect(
     let deadline = spec
         .listener_filters_timeout
         .map(|timeout| candidate.info.start + timeout);
+    let log = |candidate: Candidate| {
+        let logs = &config.logs;
+        logs.refused(listener.worker(), candidate.info);
+    };
     match within(listener.worker(), deadline, &mut filters, &mut candidate).await {
         Some(ListenerFilterStatus::Continue) => {}
-        Some(ListenerFilterStatus::Reject) => {
-            return stats.downstream_listener_filter_error().inc();
+        Some(ListenerFilterStatus::Reject) => return log(candidate),
+        Some(ListenerFilterStatus::ReadError) => {
+            stats.downstream_listener_filter_error().inc();
+            return log(candidate);
         }
         Some(ListenerFilterStatus::RemoteClose) => {
-            return stats.downstream_listener_filter_remote_close().inc();
+            stats.downstream_listener_filter_remote_close().inc();
+            return log(candidate);
         }
         None => {
             stats.downstream_pre_cx_timeout().inc();
             if !spec.continue_on_listener_filters_timeout {
-                return;
+                return log(candidate);
             }
             // What the filters have looked at is announced again.
             if candidate.socket.is_kernels() {

@@ -25,8 +25,10 @@ pub struct Candidate {
 pub enum ListenerFilterStatus {
     /// On to the next filter.
     Continue,
-    /// The connection is not acceptable: it is closed, `downstream_listener_filter_error` counts.
+    /// The connection is not acceptable: it is closed. The filter has counted it.
     Reject,
+    /// The socket can't be read: `downstream_listener_filter_error` counts.
+    ReadError,
     /// The peer is gone: `downstream_listener_filter_remote_close` counts.
     RemoteClose,
 }

@@ -74,7 +74,7 @@ impl LocalChain {
 pub(crate) struct LocalConfig {
     pub listener: Arc<Listener>,
     info: Rc<ListenerInfo>,
-    logs: Logs,
+    pub logs: Logs,
     chains: Vec<Rc<LocalChain>>,
     pub listener_filters: Vec<Rc<dyn LocalListenerFilterFactory>>,
 }

@@ -31,6 +31,13 @@ impl Logs {
         self.log(worker, stream);
     }
 
+    /// A connection's listener filters did not let it in.
+    pub fn refused(&self, worker: &Worker, info: ConnectionInfo) {
+        if !self.is_empty() {
+            self.log(worker, stream_of(Rc::new(info)));
+        }
+    }
+
     /// A connection has ended. Its filter may have left what it knew.
     pub fn end(&self, worker: &Worker, info: Rc<ConnectionInfo>) {
         let stream = match info.summary.take() {

@@ -337,8 +337,8 @@ fn an_update_in_place_keeps_connections_on_chains_that_stay() {
     });
 }
 
-/// Names the server by the first byte that the client sends: `a` is `a`, `!` is an error, and
-/// anything else has no name.
+/// Names the server by the first byte that the client sends: `a` is `a`, `!` is an error, `-`
+/// is refused, and anything else has no name.
 struct Named;
 
 impl ListenerFilterFactory for Named {
@@ -365,7 +365,8 @@ impl ListenerFilter for Named {
             let mut first = [0];
             match socket.stream().peek(&mut first).await {
                 Ok(1) if first == *b"a" => candidate.info.requested_server_name = Some("a".into()),
-                Ok(1) if first == *b"!" => return ListenerFilterStatus::Reject,
+                Ok(1) if first == *b"!" => return ListenerFilterStatus::ReadError,
+                Ok(1) if first == *b"-" => return ListenerFilterStatus::Reject,
                 Ok(1) => {}
                 _ => return ListenerFilterStatus::RemoteClose,
             }
@@ -391,7 +392,7 @@ fn listener_filters_look_first_and_have_a_time() {
                 let name = format!("listener.go_on_{go_on}.{name}");
                 context.store.counter_value(&name)
             };
-            for (text, expected) in [("a", "a+"), ("b", ""), ("!", ""), ("", "")] {
+            for (text, expected) in [("a", "a+"), ("b", ""), ("!", ""), ("-", ""), ("", "")] {
                 let mut stream = connect(&address).await;
                 let answer = ask(&mut stream, text).await;
                 assert!(answer.starts_with(expected), "{text}: {answer}");

@@ -184,7 +184,7 @@ mod tests {
         let (local, remote) = (address("10.0.0.1:80"), address("10.0.0.2:5000"));
         let mut connection = ConnectionInfo::new(1, local, remote, (now, wall));
         connection.requested_server_name = Some("a.test".into());
-        connection.requested_application_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        connection.requested_application_protocols = [b"h2".to_vec(), b"http/1.1".to_vec()].into();
         let key = Rc::new(Text("state".to_owned()));
         let state = &connection.filter_state;
         state.borrow_mut().set("key", LifeSpan::Connection, key);

@@ -67,6 +67,15 @@ pub struct FilterChainInfo {
     pub metadata: Option<Arc<Metadata>>,
 }
 
+/// What gives away the TLS library of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// Its JA3 fingerprint.
+    pub ja3: Option<String>,
+    /// Its JA4 fingerprint.
+    pub ja4: Option<String>,
+}
+
 /// The addresses of a socket itself.
 #[derive(Clone, Debug)]
 struct DirectAddresses {
@@ -95,7 +104,9 @@ pub struct ConnectionInfo {
     /// SNI, if the client sent it.
     pub requested_server_name: Option<Arc<str>>,
     /// Protocols the client offered by ALPN, as an inspector saw them.
-    pub requested_application_protocols: Vec<Vec<u8>>,
+    pub requested_application_protocols: Box<[Vec<u8>]>,
+    /// The client's fingerprints, where an inspector was told to take them.
+    pub fingerprints: Option<Box<Fingerprints>>,
     /// TLS facts, once its handshake is done.
     pub tls: Option<Arc<TlsInfo>>,
     /// Why the transport failed (`%DOWNSTREAM_TRANSPORT_FAILURE_REASON%`).
@@ -128,7 +139,8 @@ impl ConnectionInfo {
             listener: None,
             filter_chain: None,
             requested_server_name: None,
-            requested_application_protocols: Vec::new(),
+            requested_application_protocols: Box::default(),
+            fingerprints: None,
             tls: None,
             transport_failure_reason: None,
             termination_details: RefCell::default(),

@@ -13,7 +13,9 @@ pub mod tls_info;
 pub mod upstream_info;
 
 pub use chosen::{ChosenCluster, ChosenRoute, RouteNames, RoutePlace};
-pub use connection_info::{CloseType, ConnectionInfo, FilterChainInfo, ListenerInfo, Summary};
+pub use connection_info::{
+    CloseType, ConnectionInfo, FilterChainInfo, Fingerprints, ListenerInfo, Summary,
+};
 pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
 pub use protocol::Protocol;
 pub use response_flags::{ResponseFlag, ResponseFlags};

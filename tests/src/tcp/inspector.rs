@@ -39,3 +39,25 @@ fn http_and_other_bytes_part() {
     assert_eq!(proxy.stat("http_inspector.http11_found"), 2);
     assert_eq!(proxy.stat("http_inspector.http_not_found"), 3);
 }
+
+#[test]
+fn what_is_no_tls_is_told_or_closed() {
+    for (closes, answer) in [(false, "hello"), (true, "")] {
+        let fields = json!({"close_connection_on_client_hello_parsing_errors": closes});
+        let format = "%DYNAMIC_METADATA(envoy.filters.listener.tls_inspector:failure_reason)% \
+                      %DOWNSTREAM_TRANSPORT_FAILURE_REASON% %TLS_JA3_FINGERPRINT%";
+        let proxy = Config::tcp(network_filter("echo", "echo.v3.Echo", json!({})))
+            .listener_filter("tls_inspector", "tls_inspector.v3.TlsInspector", fields)
+            .listener_log(format)
+            .start();
+        let mut connection = proxy.connect();
+        connection.send("hello");
+        connection.half_close();
+        assert_eq!(connection.read_to_end(), answer.as_bytes());
+        let failure = "TLS_error|error:100000f7:SSL_routines:OPENSSL_internal:\
+                       WRONG_VERSION_NUMBER:TLS_error_end";
+        let line = format!("ClientHelloNotDetected {failure} -");
+        assert_eq!(proxy.access_log(1), [line]);
+        assert_eq!(proxy.stat("tls_inspector.tls_not_found"), 1);
+    }
+}

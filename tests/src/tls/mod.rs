@@ -5,5 +5,6 @@ pub mod authority;
 pub mod client;
 mod secrets;
 pub mod server;
+mod stapling;
 mod tickets;
 pub mod upstream;

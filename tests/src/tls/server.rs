@@ -190,3 +190,21 @@ fn chains_are_chosen_by_what_the_inspector_sees() {
     assert_eq!(proxy.stat("tls_inspector.sni_found"), 2);
     assert_eq!(proxy.stat("tls_inspector.tls_not_found"), 1);
 }
+
+#[test]
+fn the_inspector_takes_fingerprints() {
+    let authority = Authority::new("authority");
+    let common = json!({"tls_certificates": [authority.sign("a.test").json()]});
+    let fields = json!({"enable_ja3_fingerprinting": true, "enable_ja4_fingerprinting": true});
+    let proxy = echo()
+        .transport_socket(tls(common, json!({})))
+        .listener_filter("tls_inspector", "tls_inspector.v3.TlsInspector", fields)
+        .listener_log("%TLS_JA3_FINGERPRINT% %TLS_JA4_FINGERPRINT%")
+        .start();
+    let client = Client::new(&authority, None).alpn(&["h2"]);
+    drop(client.connect(proxy.listener("main"), "a.test").unwrap());
+    let line = proxy.access_log(1).remove(0);
+    let (ja3, ja4) = line.split_once(' ').unwrap();
+    assert_eq!(ja3.len(), 32, "{line}");
+    assert!(ja4.starts_with("t13d") && ja4.contains("h2_"), "{line}");
+}

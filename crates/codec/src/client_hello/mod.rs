@@ -1,8 +1,11 @@
 //! Reads the ClientHello that begins a TLS connection (RFC 8446 section 4.1.2), without taking part
-//! in the handshake: what name, protocols and versions the client asks for.
+//! in the handshake: what name, protocols and versions the client asks for, and what it understands.
 
+mod first_flight;
 #[cfg(test)]
 mod tests;
+
+pub use first_flight::FirstFlightError;
 
 /// A record's header: type, version, length.
 const RECORD_HEADER: usize = 5;
@@ -13,9 +16,15 @@ const RECORD_PAYLOAD: usize = 16 * 1024;
 const HANDSHAKE_RECORD: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
+const STATUS_REQUEST: u16 = 5;
+const SUPPORTED_GROUPS: u16 = 10;
+const POINT_FORMATS: u16 = 11;
+const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 const TLS_1_3: u16 = 0x0304;
+/// RFC 6066 section 8.
+const OCSP: u8 = 1;
 
 /// What a ClientHello says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +35,22 @@ pub struct ClientHello {
     pub alpn: Vec<Vec<u8>>,
     /// The highest version it offers, as on the wire (0x0303 is TLS 1.2); unknown ones count.
     pub max_version: u16,
+    /// The version that clients told before TLS 1.3 had an extension for it.
+    pub legacy_version: u16,
+    /// The cipher suites it offers, in its order.
+    pub cipher_suites: Vec<u16>,
+    /// The kinds of its extensions, in its order.
+    pub extensions: Vec<u16>,
+    /// The versions it offers in the extension for it.
+    pub versions: Vec<u16>,
+    /// The key exchange groups it offers.
+    pub groups: Vec<u16>,
+    /// The formats of curves' points that it reads.
+    pub point_formats: Vec<u8>,
+    /// The signature schemes it understands.
+    pub signature_schemes: Vec<u16>,
+    /// Whether it wants the server to show an OCSP response.
+    pub asks_for_status: bool,
 }
 
 /// What the first bytes of a connection are.
@@ -130,6 +155,8 @@ fn hello(body: &[u8]) -> Option<ClientHello> {
     }
     let mut hello = ClientHello {
         max_version: legacy_version,
+        legacy_version,
+        cipher_suites: cipher_suites.numbers(),
         ..ClientHello::default()
     };
     if body.0.is_empty() {
@@ -141,12 +168,18 @@ fn hello(body: &[u8]) -> Option<ClientHello> {
     }
     while !extensions.0.is_empty() {
         let kind = extensions.u16()?;
-        let content = extensions.long_vector()?;
+        let mut content = extensions.long_vector()?;
+        hello.extensions.push(kind);
         match kind {
             SERVER_NAME => hello.server_name = server_name(content)?,
+            STATUS_REQUEST => hello.asks_for_status = content.u8() == Some(OCSP),
+            SUPPORTED_GROUPS => hello.groups = content.long_vector()?.numbers(),
+            POINT_FORMATS => hello.point_formats = content.short_vector()?.0.to_vec(),
+            SIGNATURE_ALGORITHMS => hello.signature_schemes = content.long_vector()?.numbers(),
             ALPN => hello.alpn = protocols(content)?,
             SUPPORTED_VERSIONS => {
-                if let Some(version) = highest_version(content)? {
+                hello.versions = content.short_vector()?.numbers();
+                if let Some(version) = highest_version(&hello.versions) {
                     hello.max_version = version;
                 }
             }
@@ -186,16 +219,9 @@ fn protocols(mut content: Reader<'_>) -> Option<Vec<Vec<u8>>> {
 }
 
 /// RFC 8446 section 4.2.1; reserved values (RFC 8701) are no versions.
-fn highest_version(mut content: Reader<'_>) -> Option<Option<u16>> {
-    let mut list = content.short_vector()?;
-    let mut highest = None;
-    while !list.0.is_empty() {
-        let version = list.u16()?;
-        if version <= TLS_1_3 {
-            highest = highest.max(Some(version));
-        }
-    }
-    Some(highest)
+fn highest_version(versions: &[u16]) -> Option<u16> {
+    let versions = versions.iter().copied();
+    versions.filter(|version| *version <= TLS_1_3).max()
 }
 
 /// Takes fields off the front; `None` where they are cut short.
@@ -215,6 +241,14 @@ impl<'a> Reader<'a> {
     fn u16(&mut self) -> Option<u16> {
         self.take(2)
             .map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    /// All that is left as numbers of two bytes each.
+    fn numbers(&self) -> Vec<u16> {
+        let numbers = self.0.chunks_exact(2);
+        numbers
+            .map(|bytes| u16::from_be_bytes([bytes[0], bytes[1]]))
+            .collect()
     }
 
     /// A vector whose length has one byte.

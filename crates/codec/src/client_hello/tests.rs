@@ -39,11 +39,23 @@ fn full() -> (Vec<u8>, ClientHello) {
         extension(0, &vector16(&names)),
         extension(16, &vector16(b"\x02h2\x08http/1.1")),
         extension(43, &[6, 0x0a, 0x0a, 3, 4, 3, 3]),
+        extension(5, &[1, 0, 0, 0, 0]),
+        extension(10, &vector16(&[0, 29, 0, 23])),
+        extension(11, &[2, 0, 1]),
+        extension(13, &vector16(&[4, 3])),
     ]);
     let expected = ClientHello {
         server_name: Some("www.example.com".into()),
         alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         max_version: 0x0304,
+        legacy_version: 0x0303,
+        cipher_suites: vec![0x1301],
+        extensions: vec![0x0a0a, 0, 16, 43, 5, 10, 11, 13],
+        versions: vec![0x0a0a, 0x0304, 0x0303],
+        groups: vec![29, 23],
+        point_formats: vec![0, 1],
+        signature_schemes: vec![0x0403],
+        asks_for_status: true,
     };
     (message, expected)
 }

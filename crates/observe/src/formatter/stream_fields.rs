@@ -154,12 +154,9 @@ fn count(name: &str) -> Option<Count> {
     })
 }
 
-/// What only an inspector's fingerprints or a tracer give, neither of which is built.
+/// What only a tracer gives, which is not built.
 fn is_of_tracing(name: &str) -> bool {
-    matches!(
-        name,
-        "TLS_JA3_FINGERPRINT" | "TLS_JA4_FINGERPRINT" | "TRACE_ID" | "SPAN_ID"
-    )
+    matches!(name, "TRACE_ID" | "SPAN_ID")
 }
 
 /// A variable of this process's environment, `-` where there is none.

@@ -31,6 +31,9 @@ enum Fact {
     /// Session ids are not told by the TLS library.
     SessionId,
     Failure,
+    /// What an inspector took of the client.
+    Ja3,
+    Ja4,
     Local(CertificateFact),
     Peer(CertificateFact),
     /// Of the certificate that issued the peer's.
@@ -53,6 +56,15 @@ enum CertificateFact {
 }
 
 pub(super) fn find(name: &str) -> Option<Spec> {
+    let fingerprint = match name {
+        "TLS_JA3_FINGERPRINT" => Some(Fact::Ja3),
+        "TLS_JA4_FINGERPRINT" => Some(Fact::Ja4),
+        _ => None,
+    };
+    if let Some(fact) = fingerprint {
+        let end = End::Downstream;
+        return Some(Spec::fixed(Operator::Tls(TlsField { end, fact })));
+    }
     let (end, rest) = end_of(name)?;
     if matches!(rest, "PEER_CERT_V_START" | "PEER_CERT_V_END") {
         return Some(Spec::with(Syntax::Optional, validity));
@@ -132,13 +144,17 @@ fn one_sided(end: End, name: &str) -> Option<Fact> {
 impl TlsField {
     pub(super) fn write(&self, cx: &FormatCx<'_>, out: &mut Vec<u8>) -> Rendered {
         let connection = &cx.info.connection;
-        if let (Fact::Failure, Some(reason)) = (&self.fact, &connection.transport_failure_reason) {
-            // A log's fields are between spaces.
-            let text = reason
-                .bytes()
-                .map(|byte| if byte == b' ' { b'_' } else { byte });
-            out.extend(text);
-            return Rendered::Text;
+        match self.fact {
+            Fact::Failure => return write_failure(cx, out),
+            Fact::Ja3 | Fact::Ja4 => {
+                let both = connection.fingerprints.as_ref();
+                let text = both.and_then(|both| match self.fact {
+                    Fact::Ja3 => both.ja3.as_deref(),
+                    _ => both.ja4.as_deref(),
+                });
+                return Rendered::maybe_text(out, text);
+            }
+            _ => {}
         }
         let upstream = || cx.info.upstream.as_deref()?.tls.as_deref();
         let tls = match self.end {
@@ -147,6 +163,20 @@ impl TlsField {
         };
         tls.map_or(Rendered::Absent, |tls| self.fact.write(tls, out))
     }
+}
+
+/// A connection's own; requests, which come after its handshake, have none.
+fn write_failure(cx: &FormatCx<'_>, out: &mut Vec<u8>) -> Rendered {
+    let reason = &cx.info.connection.transport_failure_reason;
+    let (Some(reason), None) = (reason, cx.info.protocol) else {
+        return Rendered::Absent;
+    };
+    // A log's fields are between spaces.
+    let text = reason
+        .bytes()
+        .map(|byte| if byte == b' ' { b'_' } else { byte });
+    out.extend(text);
+    Rendered::Text
 }
 
 impl Fact {
@@ -159,7 +189,7 @@ impl Fact {
             Self::Cipher => Rendered::maybe_text(out, tls.cipher),
             Self::Group => Rendered::maybe_text(out, tls.group),
             Self::ServerName => Rendered::maybe_text(out, tls.server_name.as_deref()),
-            Self::SessionId | Self::Failure => Rendered::Absent,
+            Self::SessionId | Self::Failure | Self::Ja3 | Self::Ja4 => Rendered::Absent,
             Self::Local(fact) => of(fact, tls.local.as_deref(), out),
             Self::Peer(fact) => of(fact, tls.peer_certificate(), out),
             Self::Issuer(fact) => of(fact, tls.peer.get(1).map(|issuer| &**issuer), out),

@@ -62,7 +62,7 @@ impl ListenerFilter for Inspector {
                     Ok(false) => return ListenerFilterStatus::RemoteClose,
                     Err(_) => {
                         self.0.read_error().inc();
-                        return ListenerFilterStatus::Reject;
+                        return ListenerFilterStatus::ReadError;
                     }
                 }
                 let preface = inspect(&seen);
@@ -85,6 +85,6 @@ impl Inspector {
             Preface::NotHttp | Preface::Incomplete => return stats.http_not_found().inc(),
         };
         counter.inc();
-        candidate.info.requested_application_protocols = vec![protocol.into()];
+        candidate.info.requested_application_protocols = [protocol.into()].into();
     }
 }

@@ -101,7 +101,8 @@ impl ListenerFilter for Filter {
             loop {
                 match candidate.socket.peek_more(&mut seen, LONGEST).await {
                     Ok(true) => {}
-                    Ok(false) | Err(_) => return ListenerFilterStatus::RemoteClose,
+                    Ok(false) => return ListenerFilterStatus::RemoteClose,
+                    Err(_) => return ListenerFilterStatus::ReadError,
                 }
                 match inspect(&seen) {
                     Inspection::Incomplete => {}

@@ -20,22 +20,20 @@ impl ListenerFilterExtension for TlsInspector {
         let is_true = |value: Option<nuncio_proto::google::protobuf::BoolValue>| {
             value.is_some_and(|value| value.value)
         };
-        let ja3 = is_true(proto.enable_ja3_fingerprinting);
-        let ja4 = is_true(proto.enable_ja4_fingerprinting);
-        let refused = cx
-            .refuse("enable_ja3_fingerprinting", ja3)
-            .and(cx.refuse("enable_ja4_fingerprinting", ja4))
-            .and(cx.refuse(
-                "close_connection_on_client_hello_parsing_errors",
-                proto.close_connection_on_client_hello_parsing_errors,
-            ));
-        refused?;
         // `initial_read_buffer_size` only says how a buffer grows, which is not kept here.
         let limit = proto
             .max_client_hello_size
             .map_or(HELLO_BYTES, |size| size.value);
+        if limit > HELLO_BYTES {
+            return Err(cx.error(format!(
+                "max_client_hello_size of {limit} is greater than maximum of {HELLO_BYTES}."
+            )));
+        }
         Ok(Arc::new(InspectorSpec {
-            limit: limit.min(HELLO_BYTES) as usize,
+            limit: limit as usize,
+            ja3: is_true(proto.enable_ja3_fingerprinting),
+            ja4: is_true(proto.enable_ja4_fingerprinting),
+            closes_others: proto.close_connection_on_client_hello_parsing_errors,
             stats: cx
                 .env()
                 .store

@@ -1,15 +1,25 @@
 //! The filter.
 
-use nuncio_codec::client_hello::{ClientHello, Inspection, inspect};
+use super::fingerprint::{ja3, ja4};
+use nuncio_base::metadata::Value;
+use nuncio_codec::client_hello::{ClientHello, FirstFlightError, Inspection, inspect};
 use nuncio_listener::{
     Candidate, ListenerFilter, ListenerFilterFactory, ListenerFilterStatus,
     LocalListenerFilterFactory,
 };
 use nuncio_stats::{Group, stat_group};
+use nuncio_stream_info::Fingerprints;
 use nuncio_worker::Worker;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+
+/// Under what name its metadata are.
+const NAME: &str = "envoy.filters.listener.tls_inspector";
+
+/// `ERR_LIB_SSL`, where BoringSSL packs the library into an error.
+const LIBRARY: u32 = 16 << 24;
 
 stat_group! {
     /// `tls_inspector.*`
@@ -31,37 +41,55 @@ stat_group! {
 pub struct InspectorSpec {
     /// How long a ClientHello may be, in bytes.
     pub limit: usize,
+    /// Whether JA3 fingerprints are taken.
+    pub ja3: bool,
+    /// Whether JA4 fingerprints are taken.
+    pub ja4: bool,
+    /// Whether connections without a ClientHello are closed.
+    pub closes_others: bool,
     /// What it counts.
     pub stats: Group<InspectorStats>,
 }
 
 impl ListenerFilterFactory for InspectorSpec {
     fn localize(&self, _worker: &Rc<Worker>) -> Rc<dyn LocalListenerFilterFactory> {
-        Rc::new(LocalInspector {
+        Rc::new(Factory(Rc::new(LocalInspector {
             limit: self.limit,
+            ja3: self.ja3,
+            ja4: self.ja4,
+            closes_others: self.closes_others,
             stats: self.stats.local(),
-        })
+            not_detected: failure("ClientHelloNotDetected"),
+            too_large: failure("ClientHelloTooLarge"),
+        })))
+    }
+}
+
+fn failure(reason: &str) -> Value {
+    let reason = ("failure_reason".to_owned(), Value::Text(reason.into()));
+    Value::Struct(Arc::new([reason].into()))
+}
+
+struct Factory(Rc<LocalInspector>);
+
+impl LocalListenerFilterFactory for Factory {
+    fn create(&self) -> Box<dyn ListenerFilter> {
+        Box::new(Inspector(Rc::clone(&self.0)))
     }
 }
 
 struct LocalInspector {
     limit: usize,
+    ja3: bool,
+    ja4: bool,
+    closes_others: bool,
     stats: InspectorStats,
+    /// Why an inspection failed, as metadata tell it.
+    not_detected: Value,
+    too_large: Value,
 }
 
-impl LocalListenerFilterFactory for LocalInspector {
-    fn create(&self) -> Box<dyn ListenerFilter> {
-        Box::new(Inspector {
-            limit: self.limit,
-            stats: self.stats.clone(),
-        })
-    }
-}
-
-struct Inspector {
-    limit: usize,
-    stats: InspectorStats,
-}
+struct Inspector(Rc<LocalInspector>);
 
 impl ListenerFilter for Inspector {
     fn inspect<'a>(
@@ -69,39 +97,66 @@ impl ListenerFilter for Inspector {
         candidate: &'a mut Candidate,
     ) -> Pin<Box<dyn Future<Output = ListenerFilterStatus> + 'a>> {
         Box::pin(async {
+            let local = &*self.0;
             let mut seen = Vec::new();
-            loop {
-                match candidate.socket.peek_more(&mut seen, self.limit).await {
+            let status = loop {
+                match candidate.socket.peek_more(&mut seen, local.limit).await {
                     Ok(true) => {}
-                    Ok(false) | Err(_) => return ListenerFilterStatus::RemoteClose,
+                    Ok(false) => return ListenerFilterStatus::RemoteClose,
+                    Err(_) => return ListenerFilterStatus::ReadError,
                 }
-                match inspect(&seen, self.limit) {
+                match inspect(&seen, local.limit) {
                     Inspection::Incomplete => {}
-                    Inspection::NotTls => {
-                        self.stats.tls_not_found().inc();
-                        break;
-                    }
-                    Inspection::TooLarge => {
-                        self.stats.client_hello_too_large().inc();
-                        return ListenerFilterStatus::Reject;
-                    }
-                    Inspection::Hello(hello) => {
-                        self.found(hello, candidate);
-                        break;
-                    }
+                    Inspection::NotTls => break local.not_found(&seen, candidate),
+                    Inspection::TooLarge => break local.too_large(candidate),
+                    Inspection::Hello(hello) => break local.found(hello, candidate),
                 }
-            }
-            self.stats.bytes_processed().record(seen.len() as u64);
-            ListenerFilterStatus::Continue
+            };
+            local.stats.bytes_processed().record(seen.len() as u64);
+            status
         })
     }
 }
 
-impl Inspector {
-    fn found(&self, hello: ClientHello, candidate: &mut Candidate) {
+impl LocalInspector {
+    fn not_found(&self, seen: &[u8], candidate: &mut Candidate) -> ListenerFilterStatus {
+        self.stats.tls_not_found().inc();
+        let info = &mut candidate.info;
+        info.metadata.get_mut().set(NAME, self.not_detected.clone());
+        if let Some(error) = FirstFlightError::of(seen) {
+            let code = LIBRARY + error.number();
+            let reason = error.reason();
+            info.transport_failure_reason = Some(
+                format!(
+                    "TLS_error|error:{code:08x}:SSL routines:OPENSSL_internal:{reason}:\
+                     TLS_error_end"
+                )
+                .into(),
+            );
+        }
+        match self.closes_others {
+            true => ListenerFilterStatus::Reject,
+            false => ListenerFilterStatus::Continue,
+        }
+    }
+
+    fn too_large(&self, candidate: &mut Candidate) -> ListenerFilterStatus {
+        self.stats.client_hello_too_large().inc();
+        let metadata = candidate.info.metadata.get_mut();
+        metadata.set(NAME, self.too_large.clone());
+        ListenerFilterStatus::Reject
+    }
+
+    fn found(&self, hello: ClientHello, candidate: &mut Candidate) -> ListenerFilterStatus {
         let stats = &self.stats;
         stats.tls_found().inc();
         candidate.transport_protocol = "tls".into();
+        if self.ja3 || self.ja4 {
+            candidate.info.fingerprints = Some(Box::new(Fingerprints {
+                ja3: self.ja3.then(|| ja3(&hello)),
+                ja4: self.ja4.then(|| ja4(&hello)),
+            }));
+        }
         match hello.server_name {
             Some(name) => {
                 stats.sni_found().inc();
@@ -113,7 +168,8 @@ impl Inspector {
             stats.alpn_not_found().inc();
         } else {
             stats.alpn_found().inc();
-            candidate.info.requested_application_protocols = hello.alpn;
+            candidate.info.requested_application_protocols = hello.alpn.into();
         }
+        ListenerFilterStatus::Continue
     }
 }

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest;
 use nuncio_stream_info::{CertificateInfo, SanKind, SubjectAltName};
+use rustls::NamedGroup;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -41,6 +42,53 @@ pub fn spki_sha256(der: &[u8]) -> Option<[u8; 32]> {
     hash.as_ref().try_into().ok()
 }
 
+/// The curve of a certificate's key; `None` where it is of another kind.
+pub fn curve(der: &[u8]) -> Option<NamedGroup> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let algorithm = &certificate.public_key().algorithm;
+    let curve = algorithm.parameters.as_ref()?.as_oid().ok()?;
+    match curve.to_id_string().as_str() {
+        "1.2.840.10045.3.1.7" => Some(NamedGroup::secp256r1),
+        "1.3.132.0.34" => Some(NamedGroup::secp384r1),
+        "1.3.132.0.35" => Some(NamedGroup::secp521r1),
+        _ => None,
+    }
+}
+
+/// Whether a certificate may only be shown with an OCSP response (RFC 7633: `status_request` among
+/// its TLS features).
+pub fn must_staple(der: &[u8]) -> bool {
+    const TLS_FEATURE: &str = "1.3.6.1.5.5.7.1.24";
+    const STATUS_REQUEST: &[u8] = &[2, 1, 5];
+    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {
+        certificate.extensions().iter().any(|extension| {
+            extension.oid.to_id_string() == TLS_FEATURE
+                && extension
+                    .value
+                    .windows(3)
+                    .any(|feature| feature == STATUS_REQUEST)
+        })
+    })
+}
+
+/// A certificate's number, without leading zeros.
+pub fn raw_serial(der: &[u8]) -> Option<Vec<u8>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(without_zeros(certificate.raw_serial()).to_vec())
+}
+
+/// A number without its leading zeros.
+pub fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    &number[zeros..]
+}
+
+/// A moment in DER.
+pub fn read_time(der: &[u8]) -> Option<SystemTime> {
+    let (_, moment) = ASN1Time::from_der(der).ok()?;
+    Some(time(moment))
+}
+
 /// Whether a certificate names itself as its issuer.
 pub fn is_self_issued(der: &[u8]) -> bool {
     X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {
@@ -49,7 +97,7 @@ pub fn is_self_issued(der: &[u8]) -> bool {
 }
 
 /// The names that a certificate is for, as server certificates are chosen by SNI: its DNS names,
-/// or, where it has none, its common name.
+/// or, where it has no alternative names at all, its common name.
 pub fn server_names(der: &[u8]) -> Vec<String> {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {
         return Vec::new();
@@ -60,7 +108,7 @@ pub fn server_names(der: &[u8]) -> Vec<String> {
         .flat_map(|info| info.sans_of(SanKind::Dns))
         .map(str::to_ascii_lowercase)
         .collect();
-    if !names.is_empty() {
+    if matches!(certificate.subject_alternative_name(), Ok(Some(_))) {
         return names;
     }
     let common = certificate.subject().iter_common_name();
@@ -81,8 +129,7 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// As BoringSSL prints numbers: without the zero byte that keeps them positive.
 fn serial(raw: &[u8]) -> String {
-    let zeros = raw.iter().take_while(|byte| **byte == 0).count();
-    match &raw[zeros..] {
+    match without_zeros(raw) {
         [] => "0".to_owned(),
         digits => hex(digits),
     }

@@ -1,7 +1,7 @@
 //! TLS errors in the words of BoringSSL, which Envoy's logs and details print.
 
-use super::server::first_flight::FirstFlightError;
 use super::validation::VerifyError;
+use nuncio_codec::client_hello::FirstFlightError;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 use std::fmt;
 
@@ -9,19 +9,15 @@ use std::fmt;
 const LIBRARY: u32 = 16 << 24;
 
 /// BoringSSL's numbers of what fails most.
-const REASONS: [(u32, &str); 17] = [
+const REASONS: [(u32, &str); 13] = [
     (123, "BAD_SIGNATURE"),
     (125, "CERTIFICATE_VERIFY_FAILED"),
     (137, "DECODE_ERROR"),
     (139, "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"),
-    (146, "ENCRYPTED_LENGTH_TOO_LONG"),
-    (156, "HTTP_REQUEST"),
-    (155, "HTTPS_PROXY_REQUEST"),
     (158, "INVALID_ALPN_PROTOCOL"),
     (184, "NO_SHARED_CIPHER"),
     (192, "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
     (223, "UNEXPECTED_MESSAGE"),
-    (225, "UNEXPECTED_RECORD"),
     (240, "UNSUPPORTED_PROTOCOL"),
     (243, "WRONG_CURVE"),
     (247, "WRONG_VERSION_NUMBER"),
@@ -44,6 +40,25 @@ impl fmt::Display for NameTooLong {
     }
 }
 
+/// No certificate may be shown to a client (the selection of one failed, as BoringSSL sees it).
+#[derive(Debug)]
+pub struct ConnectionRejected;
+
+impl ConnectionRejected {
+    const NUMBER: u32 = 133;
+    const NAME: &str = "CONNECTION_REJECTED";
+    /// `handshake_failure`
+    const ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 40];
+}
+
+impl std::error::Error for ConnectionRejected {}
+
+impl fmt::Display for ConnectionRejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAME)
+    }
+}
+
 /// What Envoy says of a failure (`%DOWNSTREAM_TRANSPORT_FAILURE_REASON%` and its upstream sibling).
 pub fn transport_failure(error: &Error) -> String {
     if let Error::AlertReceived(alert) = error {
@@ -54,6 +69,16 @@ pub fn transport_failure(error: &Error) -> String {
         && let Some(too_long) = other.0.downcast_ref::<NameTooLong>()
     {
         return too_long.to_string();
+    }
+    if let Error::Other(other) = error
+        && let Some(first) = other.0.downcast_ref::<FirstFlightError>()
+    {
+        return text(first.number(), first.reason(), None);
+    }
+    if let Error::Other(other) = error
+        && other.0.is::<ConnectionRejected>()
+    {
+        return text(ConnectionRejected::NUMBER, ConnectionRejected::NAME, None);
     }
     let name = reason(error);
     let mut numbers = REASONS.iter();
@@ -77,9 +102,12 @@ pub fn transport_failure(error: &Error) -> String {
     )
 }
 
-/// The alert record for a peer whose first bytes begin no TLS connection, if it is told.
+/// The alert record for a client with whom no handshake is begun, if it is told.
 pub fn first_flight_alert(error: &Error) -> Option<[u8; 7]> {
     match error {
+        Error::Other(other) if other.0.is::<ConnectionRejected>() => {
+            Some(ConnectionRejected::ALERT)
+        }
         Error::Other(other) => other.0.downcast_ref::<FirstFlightError>()?.alert(),
         _ => None,
     }
@@ -108,10 +136,6 @@ fn reason(error: &Error) -> &'static str {
         ) => "WRONG_VERSION_NUMBER",
         Error::InvalidMessage(_) => "DECODE_ERROR",
         Error::NoApplicationProtocol => "INVALID_ALPN_PROTOCOL",
-        Error::Other(other) => {
-            let first = other.0.downcast_ref::<FirstFlightError>();
-            first.map_or("INTERNAL_ERROR", |error| error.reason())
-        }
         _ => "INTERNAL_ERROR",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::certificate;
 use nuncio_stream_info::CertificateInfo;
-use rustls::SignatureAlgorithm;
+use rustls::NamedGroup;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -24,6 +24,8 @@ pub struct Identity {
     pub key: Arc<CertifiedKey>,
     /// For logs.
     pub info: Arc<CertificateInfo>,
+    /// The curve of its key, if it signs by ECDSA.
+    pub curve: Option<NamedGroup>,
     /// The names it is for, in lower case.
     pub names: Vec<String>,
     /// What stands for it in stats.
@@ -41,11 +43,16 @@ pub struct PemSource {
 }
 
 impl Identity {
-    /// A chain and its key; `name` is the secret's, empty where it is none.
+    /// A chain and its key, and an OCSP response if there is one; `name` is the secret's, empty where it is none.
     ///
     /// # Errors
     /// In Envoy's words where it has them.
-    pub fn new(chain: &PemSource, key: &PemSource, name: &str) -> Result<Self, String> {
+    pub fn new(
+        chain: &PemSource,
+        key: &PemSource,
+        ocsp: Option<Vec<u8>>,
+        name: &str,
+    ) -> Result<Self, String> {
         let (path, key_path) = (&chain.path, &key.path);
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain.pem).collect();
         let certificates = certificates.ok().filter(|chain| !chain.is_empty());
@@ -58,7 +65,8 @@ impl Identity {
             .ok_or_else(|| format!("Failed to load certificate chain from {path}"))?;
         let names = certificate::server_names(&certificates[0]);
         let provider = aws_lc_rs::default_provider();
-        let key =
+        let curve = certificate::curve(&certificates[0]);
+        let mut key =
             CertifiedKey::from_der(certificates, key, &provider).map_err(|error| match error {
                 rustls::Error::InconsistentKeys(_) => format!(
                     "Failed to load private key from {key_path}, Cause: error:0b000074:X.509 \
@@ -66,17 +74,14 @@ impl Identity {
                 ),
                 _ => no_key(),
             })?;
+        key.ocsp = ocsp;
         Ok(Self {
             key: Arc::new(key),
             stat_name: stat_name(name, "unnamed_cert"),
             path: path.clone(),
             info: Arc::new(info),
+            curve,
             names,
         })
-    }
-
-    /// Whether its key signs by ECDSA.
-    pub fn is_ecdsa(&self) -> bool {
-        self.key.key.algorithm() == SignatureAlgorithm::ECDSA
     }
 }

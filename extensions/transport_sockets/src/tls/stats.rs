@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use super::identity::Identity;
 use super::names::{SCHEMES, cipher_name, group_name, version_name};
+use super::server::StapleAction;
 use super::validation::{Check, Validation, VerifyError};
 
 stat_group! {
@@ -160,6 +161,19 @@ impl LocalStats {
         );
         let group = session.negotiated_key_exchange_group();
         self.count_named(Named::Curves, group.map(|group| group_name(group.name())));
+    }
+
+    /// Counts what a client gets beside a certificate.
+    pub fn count_staple(&self, asked: bool, action: StapleAction) {
+        if asked {
+            self.ssl.ocsp_staple_requests().inc();
+        }
+        match action {
+            StapleAction::Staple => self.ssl.ocsp_staple_responses().inc(),
+            StapleAction::Omit => self.ssl.ocsp_staple_omitted().inc(),
+            StapleAction::Fail => self.ssl.ocsp_staple_failed().inc(),
+            StapleAction::NotAsked => {}
+        }
     }
 
     /// Counts a handshake that failed.

@@ -123,7 +123,6 @@ fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate, name: &str) -> Parse
         ("watched_directory", proto.watched_directory.is_some()),
         ("private_key_provider", proto.private_key_provider.is_some()),
         ("password", proto.password.is_some()),
-        ("ocsp_staple", proto.ocsp_staple.is_some()),
         (
             "signed_certificate_timestamp",
             !proto.signed_certificate_timestamp.is_empty(),
@@ -136,8 +135,22 @@ fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate, name: &str) -> Parse
     }
     let chain = cx.required("certificate_chain", proto.certificate_chain, pem_source);
     let key = cx.required("private_key", proto.private_key, pem_source);
+    let ocsp = ocsp_staple(cx, proto.ocsp_staple);
     refused?;
-    Identity::new(&chain?, &key?, name).map_err(|error| cx.error(error))
+    Identity::new(&chain?, &key?, ocsp?, name).map_err(|error| cx.error(error))
+}
+
+fn ocsp_staple(cx: &mut ParseCx, source: Option<DataSource>) -> Parsed<Option<Vec<u8>>> {
+    let Some(source) = source else {
+        return Ok(None);
+    };
+    cx.field("ocsp_staple", |cx| {
+        if let Some(Specifier::InlineString(_)) = source.specifier {
+            return Err(cx.error("OCSP staple cannot be provided via inline_string"));
+        }
+        let response = data_source(cx, source)?;
+        Ok(Some(response).filter(|response| !response.is_empty()))
+    })
 }
 
 /// The text of a data source.

@@ -1,89 +1,209 @@
-//! Which of several certificates a client gets: by the name it asks for, and by the kind of
-//! signatures it understands (Envoy's default certificate selector).
+//! Which of several certificates a client gets: by the name it asks for, the kind of signatures it
+//! understands, and whether it wants an OCSP response (Envoy's default certificate selector).
 
+use super::staple::{Staple, StapleAction};
 use crate::tls::identity::Identity;
-use rustls::SignatureScheme;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use crate::tls::params::TlsParams;
+use nuncio_codec::client_hello::ClientHello;
+use rustls::server::ResolvesServerCert;
 use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, NamedGroup};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::SystemTime;
 
-/// Nothing was chosen.
-const NONE: usize = usize::MAX;
+const SUPPORTED_VERSIONS: u16 = 43;
+const TLS_1_2: u16 = 0x0303;
 
-/// Chooses among the certificates of a context, on one worker.
-pub struct ChoosesCertificate {
-    identities: Arc<[Identity]>,
-    full_scan: bool,
-    chosen: AtomicUsize,
+/// Curves of certificates, with the scheme of their signatures since TLS 1.3.
+const CURVES: [(NamedGroup, u16); 3] = [
+    (NamedGroup::secp256r1, 0x0403),
+    (NamedGroup::secp384r1, 0x0503),
+    (NamedGroup::secp521r1, 0x0603),
+];
+
+/// What counts of a client.
+#[derive(Debug, Default, PartialEq)]
+pub struct Wishes<'a> {
+    /// The name it asks for.
+    pub name: Option<&'a str>,
+    /// The curves that it can check ECDSA signatures on.
+    pub curves: Vec<NamedGroup>,
+    /// Whether it asks for an OCSP response.
+    pub asks_for_status: bool,
 }
 
-impl fmt::Debug for ChoosesCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChoosesCertificate").finish_non_exhaustive()
-    }
-}
-
-impl ChoosesCertificate {
-    /// Chooses among `identities`, of which there is one; `full_scan` says whether all are
-    /// considered where none is for the name.
-    pub fn new(identities: &Arc<[Identity]>, full_scan: bool) -> Self {
+impl<'a> Wishes<'a> {
+    /// What a client asks for of a context with these parameters.
+    pub fn of(hello: &'a ClientHello, params: &TlsParams) -> Self {
+        let since_tls13 = hello.legacy_version == TLS_1_2
+            && params.tls13
+            && hello.extensions.contains(&SUPPORTED_VERSIONS);
+        let curves = CURVES.iter().filter(|(curve, scheme)| match since_tls13 {
+            true => hello.signature_schemes.contains(scheme),
+            false => hello.groups.contains(&u16::from(*curve)),
+        });
+        let is_capable = since_tls13 || {
+            let mut suites = hello.cipher_suites.iter();
+            suites.any(|suite| is_ecdsa(*suite, params))
+        };
         Self {
-            identities: Arc::clone(identities),
-            full_scan,
-            chosen: AtomicUsize::new(NONE),
+            name: hello.server_name.as_deref(),
+            curves: match is_capable {
+                true => curves.map(|(curve, _)| *curve).collect(),
+                false => Vec::new(),
+            },
+            asks_for_status: hello.asks_for_status,
         }
     }
+}
 
-    /// The certificate chosen since this was last asked.
-    pub fn take_chosen(&self) -> Option<&Identity> {
-        self.identities.get(self.chosen.swap(NONE, Relaxed))
-    }
+fn is_ecdsa(suite: u16, params: &TlsParams) -> bool {
+    let suite = CipherSuite::from(suite);
+    let name = suite.as_str().unwrap_or_default();
+    name.contains("_ECDSA_") && params.cipher_suites.contains(&suite)
+}
 
-    /// The place of the certificate for a client.
-    pub fn choose(&self, name: Option<&str>, ecdsa: bool) -> usize {
-        if let Some(name) = name {
-            let exact = self.best(ecdsa, |names| names.iter().any(|own| own == name));
+/// What was chosen for a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Choice {
+    /// The certificate's place.
+    pub at: usize,
+    /// What is done about its OCSP response.
+    pub staple: StapleAction,
+}
+
+/// The certificates of a context.
+pub struct Certificates {
+    /// The certificates, at least one.
+    pub identities: Arc<[Identity]>,
+    /// The OCSP response of each.
+    pub staples: Vec<Staple>,
+    /// Whether all are considered where none is for the name.
+    pub full_scan: bool,
+}
+
+impl Certificates {
+    /// Chooses for a client.
+    pub fn choose(&self, wishes: &Wishes<'_>, now: SystemTime) -> Choice {
+        let first = Choice {
+            at: 0,
+            staple: self.staple(0, wishes, now),
+        };
+        if let Some(name) = wishes.name {
+            let exact = || self.named(wishes, now, |own| own == name);
             let wildcard = || {
                 let (_, parent) = name.split_once('.')?;
-                self.best(ecdsa, |names| {
-                    let mut parents = names.iter().filter_map(|own| own.strip_prefix("*."));
-                    parents.any(|own| own == parent)
-                })
+                self.named(wishes, now, |own| own.strip_prefix("*.") == Some(parent))
             };
-            if let Some(found) = exact.or_else(wildcard) {
+            if let Some(found) = exact().or_else(wildcard) {
                 return found;
             }
             if !self.full_scan {
-                return 0;
+                return first;
             }
         }
-        self.best(ecdsa, |_| true).unwrap_or(0)
+        self.best(0..self.identities.len(), wishes, now)
+            .unwrap_or(first)
     }
 
-    /// The first certificate of the kind that the client prefers, else one that it takes.
-    fn best(&self, ecdsa: bool, is_for: impl Fn(&[String]) -> bool) -> Option<usize> {
-        let of_kind = |kind: bool| {
+    /// The best of those for a name, of which the first of each kind counts.
+    fn named(
+        &self,
+        wishes: &Wishes<'_>,
+        now: SystemTime,
+        is_for: impl Fn(&str) -> bool,
+    ) -> Option<Choice> {
+        let of_kind = |ecdsa: bool| {
             let mut identities = self.identities.iter();
-            identities.position(|own| own.is_ecdsa() == kind && is_for(&own.names))
+            identities.position(|own| {
+                own.curve.is_some() == ecdsa && own.names.iter().any(|name| is_for(name))
+            })
         };
-        of_kind(ecdsa).or_else(|| of_kind(false))
+        self.best([true, false].into_iter().filter_map(of_kind), wishes, now)
+    }
+
+    /// The first that fits, else the first that a client takes which prefers another kind.
+    fn best(
+        &self,
+        places: impl Iterator<Item = usize>,
+        wishes: &Wishes<'_>,
+        now: SystemTime,
+    ) -> Option<Choice> {
+        let mut second = None;
+        for at in places {
+            let staple = self.staple(at, wishes, now);
+            if staple == StapleAction::Fail {
+                continue;
+            }
+            let choice = Choice { at, staple };
+            match self.identities.get(at)?.curve {
+                Some(curve) if wishes.curves.contains(&curve) => return Some(choice),
+                Some(_) => {}
+                None if wishes.curves.is_empty() => return Some(choice),
+                None => {
+                    second.get_or_insert(choice);
+                }
+            }
+        }
+        second
+    }
+
+    fn staple(&self, at: usize, wishes: &Wishes<'_>, now: SystemTime) -> StapleAction {
+        match self.staples.get(at) {
+            Some(staple) if wishes.asks_for_status => staple.action(now),
+            _ => StapleAction::NotAsked,
+        }
     }
 }
 
-impl ResolvesServerCert for ChoosesCertificate {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let ecdsa = hello.signature_schemes().iter().any(|scheme| {
-            matches!(
-                scheme,
-                SignatureScheme::ECDSA_NISTP256_SHA256
-                    | SignatureScheme::ECDSA_NISTP384_SHA384
-                    | SignatureScheme::ECDSA_NISTP521_SHA512
-            )
+/// Gives rustls what was chosen, on one worker.
+pub struct GivesCertificate {
+    identities: Arc<[Identity]>,
+    /// The certificates without their responses.
+    plain: Vec<Arc<CertifiedKey>>,
+    next: AtomicUsize,
+}
+
+impl fmt::Debug for GivesCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GivesCertificate").finish_non_exhaustive()
+    }
+}
+
+impl GivesCertificate {
+    /// Gives one of these.
+    pub fn new(identities: &Arc<[Identity]>) -> Self {
+        let plain = identities.iter().map(|own| match own.key.ocsp {
+            None => Arc::clone(&own.key),
+            Some(_) => Arc::new(CertifiedKey {
+                ocsp: None,
+                ..CertifiedKey::clone(&own.key)
+            }),
         });
-        let chosen = self.choose(hello.server_name(), ecdsa);
-        self.chosen.store(chosen, Relaxed);
-        Some(Arc::clone(&self.identities.get(chosen)?.key))
+        Self {
+            plain: plain.collect(),
+            identities: Arc::clone(identities),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// What the connection gets whose records are processed next.
+    pub fn prepare(&self, choice: Choice) {
+        let stapled = usize::from(choice.staple == StapleAction::Staple);
+        self.next.store(choice.at << 1 | stapled, Relaxed);
+    }
+}
+
+impl ResolvesServerCert for GivesCertificate {
+    fn resolve(&self, _hello: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let next = self.next.load(Relaxed);
+        let at = next >> 1;
+        let key = match next & 1 {
+            0 => self.plain.get(at)?,
+            _ => &self.identities.get(at)?.key,
+        };
+        Some(Arc::clone(key))
     }
 }

@@ -1,6 +1,8 @@
 //! `DownstreamTlsContext`.
 
+use super::choice::Certificates;
 use super::context::{ServerContext, ServerSocketFactory, ServerSpec, Tickets};
+use super::staple::{Staple, StaplePolicy};
 use super::tickets::{KEY_BYTES, TicketKey};
 use crate::tls::common::config::common;
 use crate::tls::common::params::config::tls_params;
@@ -64,8 +66,11 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
     let is_true = |value: Option<nuncio_proto::google::protobuf::BoolValue>| {
         value.is_some_and(|value| value.value)
     };
-    let must_staple = proto.ocsp_staple_policy() == OcspStaplePolicy::MustStaple;
-    let refused = cx.refuse("ocsp_staple_policy", must_staple);
+    let staple_policy = match proto.ocsp_staple_policy() {
+        OcspStaplePolicy::LenientStapling => StaplePolicy::Lenient,
+        OcspStaplePolicy::StrictStapling => StaplePolicy::Strict,
+        OcspStaplePolicy::MustStaple => StaplePolicy::Must,
+    };
     if is_true(proto.require_sni) {
         cx.field("require_sni", |cx| {
             cx.warn("clients without SNI are served, as by Envoy");
@@ -80,7 +85,6 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
         proto.prefer_client_ciphers,
         !proto.disable_stateful_session_resumption,
     );
-    refused?;
     cx.field("common_tls_context", |cx| {
         let mut proto = proto.common_tls_context.unwrap_or_default();
         let params = cx.field("tls_params", |cx| {
@@ -91,17 +95,26 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
         if common.identities.is_empty() {
             return Err(cx.error("No TLS certificates found for server context"));
         }
+        let staples = common
+            .identities
+            .iter()
+            .map(|own| Staple::new(own, staple_policy));
+        let staples = staples.collect::<Result<_, _>>();
+        let staples = staples.map_err(|error| cx.error(error))?;
         let trusted_ca = common.validation.trusted_ca.as_ref();
         let hints = trusted_ca.filter(|_| !common.suppress_client_ca_list);
         Ok(ServerSpec {
             params: params?,
-            identities: common.identities,
+            certificates: Certificates {
+                identities: common.identities,
+                staples,
+                full_scan,
+            },
             alpn: common.alpn,
-            certificates: common.certificates,
+            in_use: common.certificates,
             hints: hints.map(|ca| ca.hints()).unwrap_or_default(),
             validation: Arc::new(common.validation),
             require_client_certificate,
-            full_scan,
             prefer_client_ciphers,
             tickets,
             session_timeout: u32::try_from(timeout).unwrap_or(u32::MAX),

@@ -1,10 +1,9 @@
 //! A server context: made on main, localized once per worker.
 
-use super::choice::ChoosesCertificate;
+use super::choice::{Certificates, GivesCertificate};
 use super::handshaker::ServerHandshaker;
 use super::tickets::{ConfiguredTickets, TicketKey, Timed};
 use crate::tls::dynamic::{ContextSource, LocalContext};
-use crate::tls::identity::Identity;
 use crate::tls::not_ready::NotReadySocket;
 use crate::tls::params::TlsParams;
 use crate::tls::socket::TlsSocket;
@@ -30,20 +29,18 @@ const SESSIONS: usize = 1024;
 pub struct ServerSpec {
     /// What may be agreed on.
     pub params: TlsParams,
-    /// The certificates, at least one.
-    pub identities: Arc<[Identity]>,
+    /// The certificates.
+    pub certificates: Certificates,
     /// Application protocols, in order of preference.
     pub alpn: Vec<Vec<u8>>,
     /// For the admin, for as long as the context is in use.
-    pub certificates: Arc<ContextCertificates>,
+    pub in_use: Arc<ContextCertificates>,
     /// What clients' certificates are held against.
     pub validation: Arc<Validation>,
     /// The authorities that clients are told of.
     pub hints: Vec<DistinguishedName>,
     /// Whether clients must show a certificate.
     pub require_client_certificate: bool,
-    /// All certificates are considered where none is for the name.
-    pub full_scan: bool,
     /// Among suites, the client's order counts.
     pub prefer_client_ciphers: bool,
     /// What sessions are resumed by.
@@ -77,7 +74,7 @@ impl ServerSpec {
         let mut digest = digest::Context::new(&digest::SHA256);
         digest.update(&self.validation.digest);
         digest.update(&[u8::from(self.require_client_certificate)]);
-        for identity in self.identities.iter() {
+        for identity in self.certificates.identities.iter() {
             digest.update(identity.info.sha256.as_bytes());
         }
         let mut bytes = [0; 32];
@@ -102,11 +99,11 @@ impl ServerContext {
             algorithms: provider.signature_verification_algorithms,
             stats: Arc::clone(stats),
         };
-        let chooses = ChoosesCertificate::new(&spec.identities, spec.full_scan);
+        let gives = GivesCertificate::new(&spec.certificates.identities);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&spec.params.versions())?
             .with_client_cert_verifier(Arc::new(verifier))
-            .with_cert_resolver(Arc::new(chooses));
+            .with_cert_resolver(Arc::new(gives));
         let lifetime = spec.session_timeout;
         let inner: Option<Arc<dyn ProducesTickets>> =
             match std::mem::replace(&mut spec.tickets, Tickets::Off) {
@@ -129,19 +126,19 @@ impl ServerContext {
             Arc::new(NoServerSessionStorage {})
         };
         Ok(Self {
-            _expirations: stats.expirations(&spec.identities, &spec.validation),
+            _expirations: stats.expirations(&spec.certificates.identities, &spec.validation),
             spec,
             config,
         })
     }
 
-    /// The configuration of one worker: what it chooses is its own.
-    pub(super) fn config(&self) -> (ServerConfig, Arc<ChoosesCertificate>) {
-        let chooses = ChoosesCertificate::new(&self.spec.identities, self.spec.full_scan);
-        let chooses = Arc::new(chooses);
+    /// The configuration of one worker: what it gives is its own.
+    pub(super) fn config(&self) -> (ServerConfig, Arc<GivesCertificate>) {
+        let gives = GivesCertificate::new(&self.spec.certificates.identities);
+        let gives = Arc::new(gives);
         let mut config = self.config.clone();
-        config.cert_resolver = chooses.clone();
-        (config, chooses)
+        config.cert_resolver = gives.clone();
+        (config, gives)
     }
 }
 

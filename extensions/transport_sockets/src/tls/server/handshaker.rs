@@ -1,14 +1,16 @@
 //! Begins the handshakes of accepted connections on one worker.
 
-use super::choice::ChoosesCertificate;
+use super::choice::{Choice, GivesCertificate, Wishes};
 use super::context::{ServerContext, ServerSpec};
-use super::first_flight::FirstFlightError;
+use super::staple::StapleAction;
+use crate::tls::error::ConnectionRejected;
 use crate::tls::facts::{failed_check, failure_info, tls_info};
 use crate::tls::session::Session;
 use crate::tls::socket::Handshaker;
 use crate::tls::stats::LocalStats;
 use crate::tls::validation::PeerSide;
-use nuncio_codec::client_hello::{ClientHello, Inspection, inspect};
+use nuncio_base::time::wall;
+use nuncio_codec::client_hello::{ClientHello, FirstFlightError, Inspection, inspect};
 use nuncio_stream_info::{CertificateInfo, TlsInfo};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::UnbufferedStatus;
@@ -26,7 +28,7 @@ const TLS_1_3: u16 = 0x0304;
 pub struct ServerHandshaker {
     context: Arc<ServerContext>,
     configs: Configs,
-    chooses: Arc<ChoosesCertificate>,
+    gives: Arc<GivesCertificate>,
     stats: Rc<LocalStats>,
 }
 
@@ -69,10 +71,10 @@ impl Configs {
 impl ServerHandshaker {
     /// `context` on the calling worker.
     pub fn new(context: &Arc<ServerContext>, stats: &Rc<LocalStats>) -> Self {
-        let (config, chooses) = context.config();
+        let (config, gives) = context.config();
         Self {
             configs: Configs::new(config, &context.spec),
-            chooses,
+            gives,
             stats: Rc::clone(stats),
             context: Arc::clone(context),
         }
@@ -82,8 +84,9 @@ impl ServerHandshaker {
 /// A connection, and what was chosen for it.
 pub struct ServerSession {
     connection: UnbufferedServerConnection,
-    chooses: Arc<ChoosesCertificate>,
-    local: Option<Arc<CertificateInfo>>,
+    gives: Arc<GivesCertificate>,
+    choice: Choice,
+    local: Arc<CertificateInfo>,
     server_name: Option<Arc<str>>,
 }
 
@@ -94,11 +97,8 @@ impl Session for ServerSession {
         &'c mut self,
         incoming: &'i mut [u8],
     ) -> UnbufferedStatus<'c, 'i, ServerConnectionData> {
-        let status = self.connection.process_tls_records(incoming);
-        if let Some(identity) = self.chooses.take_chosen() {
-            self.local = Some(Arc::clone(&identity.info));
-        }
-        status
+        self.gives.prepare(self.choice);
+        self.connection.process_tls_records(incoming)
     }
 
     fn common(&self) -> &CommonState {
@@ -114,18 +114,26 @@ impl Handshaker<ServerSession> for ServerHandshaker {
             Inspection::NotTls => match FirstFlightError::of(first) {
                 None => return Ok(None),
                 // It begins with a ClientHello; rustls finds out what is wrong with it.
-                Some(FirstFlightError::UnexpectedMessage) if is_hello(first) => {
-                    ClientHello::default()
-                }
+                Some(FirstFlightError::ClientHelloParseFailed) => ClientHello::default(),
                 Some(error) => return Err(Error::Other(OtherError(Arc::new(error)))),
             },
             Inspection::TooLarge => ClientHello::default(),
         };
+        let spec = &self.context.spec;
+        let wishes = Wishes::of(&hello, &spec.params);
+        let choice = spec.certificates.choose(&wishes, wall());
+        self.stats
+            .count_staple(hello.asks_for_status, choice.staple);
+        let chosen = spec.certificates.identities.get(choice.at);
+        let Some(chosen) = chosen.filter(|_| choice.staple != StapleAction::Fail) else {
+            return Err(Error::Other(OtherError(Arc::new(ConnectionRejected))));
+        };
         let config = Arc::clone(self.configs.find(&hello));
         Ok(Some(ServerSession {
             connection: UnbufferedServerConnection::new(config)?,
-            chooses: Arc::clone(&self.chooses),
-            local: None,
+            gives: Arc::clone(&self.gives),
+            choice,
+            local: Arc::clone(&chosen.info),
             server_name: hello.server_name.map(Into::into),
         }))
     }
@@ -139,7 +147,7 @@ impl Handshaker<ServerSession> for ServerHandshaker {
         }
         TlsInfo {
             server_name: session.server_name.clone(),
-            local: session.local.clone(),
+            local: Some(Arc::clone(&session.local)),
             ..tls_info(common, validation, failed)
         }
     }
@@ -148,10 +156,4 @@ impl Handshaker<ServerSession> for ServerHandshaker {
         self.stats.count_failure(error);
         Some(failure_info(session.map(Session::common), error))
     }
-}
-
-/// Whether a first record carries the beginning of a ClientHello.
-fn is_hello(first: &[u8]) -> bool {
-    const CLIENT_HELLO: u8 = 1;
-    first.get(5) == Some(&CLIENT_HELLO)
 }

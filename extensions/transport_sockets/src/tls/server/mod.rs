@@ -3,8 +3,9 @@
 mod choice;
 pub mod config;
 mod context;
-pub mod first_flight;
 mod handshaker;
+mod staple;
 pub mod tickets;
 
 pub use context::{ServerContext, ServerSocketFactory, ServerSpec};
+pub use staple::StapleAction;

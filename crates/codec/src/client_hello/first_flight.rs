@@ -6,6 +6,9 @@ use std::fmt;
 const ENCRYPTED_LENGTH: usize = 16 * 1024 + 320;
 const HEADER: usize = 5;
 const HANDSHAKE: u8 = 22;
+const CLIENT_HELLO: u8 = 1;
+/// The longest handshake message that is read.
+const MESSAGE_LENGTH: u32 = 16 * 1024;
 
 /// What is wrong with a connection's first bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,6 +25,10 @@ pub enum FirstFlightError {
     UnexpectedRecord,
     /// Another message.
     UnexpectedMessage,
+    /// A message that is too long.
+    ExcessiveMessageSize,
+    /// A ClientHello that can't be read.
+    ClientHelloParseFailed,
 }
 
 impl FirstFlightError {
@@ -42,12 +49,36 @@ impl FirstFlightError {
         if length > ENCRYPTED_LENGTH {
             return Some(Self::EncryptedLengthTooLong);
         }
-        first.get(..HEADER + length)?;
-        Some(if header[0] == HANDSHAKE {
-            Self::UnexpectedMessage
-        } else {
-            Self::UnexpectedRecord
-        })
+        let record = first.get(HEADER..HEADER + length)?;
+        if header[0] != HANDSHAKE {
+            return Some(Self::UnexpectedRecord);
+        }
+        let &[kind, high, middle, low, ..] = record else {
+            return Some(Self::UnexpectedMessage);
+        };
+        Some(
+            if u32::from_be_bytes([0, high, middle, low]) > MESSAGE_LENGTH {
+                Self::ExcessiveMessageSize
+            } else if kind == CLIENT_HELLO {
+                Self::ClientHelloParseFailed
+            } else {
+                Self::UnexpectedMessage
+            },
+        )
+    }
+
+    /// BoringSSL's number.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::ClientHelloParseFailed => 131,
+            Self::EncryptedLengthTooLong => 146,
+            Self::ExcessiveMessageSize => 150,
+            Self::HttpsProxyRequest => 155,
+            Self::HttpRequest => 156,
+            Self::UnexpectedMessage => 223,
+            Self::UnexpectedRecord => 225,
+            Self::WrongVersionNumber => 247,
+        }
     }
 
     /// BoringSSL's name.
@@ -59,6 +90,8 @@ impl FirstFlightError {
             Self::EncryptedLengthTooLong => "ENCRYPTED_LENGTH_TOO_LONG",
             Self::UnexpectedRecord => "UNEXPECTED_RECORD",
             Self::UnexpectedMessage => "UNEXPECTED_MESSAGE",
+            Self::ExcessiveMessageSize => "EXCESSIVE_MESSAGE_SIZE",
+            Self::ClientHelloParseFailed => "CLIENTHELLO_PARSE_FAILED",
         }
     }
 
@@ -68,6 +101,8 @@ impl FirstFlightError {
             Self::HttpRequest | Self::HttpsProxyRequest => return None,
             Self::WrongVersionNumber => 70,
             Self::EncryptedLengthTooLong => 22,
+            Self::ExcessiveMessageSize => 47,
+            Self::ClientHelloParseFailed => 50,
             Self::UnexpectedRecord | Self::UnexpectedMessage => 10,
         };
         Some([21, 3, 1, 0, 2, 2, description])
@@ -89,7 +124,7 @@ mod tests {
     #[test]
     fn first_bytes_are_told_apart() {
         use FirstFlightError as E;
-        let cases: [(&[u8], Option<E>); 9] = [
+        let cases: [(&[u8], Option<E>); 11] = [
             (b"GET", None),
             (b"GET / HTTP/1.1", Some(E::HttpRequest)),
             (b"CONNECT a:1", Some(E::HttpsProxyRequest)),
@@ -98,6 +133,14 @@ mod tests {
             (
                 b"\x16\x03\x01\0\x05\x02\0\0\x01\0",
                 Some(E::UnexpectedMessage),
+            ),
+            (
+                b"\x16\x03\x01\0\x04\x02\x01\0\0",
+                Some(E::ExcessiveMessageSize),
+            ),
+            (
+                b"\x16\x03\x01\0\x05\x01\0\0\x01\0",
+                Some(E::ClientHelloParseFailed),
             ),
             (b"\x17\x03\x01\0\x02ab", Some(E::UnexpectedRecord)),
             (b"\x17\x03\x01\0\x02a", None),
