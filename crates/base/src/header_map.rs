@@ -6,42 +6,23 @@
 
 use crate::header_case::{OriginalCase, OtherNames};
 use crate::header_name::{Key, Known, MessageKind, names};
+use field::Entry;
+use present::Present;
 use std::fmt;
 
+pub use field::{Field, Part};
+
+mod field;
+mod present;
+
 const CUSTOM: u8 = 0xff;
-
-#[derive(Clone, Copy)]
-struct Entry {
-    /// A known name's index, or `CUSTOM`.
-    known: u8,
-    name_len: u32,
-    name_at: u32,
-    value_at: u32,
-    value_len: u32,
-}
-
-/// A value, and where it stands in the block that its map began with
-/// ([`HeaderMap::begin_with`]): then nothing is copied.
-#[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
-    /// The value.
-    pub bytes: &'a [u8],
-    /// Its place, where it has one.
-    pub at: Option<u32>,
-}
-
-impl<'a> From<&'a [u8]> for Part<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: None }
-    }
-}
 
 /// An ordered list of header fields. Values are bytes: HTTP allows more than UTF-8.
 #[derive(Default, Clone)]
 pub struct HeaderMap {
     arena: Vec<u8>,
     entries: Vec<Entry>,
-    present: u128,
+    present: Present,
     size: usize,
     original: Option<Box<OriginalCase>>,
 }
@@ -71,7 +52,7 @@ impl HeaderMap {
     pub fn clear(&mut self) {
         self.arena.clear();
         self.entries.clear();
-        self.present = 0;
+        self.present = Present::default();
         self.size = 0;
         self.original = None;
     }
@@ -140,6 +121,15 @@ impl HeaderMap {
         })
     }
 
+    /// All fields, to be written.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        self.entries.iter().map(|entry| Field {
+            map: self,
+            entry: *entry,
+            value: self.value(entry),
+        })
+    }
+
     /// Makes `block`, which has the values of a head that is being read, the beginning of the
     /// memory of this map, which is empty. One copy of many bytes costs less than many of few.
     pub fn begin_with(&mut self, block: &[u8]) {
@@ -167,12 +157,32 @@ impl HeaderMap {
         self.insert_entry(&key, value_at, value.bytes.len());
     }
 
+    /// Adds a field whose name, which is no pseudo-header's, is not there yet; false, and nothing
+    /// is done, where it is.
+    pub fn append_first(&mut self, known: Known, value: Part<'_>) -> bool {
+        let is_new = !self.present.has(known) && !known.is_pseudo();
+        if is_new {
+            let value_at = value.at.unwrap_or_else(|| self.push_bytes(value.bytes));
+            self.present.add(known);
+            let entry = Entry {
+                known: known.index(),
+                name_len: known.as_str().len() as u32,
+                name_at: 0,
+                value_at,
+                value_len: value.bytes.len() as u32,
+            };
+            self.size += (entry.name_len + entry.value_len) as usize;
+            self.entries.push(entry);
+        }
+        is_new
+    }
+
     /// Adds a field as it is received: a repeated one of a name that Envoy keeps inline in such a
     /// message is joined to the first ([`Known::is_joined_in`]).
     pub fn receive<'a>(&mut self, key: impl Key, value: impl Into<Part<'a>>, kind: MessageKind) {
         let value = value.into();
         if let Ok(known) = key.parts()
-            && self.present & bit(known) != 0
+            && self.present.has(known)
             && known.is_joined_in(kind)
         {
             self.join(known, value.bytes);
@@ -261,7 +271,7 @@ impl HeaderMap {
         let entries = self.entries.get(from..)?;
         let at = match key.parts() {
             Ok(known) => {
-                if self.present & bit(known) == 0 {
+                if !self.present.has(known) {
                     return None;
                 }
                 entries
@@ -295,7 +305,7 @@ impl HeaderMap {
             Ok(known) => {
                 entry.known = known.index();
                 entry.name_len = known.as_str().len() as u32;
-                self.present |= bit(known);
+                self.present.add(known);
             }
             Err(text) => {
                 debug_assert!(
@@ -337,17 +347,13 @@ impl HeaderMap {
         let entry = self.entries.remove(at);
         self.size -= (entry.name_len + entry.value_len) as usize;
         if entry.known != CUSTOM && !self.entries.iter().any(|other| other.known == entry.known) {
-            self.present &= !bit(Known::from_index(entry.known));
+            self.present.remove(Known::from_index(entry.known));
         }
     }
 }
 
 fn is_pseudo(entry: &Entry) -> bool {
     entry.known != CUSTOM && Known::from_index(entry.known).is_pseudo()
-}
-
-fn bit(known: Known) -> u128 {
-    1 << known.index()
 }
 
 fn range(at: u32, len: u32) -> std::ops::Range<usize> {

@@ -1,6 +1,7 @@
 //! The header names that this proxy knows by number: asking for one, and whether it is there at
 //! all, costs no comparison of text.
 
+use crate::sixteen::Sixteen;
 use std::fmt;
 
 /// A header name known at compile time: an index into [`names`].
@@ -227,29 +228,34 @@ const fn short(name: &[u8]) -> u64 {
     }
 }
 
-/// Whether `name` is `known`, but for the case of its letters.
-fn same_name(known: &[u8], name: &[u8]) -> bool {
-    if known.len() != name.len() {
+/// Whether the `len` bytes that `line` begins with are the name `known`, but for the case of
+/// letters.
+fn same_name(known: Known, line: &[u8], len: usize) -> bool {
+    let info = &INFO[known.0 as usize];
+    if usize::from(info.name_len) != len {
         return false;
     }
-    // The last words may overlap the ones before: that is less than a loop over what is left.
-    match (known.last_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(known_end), Some(name_end)) => {
-            let words = known.as_chunks().0.iter().zip(name.as_chunks().0);
-            words.chain([(known_end, name_end)]).all(|(known, name)| {
-                same_word(u64::from_le_bytes(*known), u64::from_le_bytes(*name))
-            })
-        }
-        (_, _) if name.len() >= 4 => same_word(short(known), short(name)),
-        (_, _) => known.eq_ignore_ascii_case(name),
+    let (first, rest) = (differ(info, line, 0), len.saturating_sub(16));
+    if rest == 0 {
+        return first & (u16::MAX >> (16 - len)) == 0;
     }
+    first == 0 && is_long_name(info, line, rest)
 }
 
-/// Whether eight bytes of a name are those of a known one, which has no byte below a space.
-const fn same_word(known: u64, name: u64) -> bool {
-    const SIXTH: u64 = 0x4040_4040_4040_4040;
-    // A control byte would become another with `SMALL`: it has neither this bit nor the one below.
-    name | SMALL == known && (name | name << 1) & SIXTH == SIXTH
+/// [`same_name`] of the bytes behind the first sixteen.
+#[inline(never)]
+fn is_long_name(info: &Info, line: &[u8], len: usize) -> bool {
+    let mask = |len: usize| u16::MAX >> (16 - len.min(16));
+    let last = len.saturating_sub(16);
+    differ(info, line, 1) & mask(len) == 0 && (last == 0 || differ(info, line, 2) & mask(last) == 0)
+}
+
+/// Which bytes of sixteen are not those of the name, but for the case of letters.
+fn differ(info: &Info, line: &[u8], at: usize) -> u16 {
+    let here = Sixteen::beginning(line.get(16 * at..).unwrap_or_default());
+    let name = Sixteen::beginning(info.padded.get(16 * at..).unwrap_or_default());
+    // A control byte would become another with `SMALL`.
+    !here.with_bits(SMALL as u8).same(name) | here.below(b' ')
 }
 
 const TABLE: [u8; SLOTS] = {
@@ -269,16 +275,22 @@ const TABLE: [u8; SLOTS] = {
 impl Known {
     /// Finds a lower-case name among the known ones.
     pub fn find(name: &[u8]) -> Option<Self> {
-        Self::find_where(name, |known| known == name)
+        Self::find_where(name, |known| known.as_str().as_bytes() == name)
     }
 
     /// Finds a name, however its letters are written, among the known ones; pseudo-headers, which
     /// begin with a colon, as well.
     pub fn find_any_case(name: &[u8]) -> Option<Self> {
-        Self::find_where(name, |known| same_name(known, name))
+        Self::find_beginning(name, name.len())
     }
 
-    fn find_where(name: &[u8], is_it: impl Fn(&[u8]) -> bool) -> Option<Self> {
+    /// As [`find_any_case`](Self::find_any_case), of the `len` bytes that `line` begins with: what
+    /// stands behind a name makes it quicker to compare.
+    pub fn find_beginning(line: &[u8], len: usize) -> Option<Self> {
+        Self::find_where(line.get(..len)?, |known| same_name(known, line, len))
+    }
+
+    fn find_where(name: &[u8], is_it: impl Fn(Self) -> bool) -> Option<Self> {
         if name.is_empty() {
             return None;
         }
@@ -286,7 +298,7 @@ impl Known {
         loop {
             match TABLE[slot] {
                 EMPTY => return None,
-                index if is_it(Self(index).as_str().as_bytes()) => return Some(Self(index)),
+                index if is_it(Self(index)) => return Some(Self(index)),
                 _ => slot = (slot + 1) % SLOTS,
             }
         }

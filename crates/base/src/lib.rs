@@ -17,6 +17,7 @@ pub mod metadata;
 pub mod options;
 pub mod random;
 pub mod runtime_flags;
+pub mod sixteen;
 pub mod slab;
 pub mod time;
 pub mod timer_wheel;

@@ -1,6 +1,7 @@
-//! Which bytes may stand where: tables, and tests of eight bytes at once.
+//! Which bytes may stand where: tables, and tests of sixteen bytes at once.
 
 use nuncio_base::header_name::is_token;
+use nuncio_base::sixteen::Sixteen;
 
 /// A token's byte in lower case; 0 for a byte that cannot be in a token.
 pub(crate) const LOWER_TOKEN: [u8; 256] = {
@@ -15,99 +16,48 @@ pub(crate) const LOWER_TOKEN: [u8; 256] = {
     table
 };
 
-/// How many bytes of a value are looked at together: compilers make one comparison of them.
-const TOGETHER: usize = 16;
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-/// Marks of the bytes below `limit` (at most 128), the lowest mark at the first of them. Above it
-/// there may be marks too many.
-const fn below(word: u64, limit: u64) -> u64 {
-    word.wrapping_sub(ONES * limit) & !word & HIGHS
-}
-
-/// As [`below`], of the bytes that are `byte`.
-const fn equal(word: u64, byte: u64) -> u64 {
-    below(word ^ (ONES * byte), 1)
-}
-
 /// Whether a byte may stand in a field value: no control byte but the tab (RFC 9110 section 5.5;
 /// bytes above 127 are let through as Envoy lets them).
 const fn is_value_byte(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
-/// Whether a target's byte is visible ASCII.
-const fn is_visible(byte: u8) -> bool {
-    byte > b' ' && byte < 0x7f
+/// Marks what may not stand in a field value.
+fn controls(wide: Sixteen) -> u16 {
+    (wide.below(b' ') & !wide.equal(b'\t')) | wide.equal(0x7f)
 }
 
-/// Whether one of the bytes may not stand in a field value.
-fn has_bad(run: &[u8; TOGETHER]) -> bool {
-    let found = |bad, &byte: &u8| bad | u8::from(!is_value_byte(byte));
-    run.iter().fold(0, found) != 0
-}
-
-/// Whether all bytes may stand in a field value.
-pub(crate) fn is_value(bytes: &[u8]) -> bool {
-    let (runs, rest) = bytes.as_chunks::<TOGETHER>();
-    if runs.iter().any(has_bad) {
-        return false;
-    }
-    // The last run may overlap the one before it: that is less than a loop over what is left.
-    match bytes.last_chunk::<TOGETHER>() {
-        Some(last) => rest.is_empty() || !has_bad(last),
-        None => rest.iter().all(|&byte| is_value_byte(byte)),
-    }
+/// Where the first byte is that `marks` marks, as it marks zeros.
+fn first(bytes: &[u8], marks: impl Fn(Sixteen) -> u16) -> Option<usize> {
+    let mut rest = bytes;
+    let found = loop {
+        let found = marks(Sixteen::beginning(rest));
+        if found != 0 {
+            break found.trailing_zeros() as usize;
+        }
+        rest = rest.get(16..)?;
+    };
+    (found < rest.len()).then(|| bytes.len() - rest.len() + found)
 }
 
 /// Where the first byte is that may not stand in a field value.
 pub(crate) fn first_control(bytes: &[u8]) -> Option<usize> {
-    let (runs, _) = bytes.as_chunks::<TOGETHER>();
-    let clean = runs.iter().take_while(|run| !has_bad(run)).count() * TOGETHER;
-    let mut at = clean;
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let packed = u64::from_le_bytes(*word);
-        let marks = below(packed, 0x20) | equal(packed, 0x7f);
-        if marks == 0 {
-            at += 8;
-            continue;
-        }
-        at += marks.trailing_zeros() as usize / 8;
-        if !is_value_byte(bytes[at]) {
-            return Some(at);
-        }
-        at += 1;
-    }
-    let rest = bytes[at..].iter();
-    let found = rest.into_iter().position(|&byte| !is_value_byte(byte))?;
-    Some(at + found)
+    first(bytes, controls)
 }
 
-/// Where the first colon is.
+/// Whether all bytes may stand in a field value.
+pub(crate) fn is_value(bytes: &[u8]) -> bool {
+    first_control(bytes).is_none()
+}
+
+/// Where the first colon is, if no control byte is before it.
 pub(crate) fn colon(bytes: &[u8]) -> Option<usize> {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let marks = equal(u64::from_le_bytes(*word), b':'.into());
-        if marks != 0 {
-            return Some(index * 8 + marks.trailing_zeros() as usize / 8);
-        }
-    }
-    let found = rest.iter().position(|&byte| byte == b':')?;
-    Some(words.len() * 8 + found)
+    first(bytes, |wide| wide.equal(b':') | wide.below(b' ')).filter(|&at| bytes[at] == b':')
 }
 
 /// Whether all bytes are visible ASCII.
 pub(crate) fn is_all_visible(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        let packed = u64::from_le_bytes(*word);
-        if packed & HIGHS != 0 || below(packed, 0x21) | equal(packed, 0x7f) != 0 {
-            return false;
-        }
-    }
-    rest.iter().all(|&byte| is_visible(byte))
+    first(bytes, |wide| wide.below(0x21) | !wide.below(0x7f)).is_none()
 }
 
 /// Whether a line holds control bytes that are worse than misplaced line ends and tabs: Envoy
@@ -195,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_at_once_is_as_one_by_one() {
+    fn sixteen_at_once_is_as_one_by_one() {
         for byte in 0..=255_u8 {
             for at in 0..17 {
                 let mut bytes = [b'a'; 17];
@@ -203,9 +153,16 @@ mod tests {
                 assert_eq!(is_value(&bytes), is_value_byte(byte), "{byte} at {at}");
                 let control = (!is_value_byte(byte)).then_some(at);
                 assert_eq!(first_control(&bytes), control, "{byte} at {at}");
-                assert_eq!(is_all_visible(&bytes), is_visible(byte), "{byte} at {at}");
+                assert_eq!(
+                    is_all_visible(&bytes),
+                    byte.is_ascii_graphic(),
+                    "{byte} at {at}"
+                );
                 let found = (byte == b':').then_some(at);
                 assert_eq!(colon(&bytes), found, "{byte} at {at}");
+                let before = [&bytes[..], b":"].concat();
+                let found = (byte >= b' ').then_some(if byte == b':' { at } else { 17 });
+                assert_eq!(colon(&before), found, "{byte} at {at}");
             }
         }
     }

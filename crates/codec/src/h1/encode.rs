@@ -8,11 +8,15 @@ use crate::End;
 use crate::chars::is_all_visible;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::header_case::{OriginalCase, OtherNames};
+use nuncio_base::header_map::Field;
 use nuncio_base::known_name::START_ROOM;
 use nuncio_base::{Buffer, HeaderMap, Known, names};
 
 /// Pieces up to this size are copied behind their chunk's size: one slice instead of three.
 const COPIED: usize = 256;
+
+/// Values up to this size are copied as if they were this long.
+const VALUE_ROOM: usize = 32;
 
 /// How the body of a message that is being written is framed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -276,11 +280,11 @@ impl HeadWriter<'_> {
         self.end_line();
     }
 
-    fn known_field(&mut self, known: Known, value: &[u8]) {
+    fn known_field(&mut self, known: Known, field: &Field<'_>) {
         let Names::Lower = self.names else {
-            return self.field(known.as_str().as_bytes(), value);
+            return self.field(known.as_str().as_bytes(), field.value);
         };
-        let start = known.field_start().as_bytes();
+        let (start, value) = (known.field_start().as_bytes(), field.value);
         if self.replaces {
             self.bytes(start);
             self.text(value);
@@ -295,9 +299,12 @@ impl HeadWriter<'_> {
         if let Some(whole) = to.first_chunk_mut() {
             *whole = *known.padded_start();
         }
-        let (body, behind) = to[start.len()..].split_at_mut(value.len());
-        body.copy_from_slice(value);
-        behind[..2].copy_from_slice(b"\r\n");
+        let to = &mut to[start.len()..];
+        match (field.wide_value::<VALUE_ROOM>(), to.first_chunk_mut()) {
+            (Some(wide), Some(whole)) => *whole = *wide,
+            _ => to[..value.len()].copy_from_slice(value),
+        }
+        to[value.len()..][..2].copy_from_slice(b"\r\n");
         self.at = end;
         self.lines += 1;
     }
@@ -327,26 +334,21 @@ impl HeadWriter<'_> {
     /// Adds the map's fields as the plan wants them, and what the plan adds. `host` is written
     /// of `:authority`.
     pub fn fields(&mut self, headers: &HeaderMap, plan: Plan) {
-        for (known, name, value) in headers.iter_known() {
-            let Some(known) = known else {
-                self.field(name, value);
+        for field in headers.fields() {
+            let Some(known) = field.known() else {
+                self.field(field.name(), field.value);
                 continue;
             };
-            if known.is_pseudo() {
-                if known == names::AUTHORITY {
-                    self.known_field(names::HOST, value);
-                }
-                continue;
-            }
-            let is_left_out = match known {
-                names::TRANSFER_ENCODING => true,
-                names::CONTENT_LENGTH => !plan.keeps_length,
-                names::CONNECTION => plan.connection.is_some(),
-                names::HOST => headers.contains(names::AUTHORITY),
-                _ => false,
+            let (is_written, written) = match known {
+                names::AUTHORITY => (true, names::HOST),
+                names::TRANSFER_ENCODING => (false, known),
+                names::CONTENT_LENGTH => (plan.keeps_length, known),
+                names::CONNECTION => (plan.connection.is_none(), known),
+                names::HOST => (!headers.contains(names::AUTHORITY), known),
+                _ => (!known.is_pseudo(), known),
             };
-            if !is_left_out {
-                self.known_field(known, value);
+            if is_written {
+                self.known_field(written, &field);
             }
         }
         if let Some(connection) = plan.connection {

@@ -70,28 +70,14 @@ impl Head {
     pub fn read(&mut self, settings: &H1Settings, input: &[u8]) -> Result<bool, H1Error> {
         let limit = settings.max_bytes();
         self.check_first_byte(settings, input)?;
-        let mut lower = [0; SHORT_NAME];
         if self.at == 0 && self.map.is_empty() && self.block == 0 {
             self.block = input.len().min(BLOCK);
             self.map.begin_with(&input[..self.block]);
         }
         loop {
-            // A line whose beginning was here before is not begun with again: it is searched for
-            // its end, however slowly that comes.
-            if self.searched <= self.at
-                && !matches!(self.start, Start::Request(None) | Start::Response(None))
-                && let Some(line) = field_line(input.get(self.at..).unwrap_or_default(), &mut lower)
-                && self.at + line.len <= limit
-            {
-                let value = part(self.block, line.value, self.at + line.value_at);
-                self.at += line.len;
-                let unknown = || UnknownName::known_unknown(&lower[..line.name.len()]);
-                let name = Name {
-                    written: line.name,
-                    found: line.known.ok_or_else(unknown),
-                };
-                self.accept(name, value, settings)?;
-                continue;
+            let is_in_fields = !matches!(self.start, Start::Request(None) | Start::Response(None));
+            if is_in_fields && self.read_ordinary(settings, input, limit)? {
+                return Ok(true);
             }
             let from = self.searched.max(self.at);
             let rest = input.get(from..).unwrap_or_default();
@@ -124,6 +110,53 @@ impl Head {
                 _ => self.field(line, settings)?,
             }
         }
+    }
+
+    /// Reads field lines as long as they are there as a whole and simply right; true once the
+    /// empty line was read.
+    fn read_ordinary(
+        &mut self,
+        settings: &H1Settings,
+        input: &[u8],
+        limit: usize,
+    ) -> Result<bool, H1Error> {
+        // Then a name that is known and new has only to be added.
+        let is_plain = settings.underscores == UnderscoresAction::Allow
+            && self.map.original_case().is_none()
+            && !matches!(self.start, Start::Trailers);
+        let mut lower = [0; SHORT_NAME];
+        // A line whose beginning was here before is not begun with again: it is searched for its
+        // end, however slowly that comes.
+        while self.searched <= self.at {
+            let rest = input.get(self.at..).unwrap_or_default();
+            if rest.starts_with(b"\r\n") && self.at + 2 <= limit {
+                self.at += 2;
+                return Ok(true);
+            }
+            let Some(line) = field_line(rest, &mut lower) else {
+                break;
+            };
+            if self.at + line.len > limit {
+                break;
+            }
+            let value = part(self.block, line.value, self.at + line.value_at);
+            self.at += line.len;
+            if is_plain
+                && let Some(known) = line.known
+                && known != names::HOST
+                && self.map.len() < settings.max_fields()
+                && self.map.append_first(known, value)
+            {
+                continue;
+            }
+            let unknown = || UnknownName::known_unknown(&lower[..line.name.len()]);
+            let name = Name {
+                written: line.name,
+                found: line.known.ok_or_else(unknown),
+            };
+            self.accept(name, value, settings)?;
+        }
+        Ok(false)
     }
 
     /// Gives the map back that will not be needed.

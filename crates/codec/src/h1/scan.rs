@@ -28,24 +28,29 @@ pub(super) fn field_line<'a>(
     input: &'a [u8],
     lower: &mut [u8; SHORT_NAME],
 ) -> Option<FieldLine<'a>> {
-    let name_len = colon(input.get(..SHORT_NAME + 1).unwrap_or(input))?;
-    let name = &input[..name_len];
-    let known = Known::find_any_case(name);
+    let name_len = colon(input).filter(|&len| len <= SHORT_NAME)?;
+    let (name, rest) = (&input[..name_len], &input[name_len + 1..]);
+    let known = Known::find_beginning(input, name_len);
     if known.is_none() && !lower_token(name, lower) {
         return None;
     }
-    let rest = &input[name_len + 1..];
-    let before = rest.iter().take_while(|&&byte| is_space(byte)).count();
-    let value = &rest[before..];
-    let end = first_control(value)?;
-    let (value, b"\r\n") = (&value[..end], value.get(end..end + 2)?) else {
+    let before = match rest {
+        [b' ', b'!'..=b'~', ..] => 1,
+        _ => rest.iter().take_while(|&&byte| is_space(byte)).count(),
+    };
+    let rest = &rest[before..];
+    let end = first_control(rest)?;
+    let (value, [b'\r', b'\n', ..]) = rest.split_at(end) else {
         return None;
     };
-    let after = value
-        .iter()
-        .rev()
-        .take_while(|&&byte| is_space(byte))
-        .count();
+    let after = match value {
+        [.., b' ' | b'\t'] => value
+            .iter()
+            .rev()
+            .take_while(|&&byte| is_space(byte))
+            .count(),
+        _ => 0,
+    };
     (name_len > 0).then_some(FieldLine {
         name,
         known,
