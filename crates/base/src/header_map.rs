@@ -57,6 +57,15 @@ impl HeaderMap {
         self.original = None;
     }
 
+    /// Makes this map, which is empty, the same as another.
+    pub fn copy_from(&mut self, other: &Self) {
+        debug_assert!(self.arena.is_empty() && self.entries.is_empty());
+        self.arena.extend_from_slice(&other.arena);
+        self.entries.extend_from_slice(&other.entries);
+        (self.present, self.size) = (other.present, other.size);
+        self.original.clone_from(&other.original);
+    }
+
     /// The names as the peer wrote them, where the codec that read this message keeps them.
     pub fn original_case(&self) -> Option<&OriginalCase> {
         self.original.as_deref()
@@ -317,7 +326,7 @@ impl HeaderMap {
             }
         }
         self.size += entry.name_len as usize + value_len;
-        if is_pseudo(&entry) {
+        if is_pseudo(&entry) && self.entries.last().is_some_and(|last| !is_pseudo(last)) {
             let at = self
                 .entries
                 .iter()

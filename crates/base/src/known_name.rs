@@ -45,11 +45,11 @@ const fn padded(start: &str) -> [u8; START_ROOM] {
 }
 
 struct Info {
-    /// The name, and how a field of it begins on the wire.
+    name: &'static str,
+    /// How a field of it begins on the wire.
     start: &'static str,
     /// The same with anything behind it, to be copied as a whole.
     padded: [u8; START_ROOM],
-    name_len: u8,
     repeats: Repeats,
 }
 
@@ -59,9 +59,9 @@ macro_rules! known_names {
         enum Index { $($ident),* }
 
         static INFO: &[Info] = &[$(Info {
+            name: $text,
             start: concat!($text, ": "),
             padded: padded(concat!($text, ": ")),
-            name_len: $text.len() as u8,
             repeats: Repeats::$repeats,
         }),*];
 
@@ -306,8 +306,7 @@ impl Known {
 
     /// The name, in lower case.
     pub const fn as_str(self) -> &'static str {
-        let info = &INFO[self.0 as usize];
-        info.start.split_at(info.name_len as usize).0
+        INFO[self.0 as usize].name
     }
 
     /// How a field of this name begins in HTTP/1: the name, a colon, a space.

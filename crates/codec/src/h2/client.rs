@@ -79,13 +79,14 @@ impl H2Connection {
     fn put_request(&mut self, id: u32, headers: &HeaderMap, end: End, asked: &Asked) {
         let is_connect = headers.get(names::METHOD) == Some(b"CONNECT");
         let is_upgrade = matches!(asked, Asked::Upgrade(_));
-        let at = self.begin_head();
+        let encoder = &mut self.encoder;
+        encoder.begin();
         if let Asked::Upgrade(protocol) = asked {
-            self.put_field(names::METHOD, b":method", b"CONNECT");
-            self.put_field(names::PROTOCOL, b":protocol", protocol);
+            encoder.field(Some(names::METHOD), b":method", b"CONNECT");
+            encoder.field(Some(names::PROTOCOL), b":protocol", protocol);
         }
         if !is_connect && !headers.contains(names::SCHEME) {
-            self.put_field(names::SCHEME, b":scheme", b"http");
+            encoder.field(Some(names::SCHEME), b":scheme", b"http");
         }
         self.put_fields(headers, |known, value| match known {
             names::METHOD => !is_upgrade,
@@ -94,7 +95,7 @@ impl H2Connection {
             names::CONTENT_LENGTH => !(is_upgrade && value == b"0"),
             _ => true,
         });
-        self.end_head(at, id, end);
+        self.end_head(id, end);
     }
 }
 

@@ -8,6 +8,7 @@ use super::hpack::{Decoder, Encoder};
 use super::output::Output;
 use super::receive::Partial;
 use super::receive_data::DataFrame;
+use super::repeated::Repeated;
 use super::settings::H2Settings;
 use super::stats::H2Stats;
 use super::stream::{Stream, Streams};
@@ -93,6 +94,7 @@ pub struct H2Connection {
     pub(super) partial: Option<Partial>,
     pub(super) block: Vec<u8>,
     pub(super) cookies: Vec<u8>,
+    pub(super) repeated: Repeated,
     /// The bytes of the last header block and its frame.
     pub(super) last_head: usize,
     /// The bytes of the event that came last, and of one whose rest is still to come.
@@ -146,6 +148,7 @@ impl H2Connection {
             partial: None,
             block: Vec::new(),
             cookies: Vec::new(),
+            repeated: Repeated::default(),
             last_head: 0,
             event_bytes: 0,
             begun_bytes: 0,
@@ -348,10 +351,12 @@ impl H2Connection {
     /// Gives memory back that an idle connection need not hold.
     pub fn rest(&mut self) {
         self.output.release();
+        self.encoder.rest();
         if self.partial.is_none() {
             self.block = Vec::new();
         }
         self.cookies = Vec::new();
+        self.repeated.forget();
     }
 }
 

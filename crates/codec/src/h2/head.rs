@@ -1,7 +1,7 @@
 //! Fields to a head or trailers, checked as RFC 9113 section 8 wants them.
 
 use super::error::{INVALID_FIELD, MESSAGING};
-use super::hpack::Fields;
+use super::hpack::{Field, Fields};
 use super::settings::H2Settings;
 use super::stats::H2Stats;
 use crate::chars::{LOWER_TOKEN, is_all_visible, is_authority, is_value, number, trim};
@@ -59,7 +59,9 @@ impl Fault {
 pub(super) struct Unwanted;
 
 impl Fields for Unwanted {
-    fn field(&mut self, _known: Option<Known>, _name: &[u8], _value: &[u8]) {}
+    fn field(&mut self, field: Field<'_>) -> bool {
+        field.is_checked
+    }
 }
 
 /// A head that is being read. Once it has a fault nothing is added to it.
@@ -114,30 +116,49 @@ impl<'a> Head<'a> {
         (self.map, result)
     }
 
-    fn add(&mut self, known: Option<Known>, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    fn add(&mut self, field: Field<'_>) -> Result<(), Fault> {
         self.fields += 1;
-        self.bytes += name.len() + value.len();
+        self.bytes += field.name.len() + field.value.len();
         if self.bytes > self.settings.max_headers_kb as usize * 1024 {
             return Err(Fault::TooLarge);
         }
         if self.fields > self.settings.max_headers_count as usize {
             return Err(Fault::TooMany);
         }
-        if !is_value(value) {
-            return Err(Fault::Field);
+        let value = trim(field.value);
+        if !field.is_checked {
+            self.check(&field, value)?;
         }
-        let value = trim(value);
-        match known {
+        match field.known {
             Some(known) if known.is_pseudo() => self.add_pseudo(known, value),
-            Some(known) => {
-                self.is_past_pseudo = true;
-                self.add_known(known, value)
-            }
-            None => {
-                self.is_past_pseudo = true;
-                self.add_unknown(name, value)
-            }
+            Some(known) => self.add_known(known, value),
+            None => self.add_unknown(field.name, value),
         }
+    }
+
+    /// What is to be said of a name and a value whatever else is in the message.
+    fn check(&self, field: &Field<'_>, value: &[u8]) -> Result<(), Fault> {
+        let is_good = is_value(field.value)
+            && match field.known {
+                Some(names::METHOD) => {
+                    !value.is_empty() && value.iter().all(|&byte| LOWER_TOKEN[byte as usize] != 0)
+                }
+                Some(names::SCHEME) => is_scheme(value),
+                Some(names::AUTHORITY) => is_host(value),
+                Some(names::HOST) => self.kind != HeadKind::Request || is_host(value),
+                Some(names::PATH) => !value.is_empty() && is_all_visible(value),
+                Some(names::PROTOCOL) => self.settings.allow_connect && !value.is_empty(),
+                Some(names::STATUS) => {
+                    matches!(value, [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'])
+                }
+                Some(names::CONTENT_LENGTH) => number(value).is_some(),
+                Some(_) => true,
+                None => {
+                    let is_lower = |&byte: &u8| LOWER_TOKEN[byte as usize] == byte && byte != 0;
+                    !field.name.is_empty() && field.name.iter().all(is_lower)
+                }
+            };
+        if is_good { Ok(()) } else { Err(Fault::Field) }
     }
 
     /// Section 8.3: each once, before all others, and only those of this kind of message.
@@ -147,21 +168,7 @@ impl<'a> Head<'a> {
             HeadKind::Response => known == names::STATUS,
             HeadKind::Trailers => false,
         };
-        let valid = match known {
-            names::METHOD => {
-                !value.is_empty() && value.iter().all(|&byte| LOWER_TOKEN[byte as usize] != 0)
-            }
-            names::SCHEME => {
-                let scheme =
-                    |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-                value.first().is_some_and(u8::is_ascii_alphabetic) && value.iter().all(scheme)
-            }
-            names::AUTHORITY => is_host(value),
-            names::PATH => !value.is_empty() && is_all_visible(value),
-            names::PROTOCOL => self.settings.allow_connect && !value.is_empty(),
-            _ => matches!(value, [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9']),
-        };
-        if !allowed || !valid || self.is_past_pseudo || self.map.contains(known) {
+        if !allowed || self.is_past_pseudo || self.map.contains(known) {
             return Err(Fault::Field);
         }
         if known == names::SCHEME && value.iter().any(u8::is_ascii_uppercase) {
@@ -173,6 +180,7 @@ impl<'a> Head<'a> {
     }
 
     fn add_known(&mut self, known: Known, value: &[u8]) -> Result<(), Fault> {
+        self.is_past_pseudo = true;
         let kind = match self.kind {
             HeadKind::Request => MessageKind::Request,
             HeadKind::Response => MessageKind::Response,
@@ -186,9 +194,7 @@ impl<'a> Head<'a> {
             | names::TRANSFER_ENCODING
             | names::UPGRADE => return Err(Fault::Field),
             names::TE if !value.eq_ignore_ascii_case(b"trailers") => return Err(Fault::Field),
-            names::CONTENT_LENGTH if number(value).is_none() || self.map.contains(known) => {
-                return Err(Fault::Field);
-            }
+            names::CONTENT_LENGTH if self.map.contains(known) => return Err(Fault::Field),
             names::HOST if kind == MessageKind::Request => return self.add_host(value),
             names::COOKIE if kind == MessageKind::Request => {
                 if !self.cookies.is_empty() {
@@ -205,7 +211,7 @@ impl<'a> Head<'a> {
 
     /// `:authority` counts, and `host` where it lacks (section 8.3.1).
     fn add_host(&mut self, value: &[u8]) -> Result<(), Fault> {
-        if !is_host(value) || std::mem::replace(&mut self.has_host, true) {
+        if std::mem::replace(&mut self.has_host, true) {
             return Err(Fault::Field);
         }
         if !self.map.contains(names::AUTHORITY) {
@@ -232,10 +238,7 @@ impl<'a> Head<'a> {
     }
 
     fn add_unknown(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
-        let is_lower = |&byte: &u8| LOWER_TOKEN[byte as usize] == byte && byte != 0;
-        if name.is_empty() || !name.iter().all(is_lower) {
-            return Err(Fault::Field);
-        }
+        self.is_past_pseudo = true;
         if self.settings.underscores != UnderscoresAction::Allow && name.contains(&b'_') {
             if self.settings.underscores == UnderscoresAction::RejectRequest {
                 return Err(Fault::Underscore);
@@ -243,19 +246,24 @@ impl<'a> Head<'a> {
             self.dropped += 1;
             return Ok(());
         }
-        if let Err(unknown) = UnknownName::of(name) {
-            self.map.append(unknown, value);
-        }
+        self.map.append(UnknownName::known_unknown(name), value);
         Ok(())
     }
 }
 
 impl Fields for Head<'_> {
-    fn field(&mut self, known: Option<Known>, name: &[u8], value: &[u8]) {
-        if self.fault.is_none() {
-            self.fault = self.add(known, name, value).err();
+    fn field(&mut self, field: Field<'_>) -> bool {
+        if self.fault.is_some() {
+            return field.is_checked;
         }
+        self.fault = self.add(field).err();
+        self.fault.is_none()
     }
+}
+
+fn is_scheme(value: &[u8]) -> bool {
+    let others = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    value.first().is_some_and(u8::is_ascii_alphabetic) && value.iter().all(others)
 }
 
 /// Whether an authority is one, without user (section 8.3.1).

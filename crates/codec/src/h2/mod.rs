@@ -24,6 +24,7 @@ mod receive;
 mod receive_data;
 mod receive_head;
 mod receive_settings;
+mod repeated;
 mod send;
 mod settings;
 mod stats;

@@ -58,36 +58,33 @@ impl Output {
         }
     }
 
-    /// Ends a header block that was encoded behind an empty frame header at `at`, and splits it
-    /// where it is longer than a frame may be.
-    pub fn end_head(&mut self, at: usize, stream: u32, end: bool, max_frame: usize) {
-        let flags = if end { flag::END_STREAM } else { 0 };
-        let len = self.block.len() - at - HEADER_LEN;
-        self.frames += 1;
+    /// Writes a header block, in several frames where it is longer than one may be.
+    pub fn head(&mut self, stream: u32, block: &[u8], end: bool, max_frame: usize) {
         let mut header = FrameHeader {
-            len,
+            len: block.len(),
             kind: kind::HEADERS,
-            flags: flags | flag::END_HEADERS,
+            flags: if end { flag::END_STREAM } else { 0 },
             stream,
         };
-        if len <= max_frame {
-            self.block[at..at + HEADER_LEN].copy_from_slice(&header.bytes());
-            return;
-        }
-        let fragments = self.block.split_off(at).split_off(HEADER_LEN);
-        header.flags = flags;
-        let mut pieces = fragments.chunks(max_frame).peekable();
-        while let Some(piece) = pieces.next() {
-            header.len = piece.len();
-            if pieces.peek().is_none() {
-                header.flags |= flag::END_HEADERS;
-            }
-            self.block.put_slice(&header.bytes());
-            self.block.put_slice(piece);
+        let mut rest = block;
+        while rest.len() > max_frame {
+            let (piece, behind) = rest.split_at(max_frame);
+            header.len = max_frame;
+            self.put(&header, piece);
             header.kind = kind::CONTINUATION;
             header.flags = 0;
-            self.frames += 1;
+            rest = behind;
         }
+        header.len = rest.len();
+        header.flags |= flag::END_HEADERS;
+        self.put(&header, rest);
+    }
+
+    fn put(&mut self, header: &FrameHeader, payload: &[u8]) {
+        self.frames += 1;
+        self.block.reserve(HEADER_LEN + payload.len());
+        self.block.put_slice(&header.bytes());
+        self.block.put_slice(payload);
     }
 
     /// Moves everything to `out`.

@@ -116,24 +116,27 @@ impl H2Connection {
                 return Ok(self.stream_error(id, code));
             }
         };
-        let local = std::rc::Rc::clone(&self.local);
-        let map = pool.take();
-        let mut head = Head::new(map, kind, &local.settings, &mut self.cookies);
-        if self.decoder.decode(block, &mut head).is_err() {
-            let error = H2Error::connection(ErrorCode::COMPRESSION);
-            // Envoy knows of a stream before its head.
-            return Err(if is_new {
-                self.newest = id;
-                error.on_stream(id, CODEC_ERROR)
-            } else {
-                error
-            });
-        }
-        if head.dropped > 0 {
-            let dropped = local.stats.dropped_headers_with_underscores();
-            dropped.add(head.dropped.into());
-        }
-        let (map, result) = head.finish();
+        let mut map = pool.take();
+        let result = match self.repeated.find(kind, block, self.decoder.changes()) {
+            Some(head) => {
+                map.copy_from(head);
+                debug_assert!(self.is_head(kind, block, &map));
+                Ok(())
+            }
+            None => {
+                let (read, result) = self.read_head(map, kind, block).map_err(|error| {
+                    // Envoy knows of a stream before its head.
+                    if is_new {
+                        self.newest = id;
+                        error.on_stream(id, CODEC_ERROR)
+                    } else {
+                        error
+                    }
+                })?;
+                map = read;
+                result
+            }
+        };
         if is_new {
             self.insert(id);
         }
@@ -148,6 +151,36 @@ impl H2Connection {
                 self.on_fault(id, fault)
             }
         }
+    }
+
+    /// Reads the fields of a block into `map`.
+    fn read_head(
+        &mut self,
+        map: HeaderMap,
+        kind: HeadKind,
+        block: &[u8],
+    ) -> Result<(HeaderMap, Result<(), Fault>), H2Error> {
+        let before = self.decoder.changes();
+        let mut head = Head::new(map, kind, &self.local.settings, &mut self.cookies);
+        if self.decoder.decode(block, &mut head).is_err() {
+            return Err(H2Error::connection(ErrorCode::COMPRESSION));
+        }
+        let dropped = head.dropped;
+        let (map, result) = head.finish();
+        if dropped > 0 {
+            let stats = &self.local.stats;
+            stats.dropped_headers_with_underscores().add(dropped.into());
+        } else if result.is_ok() {
+            let changes = (before, self.decoder.changes());
+            self.repeated.note(kind, block, changes, &map);
+        }
+        Ok((map, result))
+    }
+
+    /// Whether a block that changes nothing is this head.
+    fn is_head(&mut self, kind: HeadKind, block: &[u8], head: &HeaderMap) -> bool {
+        let read = self.read_head(HeaderMap::new(), kind, block);
+        read.is_ok_and(|(read, result)| result.is_ok() && read == *head)
     }
 
     fn decode_unwanted(&mut self, block: &[u8]) -> Result<(), H2Error> {

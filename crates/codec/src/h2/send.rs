@@ -1,10 +1,9 @@
 //! What is sent: heads at once, data and what follows it as the windows allow, stream by stream.
 
 use super::connection::H2Connection;
-use super::frame::{HEADER_LEN, MAX_FRAME};
+use super::frame::MAX_FRAME;
 use super::stream::{Asked, SendEnd};
 use crate::End;
-use bytes::BufMut;
 use nuncio_base::{Buffer, HeaderMap, Known, names};
 
 impl H2Connection {
@@ -14,12 +13,12 @@ impl H2Connection {
             return;
         };
         let switches = stream.asked != Asked::Other && headers.get(names::STATUS) == Some(b"101");
-        let at = self.begin_head();
+        self.encoder.begin();
         if switches {
-            self.put_field(names::STATUS, b":status", b"200");
+            self.encoder.field(Some(names::STATUS), b":status", b"200");
         }
         self.put_fields(headers, |known, _| !(switches && known == names::STATUS));
-        self.end_head(at, id, end);
+        self.end_head(id, end);
         self.end_sending(id, end);
     }
 
@@ -32,39 +31,21 @@ impl H2Connection {
         }
     }
 
-    /// Begins a header block behind room for its frame's header; where that is.
-    pub(super) fn begin_head(&mut self) -> usize {
-        let Self {
-            output, encoder, ..
-        } = self;
-        let at = output.block.len();
-        output.block.put_bytes(0, HEADER_LEN);
-        encoder.begin(&mut output.block);
-        at
-    }
-
     /// Encodes the fields that another hop may see, and that `keep` keeps.
     pub(super) fn put_fields(&mut self, headers: &HeaderMap, keep: impl Fn(Known, &[u8]) -> bool) {
-        let Self {
-            output, encoder, ..
-        } = self;
         for (known, name, value) in headers.iter_known() {
             let is_kept = |known| !is_of_one_hop(known, value) && keep(known, value);
             if known.is_none_or(is_kept) {
-                encoder.field(known, name, value, &mut output.block);
+                self.encoder.field(known, name, value);
             }
         }
     }
 
-    pub(super) fn put_field(&mut self, known: Known, name: &[u8], value: &[u8]) {
-        let (encoder, block) = (&mut self.encoder, &mut self.output.block);
-        encoder.field(Some(known), name, value, block);
-    }
-
-    /// Ends the block that [`begin_head`](Self::begin_head) began.
-    pub(super) fn end_head(&mut self, at: usize, id: u32, end: End) {
+    /// Writes the block that the encoder has begun as a head.
+    pub(super) fn end_head(&mut self, id: u32, end: End) {
         let max_frame = self.peer.max_frame.min(MAX_FRAME);
-        self.output.end_head(at, id, end.is_end(), max_frame);
+        let block = self.encoder.block();
+        self.output.head(id, block, end.is_end(), max_frame);
     }
 
     /// Sends data, as soon as the windows allow.
@@ -147,9 +128,9 @@ impl H2Connection {
             return;
         }
         if let Some(SendEnd::Trailers(trailers)) = stream.end.take() {
-            let at = self.begin_head();
+            self.encoder.begin();
             self.put_fields(&trailers, |_, _| true);
-            self.end_head(at, id, End::Stream);
+            self.end_head(id, End::Stream);
         }
     }
 }

@@ -1,14 +1,26 @@
 //! Header blocks to fields.
 
-use super::table::Table;
+use super::table::{NEWEST, Table};
 use super::{HpackError, huffman};
 use nuncio_base::Known;
 
 /// What takes the fields of a block, in order. It is given all of them, whatever it thinks of
 /// them: the dynamic table must see the whole block.
 pub(in super::super) trait Fields {
-    /// One field; the name as it was sent, and its number if it is a known one.
-    fn field(&mut self, known: Option<Known>, name: &[u8], value: &[u8]);
+    /// One field. Whether its name and value need not be looked at when it comes again.
+    fn field(&mut self, field: Field<'_>) -> bool;
+}
+
+/// A field of a block.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Field<'a> {
+    /// The number of the name if it is a known one.
+    pub known: Option<Known>,
+    /// The name as it was sent.
+    pub name: &'a [u8],
+    pub value: &'a [u8],
+    /// It is an entry of a table, and was found good before.
+    pub is_checked: bool,
 }
 
 /// A connection's decoder.
@@ -16,6 +28,8 @@ pub(in super::super) struct Decoder {
     table: Table,
     /// The largest table the peer may use (our SETTINGS_HEADER_TABLE_SIZE).
     limit: usize,
+    /// How often that was set.
+    limits: u64,
     name: Vec<u8>,
     value: Vec<u8>,
 }
@@ -32,14 +46,21 @@ impl Decoder {
         Self {
             table: Table::new(limit),
             limit,
+            limits: 0,
             name: Vec::new(),
             value: Vec::new(),
         }
     }
 
+    /// How often what a block means was changed.
+    pub fn changes(&self) -> u64 {
+        self.table.changes() + self.limits
+    }
+
     /// The peer knows our limit: its next block begins with a size within it.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+        self.limits += 1;
     }
 
     /// Decodes a whole block.
@@ -56,8 +77,11 @@ impl Decoder {
             }
             if byte & 0x80 != 0 {
                 let index = number(&mut rest, 7)?;
-                let (known, name, value) = self.table.lookup(index)?;
-                fields.field(known, name, value);
+                let field = self.table.lookup(index)?;
+                let was_checked = field.is_checked;
+                if fields.field(field) && !was_checked {
+                    self.table.note_checked(index);
+                }
             } else if is_size {
                 let size = number(&mut rest, 5)?;
                 if !first || size > self.limit {
@@ -74,6 +98,7 @@ impl Decoder {
         Ok(())
     }
 
+    /// A field that is not in a table as a whole.
     fn literal(
         &mut self,
         rest: &mut &[u8],
@@ -82,38 +107,69 @@ impl Decoder {
         fields: &mut impl Fields,
     ) -> Result<(), HpackError> {
         let index = number(rest, prefix)?;
-        self.name.clear();
-        let known = if index == 0 {
-            text(rest)?.read(&mut self.name)?;
-            Known::find(&self.name)
-        } else {
-            let (known, name, _) = self.table.lookup(index)?;
-            self.name.extend_from_slice(name);
-            known
-        };
-        let value = text(rest)?;
-        let value = if value.is_huffman {
-            self.value.clear();
-            value.read(&mut self.value)?;
-            &self.value
-        } else {
-            value.bytes
-        };
         if adds {
-            self.table.add(known, &self.name, value, 0);
+            return self.added(index, rest, fields);
         }
-        fields.field(known, &self.name, value);
+        let (known, name) = if index == 0 {
+            let name = text(rest)?.read(&mut self.name)?;
+            (Known::find(name), name)
+        } else {
+            let entry = self.table.lookup(index)?;
+            (entry.known, entry.name)
+        };
+        let value = text(rest)?.read(&mut self.value)?;
+        fields.field(Field {
+            known,
+            name,
+            value,
+            is_checked: false,
+        });
+        Ok(())
+    }
+
+    /// One that becomes the newest entry.
+    fn added(
+        &mut self,
+        index: usize,
+        rest: &mut &[u8],
+        fields: &mut impl Fields,
+    ) -> Result<(), HpackError> {
+        let (known, name) = if index == 0 {
+            let name = text(rest)?.read(&mut self.name)?;
+            (Known::find(name), name)
+        } else {
+            let entry = self.table.lookup(index)?;
+            // The entry may have to go for the new one.
+            self.name.clear();
+            self.name.extend_from_slice(entry.name);
+            (entry.known, &self.name[..])
+        };
+        let value = text(rest)?.read(&mut self.value)?;
+        let is_good = fields.field(Field {
+            known,
+            name,
+            value,
+            is_checked: false,
+        });
+        self.table.add(known, name, value, 0);
+        if is_good {
+            self.table.note_checked(NEWEST);
+        }
         Ok(())
     }
 }
 
-impl Text<'_> {
-    fn read(&self, out: &mut Vec<u8>) -> Result<(), HpackError> {
-        if self.is_huffman {
-            return huffman::decode(self.bytes, out);
+impl<'a> Text<'a> {
+    fn read<'b>(self, out: &'b mut Vec<u8>) -> Result<&'b [u8], HpackError>
+    where
+        'a: 'b,
+    {
+        if !self.is_huffman {
+            return Ok(self.bytes);
         }
-        out.extend_from_slice(self.bytes);
-        Ok(())
+        out.clear();
+        huffman::decode(self.bytes, out)?;
+        Ok(out)
     }
 }
 

@@ -1,8 +1,7 @@
 //! Fields to header blocks.
 
-use super::table::{Table, hash};
+use super::table::{NEWEST, Table, hash};
 use super::{OVERHEAD, huffman, static_table};
-use bytes::{BufMut, BytesMut};
 use nuncio_base::{Known, names};
 
 /// A connection's encoder.
@@ -15,10 +14,15 @@ pub(in super::super) struct Encoder {
     /// The entries that known names were found at last, by the names' numbers: most fields are
     /// the same in each message.
     last: [u32; NAMES],
+    /// The same for fields with other names, by their hashes.
+    last_others: [u32; OTHERS],
+    /// The block that is being written.
+    block: Vec<u8>,
 }
 
 /// Names that share a place only cost each other a search.
 const NAMES: usize = 32;
+const OTHERS: usize = 16;
 
 /// What becomes of a field in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,8 @@ impl Encoder {
             limit,
             told: (size < 4096).then_some((size, size)),
             last: [0; NAMES],
+            last_others: [0; OTHERS],
+            block: Vec::new(),
         }
     }
 
@@ -53,34 +59,68 @@ impl Encoder {
         }
     }
 
-    /// Writes what must stand at the beginning of a block.
-    pub fn begin(&mut self, out: &mut BytesMut) {
+    /// Begins a block with what must stand there.
+    pub fn begin(&mut self) {
+        self.block.clear();
         if let Some((smallest, last)) = self.told.take() {
             if smallest < last {
-                number(smallest, 5, 0x20, out);
+                number(smallest, 5, 0x20, &mut self.block);
             }
-            number(last, 5, 0x20, out);
+            number(last, 5, 0x20, &mut self.block);
         }
     }
 
+    /// The block.
+    pub fn block(&self) -> &[u8] {
+        &self.block
+    }
+
+    /// Gives memory back that an idle connection need not hold.
+    pub fn rest(&mut self) {
+        self.block = Vec::new();
+    }
+
     /// Writes a field.
-    pub fn field(&mut self, known: Option<Known>, name: &[u8], value: &[u8], out: &mut BytesMut) {
-        let in_static = known.and_then(static_table::index_of);
-        if let Some(index) = in_static.and_then(|first| static_table::with_value(first, value)) {
-            return number(index, 7, 0x80, out);
+    #[inline]
+    pub fn field(&mut self, known: Option<Known>, name: &[u8], value: &[u8]) {
+        match self.repeated(known, name, value) {
+            Some(index) => number(index, 7, 0x80, &mut self.block),
+            None => self.new_field(known, name, value),
         }
-        let statics = static_table::ENTRIES.len();
-        let recalled = known.and_then(|known| self.recall(known));
+    }
+
+    /// The index of a field that is in one of the tables, if it is where it was at last.
+    #[inline]
+    fn repeated(&self, known: Option<Known>, name: &[u8], value: &[u8]) -> Option<usize> {
+        let Some(known) = known else {
+            let hash = hash(name, value);
+            let place = self.table.place(self.last_others[hash as usize % OTHERS])?;
+            let same = self.table.is_at(place, hash, name, value);
+            return same.then_some(place + NEWEST);
+        };
+        if let Some(index) = static_table::with_value(known, value) {
+            return Some(index);
+        }
+        let number = self.last[usize::from(known.index()) % NAMES];
+        let place = self.table.place_with(number, known, value)?;
+        Some(place + NEWEST)
+    }
+
+    #[inline(never)]
+    fn new_field(&mut self, known: Option<Known>, name: &[u8], value: &[u8]) {
         let indexing = self.indexing(known, name, value);
+        let hash = match indexing {
+            Indexing::Added => hash(name, value),
+            Indexing::Not | Indexing::Never => 0,
+        };
         if indexing == Indexing::Added
-            && let Some(place) = self.find(recalled, known, name, value)
+            && let Some(place) = self.table.find(hash, name, value)
         {
-            return number(place + statics + 1, 7, 0x80, out);
+            self.note(known, hash, place);
+            return number(place + NEWEST, 7, 0x80, &mut self.block);
         }
-        let named = in_static.or_else(|| {
-            let place = recalled.or_else(|| self.find_name(known, name))?;
-            Some(place + statics + 1)
-        });
+        let in_static = known.and_then(static_table::index_of);
+        let named = in_static.or_else(|| self.find_name(known, name).map(|place| place + NEWEST));
         let indexing = match (indexing, named) {
             // Once, for the sake of its name, which is longer than any number.
             (Indexing::Not, None) if self.fits(name, value) => Indexing::Added,
@@ -91,17 +131,18 @@ impl Encoder {
             Indexing::Not => (4, 0),
             Indexing::Never => (4, 0x10),
         };
-        number(named.unwrap_or(0), prefix, pattern, out);
+        let block = &mut self.block;
+        number(named.unwrap_or(0), prefix, pattern, block);
         if named.is_none() {
-            text(name, out);
+            text(name, block);
         }
         if indexing == Indexing::Added {
-            text(value, out);
-            self.table.add(known, name, value, hash(name, value));
-            self.note(known, 0);
+            text(value, block);
+            self.table.add(known, name, value, hash);
+            self.note(known, hash, 0);
         } else {
             // What is sent once is not worth the work of a shorter code, here and there.
-            plain(value, out);
+            plain(value, block);
         }
     }
 
@@ -111,31 +152,22 @@ impl Encoder {
         self.table.place_of(number, known)
     }
 
-    fn note(&mut self, known: Option<Known>, place: usize) {
-        if let Some(known) = known {
-            self.last[usize::from(known.index()) % NAMES] = self.table.number_of(place);
+    fn note(&mut self, known: Option<Known>, hash: u32, place: usize) {
+        let number = self.table.number_of(place);
+        match known {
+            Some(known) => self.last[usize::from(known.index()) % NAMES] = number,
+            None => self.last_others[hash as usize % OTHERS] = number,
         }
-    }
-
-    fn find(
-        &mut self,
-        recalled: Option<usize>,
-        known: Option<Known>,
-        name: &[u8],
-        value: &[u8],
-    ) -> Option<usize> {
-        let is_same = |place: &usize| self.table.get(*place).is_ok_and(|(.., v)| v == value);
-        if let Some(place) = recalled.filter(is_same) {
-            return Some(place);
-        }
-        let place = self.table.find(hash(name, value), name, value)?;
-        self.note(known, place);
-        Some(place)
     }
 
     fn find_name(&mut self, known: Option<Known>, name: &[u8]) -> Option<usize> {
+        if let Some(place) = known.and_then(|known| self.recall(known)) {
+            return Some(place);
+        }
         let place = self.table.find_name(known, name)?;
-        self.note(known, place);
+        if known.is_some() {
+            self.note(known, 0, place);
+        }
         Some(place)
     }
 
@@ -168,21 +200,27 @@ impl Encoder {
 }
 
 /// Writes a number behind a pattern in the first byte (section 5.1).
-fn number(value: usize, prefix: u32, pattern: u8, out: &mut BytesMut) {
+#[inline]
+fn number(value: usize, prefix: u32, pattern: u8, out: &mut Vec<u8>) {
     let mask = (1_usize << prefix) - 1;
     if value < mask {
-        return out.put_u8(pattern | value as u8);
+        out.push(pattern | value as u8);
+    } else {
+        out.push(pattern | mask as u8);
+        rest_of_number(value - mask, out);
     }
-    out.put_u8(pattern | mask as u8);
-    let mut rest = value - mask;
-    while rest >= 128 {
-        out.put_u8(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.put_u8(rest as u8);
 }
 
-fn text(text: &[u8], out: &mut BytesMut) {
+#[cold]
+fn rest_of_number(mut rest: usize, out: &mut Vec<u8>) {
+    while rest >= 128 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+fn text(text: &[u8], out: &mut Vec<u8>) {
     let encoded = huffman::encoded_len(text);
     if encoded < text.len() {
         number(encoded, 7, 0x80, out);
@@ -192,7 +230,7 @@ fn text(text: &[u8], out: &mut BytesMut) {
     }
 }
 
-fn plain(text: &[u8], out: &mut BytesMut) {
+fn plain(text: &[u8], out: &mut Vec<u8>) {
     number(text.len(), 7, 0, out);
     out.extend_from_slice(text);
 }

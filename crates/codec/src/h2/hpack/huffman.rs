@@ -1,7 +1,6 @@
 //! The Huffman code of RFC 7541 appendix B. It is canonical: the lengths alone give the codes.
 
 use super::HpackError;
-use bytes::{BufMut, BytesMut};
 
 /// The end of a string, which never stands in one.
 const EOS: usize = 256;
@@ -200,7 +199,7 @@ pub(super) fn encoded_len(text: &[u8]) -> usize {
 }
 
 /// Writes a string encoded.
-pub(super) fn encode(text: &[u8], out: &mut BytesMut) {
+pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
     let (mut bits, mut count) = (0_u64, 0);
     for &byte in text {
         let length = u32::from(LENGTHS[usize::from(byte)]);
@@ -208,15 +207,15 @@ pub(super) fn encode(text: &[u8], out: &mut BytesMut) {
         count += length;
         while count >= 32 {
             count -= 32;
-            out.put_u32((bits >> count) as u32);
+            out.extend_from_slice(&((bits >> count) as u32).to_be_bytes());
         }
     }
     while count >= 8 {
         count -= 8;
-        out.put_u8((bits >> count) as u8);
+        out.push((bits >> count) as u8);
     }
     if count > 0 {
         let padding = 0xff_u8 >> count;
-        out.put_u8((bits << (8 - count)) as u8 | padding);
+        out.push((bits << (8 - count)) as u8 | padding);
     }
 }

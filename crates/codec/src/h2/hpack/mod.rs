@@ -9,8 +9,9 @@ mod huffman;
 mod static_table;
 mod table;
 
-pub(super) use decoder::{Decoder, Fields};
+pub(super) use decoder::{Decoder, Field, Fields};
 pub(super) use encoder::Encoder;
+pub(super) use table::hash;
 
 #[cfg(test)]
 mod tests;

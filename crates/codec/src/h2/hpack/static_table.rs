@@ -1,5 +1,6 @@
 //! The static table of RFC 7541 appendix A.
 
+use super::Field;
 use nuncio_base::Known;
 use std::sync::LazyLock;
 
@@ -73,26 +74,43 @@ pub(super) const ENTRIES: [(&str, &str); 61] = [
 static KNOWN: LazyLock<[Option<Known>; 61]> =
     LazyLock::new(|| ENTRIES.map(|(name, _)| Known::find(name.as_bytes())));
 
-/// The first entry of each known name; 0 for none.
-static FIRST: LazyLock<[u8; 128]> = LazyLock::new(|| {
-    let mut first = [0; 128];
+/// The entries of a known name.
+#[derive(Clone, Copy, Default)]
+struct Named {
+    /// The index of the first; 0: there is none.
+    first: u8,
+    /// How many there are, beginning with it, that have a value.
+    valued: u8,
+}
+
+static NAMED: LazyLock<[Named; 128]> = LazyLock::new(|| {
+    let mut named = [Named::default(); 128];
     for (at, known) in KNOWN.iter().enumerate().rev() {
         if let Some(known) = known {
-            first[usize::from(known.index())] = at as u8 + 1;
+            named[usize::from(known.index())] = Named {
+                first: at as u8 + 1,
+                valued: VALUED[at],
+            };
         }
     }
-    first
+    named
 });
 
-/// The name of an entry if it is a known one; `index` is from 1 to 61.
-pub(super) fn known(index: usize) -> Option<Known> {
-    KNOWN.get(index.wrapping_sub(1)).copied().flatten()
+/// The entry of an index from 1 to 61. Values are good where there are any.
+pub(super) fn field(index: usize) -> Option<Field<'static>> {
+    let (name, value) = ENTRIES.get(index.wrapping_sub(1))?;
+    Some(Field {
+        known: KNOWN[index - 1],
+        name: name.as_bytes(),
+        value: value.as_bytes(),
+        is_checked: !value.is_empty(),
+    })
 }
 
 /// The first entry with this name.
 pub(super) fn index_of(name: Known) -> Option<usize> {
-    let index = FIRST[usize::from(name.index())];
-    (index > 0).then_some(usize::from(index))
+    let first = NAMED[usize::from(name.index())].first;
+    (first > 0).then_some(usize::from(first))
 }
 
 /// How many entries of the same name, this one and those behind it, have values to be found.
@@ -121,10 +139,15 @@ const fn equal(one: &str, other: &str) -> bool {
     at == one.len() && at == other.len()
 }
 
-/// The entry with this name and value, of those that begin at `first`.
-pub(super) fn with_value(first: usize, value: &[u8]) -> Option<usize> {
-    let count = usize::from(VALUED[first - 1]);
-    let mut entries = ENTRIES[first - 1..][..count].iter();
+/// The entry with this name and value.
+#[inline]
+pub(super) fn with_value(name: Known, value: &[u8]) -> Option<usize> {
+    let Named { first, valued } = NAMED[usize::from(name.index())];
+    if valued == 0 {
+        return None;
+    }
+    let first = usize::from(first);
+    let mut entries = ENTRIES[first - 1..][..usize::from(valued)].iter();
     let at = entries.position(|entry| entry.1.as_bytes() == value)?;
     Some(first + at)
 }

@@ -241,3 +241,57 @@ fn lengths_and_trailers() {
         assert_eq!(server.sent(), sent, "{name}");
     }
 }
+
+/// A block that comes again means the same only as long as nothing has changed the table.
+#[test]
+fn blocks_that_come_again() {
+    let mut server = Server::ready(H2Settings::default(), &[]);
+    // A literal that is added, named by `cookie` (32): it is entry 62 until the next is.
+    let added = |value: &[u8]| [&[0x82, 0x86, 0x84, 0x41, 1, b'a', 0x60, 1][..], value].concat();
+    let again = [0x82, 0x86, 0x84, 0xbf, 0xbe];
+    let size = [0x20, 0x82, 0x86, 0x84, 0x01, 1, b'a'];
+    let plain = [0x82, 0x86, 0x84, 0x01, 1, b'a'];
+    let mut stream = 1;
+    for (block, expected) in [
+        (&added(b"x")[..], " cookie=x"),
+        (&again, " cookie=x"),
+        (&again, " cookie=x"),
+        (&again, " cookie=x"),
+        (&added(b"y"), " cookie=y"),
+        (&again, " cookie=y"),
+        (&plain, ""),
+        (&again, " cookie=y"),
+        (&plain, ""),
+        (&again, " cookie=y"),
+        (&plain, ""),
+        (&size, ""),
+        (&plain, ""),
+    ] {
+        let told = server.receive(&frame(kind::HEADERS, 5, stream, block));
+        let head = ":method=GET :scheme=http :path=/ :authority=a";
+        assert_eq!(told, format!("{stream} headers {head}{expected} end"));
+        stream += 2;
+    }
+    // The table is empty now.
+    let told = server.receive(&frame(kind::HEADERS, 5, stream, &again));
+    assert!(told.starts_with("error 9"), "{told}");
+}
+
+/// An entry of the table that was refused is refused whenever it is referred to.
+#[test]
+fn entries_that_are_no_fields() {
+    let settings = H2Settings {
+        stream_error_on_invalid_message: true,
+        ..H2Settings::default()
+    };
+    let mut server = Server::ready(settings, &[]);
+    let head = [0x82, 0x86, 0x84, 0x01, 1, b'a'];
+    for (at, field) in [&[0x40, 1, b'x', 1, 1][..], &[0xbe], &[0xbe]]
+        .iter()
+        .enumerate()
+    {
+        let stream = at as u32 * 2 + 1;
+        let told = server.receive(&frame(kind::HEADERS, 5, stream, &[&head, *field].concat()));
+        assert_eq!(told, format!("{stream} reset http2.invalid.header.field"));
+    }
+}

@@ -6,10 +6,10 @@ mod messages;
 mod sending;
 
 use super::frame::{FrameHeader, HEADER_LEN, kind};
-use super::hpack::{Decoder, Encoder, Fields};
+use super::hpack::{Decoder, Encoder, Field, Fields};
 use super::*;
 use crate::{Frame, HeaderPool};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use nuncio_base::{Buffer, HeaderMap, Known};
 use nuncio_stats::Store;
 use std::rc::Rc;
@@ -28,17 +28,12 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// A header block of `name: value` lines that refers to no dynamic table.
 fn block(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut out = BytesMut::new();
     let mut encoder = Encoder::new(0);
     for (name, value) in fields {
-        encoder.field(
-            Known::find(name.as_bytes()),
-            name.as_bytes(),
-            value.as_bytes(),
-            &mut out,
-        );
+        let name = name.as_bytes();
+        encoder.field(Known::find(name), name, value.as_bytes());
     }
-    out.to_vec()
+    encoder.block().to_vec()
 }
 
 const GET: [(&str, &str); 4] = [
@@ -164,7 +159,14 @@ fn line(decoder: &mut Decoder, header: &FrameHeader, payload: &[u8]) -> String {
 struct Listed(String);
 
 impl Fields for Listed {
-    fn field(&mut self, _known: Option<Known>, name: &[u8], value: &[u8]) {
+    fn field(&mut self, field: Field<'_>) -> bool {
+        self.add(field.name, field.value);
+        true
+    }
+}
+
+impl Listed {
+    fn add(&mut self, name: &[u8], value: &[u8]) {
         let space = if self.0.is_empty() { "" } else { " " };
         let field = format!("{space}{}={}", name.escape_ascii(), value.escape_ascii());
         self.0.push_str(&field);
@@ -173,8 +175,7 @@ impl Fields for Listed {
 
 fn fields(map: &HeaderMap) -> String {
     let mut listed = Listed::default();
-    map.iter()
-        .for_each(|(name, value)| listed.field(None, name, value));
+    map.iter().for_each(|(name, value)| listed.add(name, value));
     listed.0
 }
 
