@@ -15,7 +15,7 @@ use nuncio_proto::envoy::config::bootstrap::v3::Bootstrap;
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::envoy::config::core::v3::{Metadata, Node};
 use nuncio_proto::{Message, any};
-use nuncio_stats::{SharedCounter, Store};
+use nuncio_stats::{EndpointNames, PrimitiveKind, PrimitiveStat, SharedCounter, Store};
 
 use crate::AdminServer;
 use crate::view::*;
@@ -104,6 +104,11 @@ impl AdminServer for Fake {
 
     fn before_stats(&self) {
         self.note("before_stats");
+    }
+
+    fn endpoint_stats(&self) -> Vec<PrimitiveStat> {
+        let names = EndpointNames::new("a:c", "127.0.0.1:80", "h0");
+        vec![names.stat("cx_total", PrimitiveKind::Counter, 3)]
     }
 
     fn state(&self) -> ServerState {

@@ -2,7 +2,7 @@
 
 use nuncio_base::options::Options;
 use nuncio_base::runtime_flags::RuntimeView;
-use nuncio_stats::Store;
+use nuncio_stats::{PrimitiveStat, Store};
 
 use crate::view::{
     ClusterView, ConfigSection, DrainRequest, ListenerView, MemoryView, ServerState,
@@ -19,6 +19,9 @@ pub trait AdminServer {
 
     /// Called before stats are shown: flushes them where `stats_flush_on_admin` says so.
     fn before_stats(&self);
+
+    /// The stats of single endpoints, of the active clusters that ask for them.
+    fn endpoint_stats(&self) -> Vec<PrimitiveStat>;
 
     /// What `/ready` says.
     fn state(&self) -> ServerState;

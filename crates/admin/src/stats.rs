@@ -29,7 +29,11 @@ fn render(call: &Call<'_>, prometheus: bool) -> AdminResponse {
     if json {
         response.content_type = "application/json";
     }
-    response.body = AdminBody::Pieces(Box::new(call.server.stats().render(query)));
+    response.body = AdminBody::Pieces(Box::new(
+        call.server
+            .stats()
+            .render(query, call.server.endpoint_stats()),
+    ));
     response
 }
 

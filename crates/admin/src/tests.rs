@@ -68,6 +68,13 @@ fn short_answers() {
         ("GET", "//stats?filter=b", 200, TEXT, "server.<b>: 3\n"),
         (
             "GET",
+            "/stats?filter=endpoint",
+            200,
+            TEXT,
+            "cluster.a_c.endpoint.127.0.0.1_80.cx_total: 3\n",
+        ),
+        (
+            "GET",
             "/stats?filter=%5E%73erver%5C.%3C",
             200,
             TEXT,
@@ -85,7 +92,8 @@ fn short_answers() {
             "/stats?format=json",
             200,
             "application/json",
-            "{\"stats\":[{\"name\":\"server.<b>\",\"value\":3}]}",
+            "{\"stats\":[{\"name\":\"server.<b>\",\"value\":3},\
+             {\"name\":\"cluster.a_c.endpoint.127.0.0.1_80.cx_total\",\"value\":3}]}",
         ),
         (
             "GET",

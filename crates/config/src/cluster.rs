@@ -13,7 +13,7 @@ use nuncio_net::SocketOptions;
 use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::ClusterSpec;
-use nuncio_upstream::cluster::{CommonLb, UpstreamProtocol};
+use nuncio_upstream::cluster::{CommonLb, TrackedStats, UpstreamProtocol};
 use nuncio_upstream::discovery::ClusterConfig;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     let outliers = outlier_detection::of_cluster(cx, proto.outlier_detection.as_ref());
     let health_check = health_check::of_cluster(cx, &proto.health_checks);
     refused.and(pool.map(|_| ()))?;
+    let track = tracked_stats(&proto);
     let name: Arc<str> = proto.name.as_str().into();
     let alternative = proto.alt_stat_name.as_str();
     let (http, sockets, health_check) = (http?, sockets?, health_check?);
@@ -77,6 +78,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             ignore_health_on_host_removal: proto.ignore_health_on_host_removal,
             close_connections_on_host_health_failure: proto
                 .close_connections_on_host_health_failure,
+            track,
             ..ClusterSpec::new(&name, lb?)
         },
     })
@@ -100,8 +102,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             "lrs_report_endpoint_metrics",
             !proto.lrs_report_endpoint_metrics.is_empty(),
         ),
-        ("track_timeout_budgets", proto.track_timeout_budgets),
-        ("track_cluster_stats", proto.track_cluster_stats.is_some()),
         ("preconnect_policy", proto.preconnect_policy.is_some()),
         (
             "connection_pool_per_downstream_connection",
@@ -126,6 +126,16 @@ fn connection_pool(cx: &mut ParseCx, name: &str, config: &Any) -> Parsed<()> {
         "envoy.extensions.upstreams.http.generic.v3.GenericConnectionPoolProto"
         | "envoy.extensions.upstreams.http.http.v3.HttpConnectionPoolProto" => Ok(()),
         _ => Err(unknown_extension(cx, name, config)),
+    }
+}
+
+fn tracked_stats(proto: &proto::Cluster) -> TrackedStats {
+    let track = proto.track_cluster_stats.unwrap_or_default();
+    TrackedStats {
+        // The older field of the cluster itself says the same.
+        timeout_budgets: proto.track_timeout_budgets || track.timeout_budgets,
+        request_response_sizes: track.request_response_sizes,
+        per_endpoint_stats: track.per_endpoint_stats,
     }
 }
 

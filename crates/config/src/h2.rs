@@ -105,13 +105,12 @@ fn keep_alive(cx: &mut ParseCx, proto: Option<&KeepaliveSettings>) -> Parsed<Opt
         duration::convert(cx, &timeout)
     })?;
     let interval = duration::optional(cx, "interval", proto.interval)?;
-    cx.refuse(
-        "connection_idle_interval",
-        proto.connection_idle_interval.is_some(),
-    )?;
+    let idle_interval = proto.connection_idle_interval;
+    let idle_interval = duration::optional(cx, "connection_idle_interval", idle_interval)?;
     Ok(Some(KeepAlive {
         interval,
         timeout,
+        idle_interval: idle_interval.filter(|interval| !interval.is_zero()),
         jitter_percent: proto
             .interval_jitter
             .as_ref()

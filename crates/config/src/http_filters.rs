@@ -5,9 +5,11 @@ use crate::unknown_extension::{is_envoys, unknown_extension};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{HttpFilterFactory, ParseCx, Parsed};
 use nuncio_http::factory::{ChainSpec, FilterEntry};
+use nuncio_proto::Name;
+use nuncio_proto::any::type_name;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
-use nuncio_proto::google::protobuf::Any;
+use nuncio_proto::google::protobuf::{Any, Empty};
 
 /// Converts a chain, whose last filter must be terminal, and no other.
 ///
@@ -116,6 +118,10 @@ fn find(cx: &ParseCx, config: Any) -> Option<(&'static dyn HttpFilterFactory, An
     if let Some(factory) = registry.http_filter(&config) {
         return Some((factory, config));
     }
+    // Filters without a configuration at routes have this one.
+    if type_name(&config) == Empty::full_name() {
+        return None;
+    }
     let factory = registry.http_filter_of_route(&config)?;
     let type_url = format!("type.googleapis.com/{}", factory.type_name());
     let own = Any {
@@ -128,7 +134,7 @@ fn find(cx: &ParseCx, config: Any) -> Option<(&'static dyn HttpFilterFactory, An
 /// A filter that is not built in. An optional one may be left out only where Envoy too would not
 /// know it: a filter that Envoy has, an authorization filter above all, must not vanish.
 fn unknown<T>(cx: &mut ParseCx, name: &str, config: &Any, is_optional: bool) -> Parsed<Option<T>> {
-    let type_name = nuncio_proto::any::type_name(config);
+    let type_name = type_name(config);
     if is_optional && !is_envoys(type_name) {
         cx.warn(format!(
             "optional HTTP filter {name} of unknown type {type_name} is left out"

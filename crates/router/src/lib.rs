@@ -18,6 +18,7 @@ mod router;
 mod start;
 mod timeouts;
 mod timing_out;
+mod tracked;
 mod upstream_filters;
 mod upstream_log;
 mod upstream_stream;

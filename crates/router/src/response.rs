@@ -183,6 +183,7 @@ impl Router {
         if let Some(from) = self.request_ended_at {
             let waited = millis(now.saturating_duration_since(from));
             self.record_time(waited, self.is_canary);
+            self.track_global_budget(waited);
         }
         self.done = true;
         self.response_due = None;

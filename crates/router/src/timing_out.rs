@@ -15,6 +15,9 @@ impl Router {
         }
         self.count_route(|stats| stats.upstream_rq_timeout().inc());
         if !self.response_started {
+            if let Some(record) = self.record() {
+                record.ended_by_global_limit = true;
+            }
             self.tell_result(cx, OutlierResult::Timeout(self.timeout_status));
         }
         if let Some(attempt) = &self.attempt {
@@ -23,6 +26,7 @@ impl Router {
                 self.charge_abort(self.timeout_status);
             }
         }
+        self.track_timeout(cx);
         let reply = reply::response_timeout(self.timeout_status);
         self.time_out(cx, reply);
     }
@@ -70,6 +74,7 @@ impl Router {
         } else {
             self.charge_abort(self.timeout_status);
         }
+        self.track_timeout(cx);
         self.time_out(cx, reply::per_try_timeout(self.timeout_status, idle));
     }
 

@@ -29,14 +29,18 @@ pub(crate) struct AttemptRecord {
     pub info: StreamInfo,
     pub response: Option<HeaderMap>,
     pub trailers: Option<HeaderMap>,
+    /// Whether the time limit of the whole request ended it before there was a response.
+    pub ended_by_global_limit: bool,
     /// When the next line is written.
     pub log_at: Option<Instant>,
 }
 
 impl Router {
-    /// Begins to keep the facts of an attempt, where somebody wants to log them.
+    /// Begins to keep the facts of an attempt, where somebody wants to log or count them.
     pub(crate) fn begin_record(&self, cx: &mut Cx<'_>) -> Option<Box<AttemptRecord>> {
-        if self.local.upstream_logs.is_empty() {
+        let cluster = self.cluster.as_ref();
+        let tracked = cluster.is_some_and(|cluster| cluster.tracked().is_some());
+        if self.local.upstream_logs.is_empty() && !tracked {
             return None;
         }
         let interval = self.local.upstream_log_interval;
@@ -45,6 +49,7 @@ impl Router {
             info: self.attempt_info(cx),
             response: None,
             trailers: None,
+            ended_by_global_limit: false,
             log_at: interval.map(|interval| now + interval),
         }))
     }
@@ -114,6 +119,7 @@ impl Router {
             record.info.timings.end = Some(cx.worker().now());
             record.info.upstream_mut().bytes = bytes;
             self.write(cx, Some(&attempt), AccessLogType::UpstreamEnd);
+            self.track_attempt(cx, &attempt);
         }
     }
 

@@ -14,9 +14,9 @@ use nuncio_config::certificates::CertificatesInUse;
 use nuncio_extension::server_env::HealthCheckSwitch;
 use nuncio_net::drain::DrainScope;
 use nuncio_proto::Message;
-use nuncio_stats::Store;
+use nuncio_stats::{EndpointNames, PrimitiveKind, PrimitiveStat, Store};
 use nuncio_upstream::resource::Resource;
-use nuncio_upstream::{Host, Priority};
+use nuncio_upstream::{Health, Host, Priority};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -83,6 +83,17 @@ impl AdminServer for ServerView {
             .iter()
             .filter(|cluster| wanted(&cluster.info().spec.name));
         wanted.map(|cluster| cluster_view(cluster)).collect()
+    }
+
+    fn endpoint_stats(&self) -> Vec<PrimitiveStat> {
+        let active = self.0.clusters.active();
+        let tracked = active.iter().filter(|cluster| {
+            let spec = &cluster.info().spec;
+            spec.track.per_endpoint_stats
+        });
+        tracked
+            .flat_map(|cluster| endpoint_stats(cluster))
+            .collect()
     }
 
     fn listeners(&self) -> Vec<ListenerView> {
@@ -222,25 +233,50 @@ fn cluster_view(cluster: &crate::cluster_manager::Cluster) -> ClusterView {
     }
 }
 
-fn host_view(host: &Arc<Host>, [success_rate, connect_rate]: [f64; 2]) -> HostView {
+/// What Envoy's `HostUtility::forEachHostMetric` shows of each host, in its order.
+fn endpoint_stats(cluster: &crate::cluster_manager::Cluster) -> Vec<PrimitiveStat> {
+    let name = &cluster.info().spec.observability_name;
+    let mut stats = Vec::new();
+    for host in cluster.hosts().hosts() {
+        let address = host.address().to_string();
+        let names = EndpointNames::new(name, &address, host.hostname());
+        let healthy = u64::from(host.health() == Health::Healthy);
+        let counters = host_counters(host).into_iter();
+        let gauges = host_gauges(host).into_iter().chain([("healthy", healthy)]);
+        stats.extend(counters.map(|(of, value)| names.stat(of, PrimitiveKind::Counter, value)));
+        stats.extend(gauges.map(|(of, value)| names.stat(of, PrimitiveKind::Gauge, value)));
+    }
+    stats
+}
+
+fn host_counters(host: &Host) -> Vec<(&'static str, u64)> {
     let stats = host.stats();
+    vec![
+        ("cx_connect_fail", stats.cx_connect_fail.value()),
+        ("cx_total", stats.cx_total.value()),
+        ("rq_error", stats.rq_error.value()),
+        ("rq_success", stats.rq_success.value()),
+        ("rq_timeout", stats.rq_timeout.value()),
+        ("rq_total", stats.rq_total.value()),
+    ]
+}
+
+fn host_gauges(host: &Host) -> Vec<(&'static str, u64)> {
+    let stats = host.stats();
+    vec![
+        ("cx_active", stats.cx_active.value()),
+        ("rq_active", stats.rq_active.value()),
+        ("rq_pending_active", stats.rq_pending_active.value()),
+    ]
+}
+
+fn host_view(host: &Arc<Host>, [success_rate, connect_rate]: [f64; 2]) -> HostView {
     let locality = host.locality();
     HostView {
         address: host.address(),
         hostname: host.hostname().to_string(),
-        counters: vec![
-            ("cx_connect_fail", stats.cx_connect_fail.value()),
-            ("cx_total", stats.cx_total.value()),
-            ("rq_error", stats.rq_error.value()),
-            ("rq_success", stats.rq_success.value()),
-            ("rq_timeout", stats.rq_timeout.value()),
-            ("rq_total", stats.rq_total.value()),
-        ],
-        gauges: vec![
-            ("cx_active", stats.cx_active.value()),
-            ("rq_active", stats.rq_active.value()),
-            ("rq_pending_active", stats.rq_pending_active.value()),
-        ],
+        counters: host_counters(host),
+        gauges: host_gauges(host),
         health_flags: host
             .flags()
             .map(nuncio_upstream::HealthFlag::as_str)

@@ -13,6 +13,7 @@ mod key_hasher;
 mod macros;
 mod number;
 mod output;
+mod primitive;
 mod query;
 mod response_codes;
 mod sanitize;
@@ -29,6 +30,7 @@ pub use histogram::{
     BucketRule, DEFAULT_BUCKETS, Distribution, FilledBin, MergedHistogram, QUANTILES, Unit,
 };
 pub use output::Render;
+pub use primitive::{EndpointNames, PrimitiveKind, PrimitiveStat};
 pub use query::{Format, HistogramBuckets, Kinds, StatsQuery};
 pub use response_codes::{LocalResponseCodes, ResponseCodes};
 pub use scope::Scope;

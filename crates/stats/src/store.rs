@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crate::config::{StatsConfig, StatsMatcher};
 use crate::key_hasher::KeyHasher;
 use crate::output::Render;
+use crate::primitive::PrimitiveStat;
 use crate::query::StatsQuery;
 use crate::scope::Scope;
 use crate::source::{Kind, Reading, Source, Value};
@@ -104,9 +105,10 @@ impl Store {
         }
     }
 
-    /// The answer to `/stats` or `/stats/prometheus`, piece by piece.
-    pub fn render(&self, query: StatsQuery) -> Render {
-        Render::new(self.core.clone(), query)
+    /// The answer to `/stats` or `/stats/prometheus`, piece by piece; `others` are shown with the
+    /// store's own.
+    pub fn render(&self, query: StatsQuery, others: Vec<PrimitiveStat>) -> Render {
+        Render::new(self.core.clone(), query, others)
     }
 
     /// A counter's value, found by its full name: for tests and rare questions.

@@ -6,7 +6,10 @@ use crate::lb::LbSpec;
 use crate::outlier::OutlierSpec;
 use crate::peer_names::PeerNameRules;
 use crate::resource::{LocalResources, Priority, ResourceManager, Thresholds};
-use crate::stats::{ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats};
+use crate::stats::{
+    ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats, RequestResponseSizeStats,
+    TimeoutBudgetStats,
+};
 use crate::transport::TransportSockets;
 use nuncio_base::metadata::Metadata;
 use nuncio_base::runtime_flags::RuntimeFlags;
@@ -101,6 +104,17 @@ impl Default for CommonLb {
     }
 }
 
+/// Which stats are kept besides the usual ones (`track_cluster_stats`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrackedStats {
+    /// How much of their time limits requests took.
+    pub timeout_budgets: bool,
+    /// How large requests and responses are.
+    pub request_response_sizes: bool,
+    /// The counts of each host, shown with the stats.
+    pub per_endpoint_stats: bool,
+}
+
 /// A cluster as configured.
 #[derive(Clone)]
 pub struct ClusterSpec {
@@ -136,6 +150,8 @@ pub struct ClusterSpec {
     pub close_connections_on_host_health_failure: bool,
     /// Whether it came from a control plane.
     pub added_via_api: bool,
+    /// Which stats are kept besides the usual ones.
+    pub track: TrackedStats,
 }
 
 impl ClusterSpec {
@@ -158,6 +174,7 @@ impl ClusterSpec {
             ignore_health_on_host_removal: false,
             close_connections_on_host_health_failure: false,
             added_via_api: false,
+            track: TrackedStats::default(),
         }
     }
 }
@@ -172,6 +189,10 @@ pub struct ClusterInfo {
     pub lb_stats: Group<ClusterLbStats>,
     /// What main counts.
     pub update_stats: Group<ClusterUpdateStats>,
+    /// Sizes of requests and responses, where they are tracked.
+    pub size_stats: Option<Group<RequestResponseSizeStats>>,
+    /// Shares of time limits, where they are tracked.
+    pub timeout_budget_stats: Option<Group<TimeoutBudgetStats>>,
     /// The scope `cluster.NAME.`, for what more is counted there.
     pub scope: Scope,
     /// Requests that were not even let into a queue, as load reports have them.
@@ -201,6 +222,8 @@ impl ClusterInfo {
             traffic_stats: scope.group(),
             lb_stats: scope.group(),
             update_stats: scope.group(),
+            size_stats: spec.track.request_response_sizes.then(|| scope.group()),
+            timeout_budget_stats: spec.track.timeout_budgets.then(|| scope.group()),
             dropped: Count::default(),
             maintenance: AtomicU32::new(0),
             resources,

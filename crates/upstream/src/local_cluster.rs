@@ -9,14 +9,16 @@ use crate::pool::tcp::TcpRequest;
 use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
 use crate::socket_options_of::{options_of, tell};
-use crate::stats::{ClusterLbStats, ClusterTrafficStats};
+use crate::stats::{
+    ClusterLbStats, ClusterTrafficStats, RequestResponseSizeStats, TimeoutBudgetStats,
+};
 use crate::transport::LocalSockets;
 use nuncio_base::HeaderMap;
 use nuncio_base::random::Random;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_net::{SocketWants, TransportSocketOptions};
-use nuncio_stats::LocalResponseCodes;
+use nuncio_stats::{Group, LocalResponseCodes};
 use nuncio_stream_info::{ChosenCluster, Protocol, StreamInfo};
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
@@ -75,6 +77,28 @@ impl ClusterCore {
     }
 }
 
+/// What is recorded of each attempt where a cluster tracks it (`track_cluster_stats`).
+pub struct TrackedRequests {
+    /// Sizes.
+    pub sizes: Option<RequestResponseSizeStats>,
+    /// Shares of time limits.
+    pub timeout_budgets: Option<TimeoutBudgetStats>,
+}
+
+impl TrackedRequests {
+    fn of(info: &ClusterInfo) -> Option<Box<Self>> {
+        let sizes = info.size_stats.as_ref().map(Group::local);
+        let timeout_budgets = info.timeout_budget_stats.as_ref().map(Group::local);
+        let any = sizes.is_some() || timeout_budgets.is_some();
+        any.then(|| {
+            Box::new(Self {
+                sizes,
+                timeout_budgets,
+            })
+        })
+    }
+}
+
 /// A worker's view of a cluster. Streams hold it by `Rc` for as long as they need it; a cluster
 /// that is removed or replaced meanwhile closes its connections as they become idle.
 pub struct LocalCluster {
@@ -82,6 +106,7 @@ pub struct LocalCluster {
     hosts: RefCell<Arc<PrioritySet>>,
     balancer: RefCell<Box<dyn LoadBalancer>>,
     lb_stats: ClusterLbStats,
+    tracked: Option<Box<TrackedRequests>>,
     codes: Codes,
     pools: RefCell<Pools>,
     /// What streams are told of it.
@@ -110,6 +135,7 @@ impl LocalCluster {
             hosts: RefCell::new(hosts),
             balancer: RefCell::new(core.spec().lb.localize(worker)),
             lb_stats: core.info.lb_stats.local(),
+            tracked: TrackedRequests::of(&core.info),
             codes: Codes::default(),
             pools: RefCell::default(),
             chosen: OnceCell::new(),
@@ -152,6 +178,11 @@ impl LocalCluster {
     /// What pools and routers count.
     pub fn stats(&self) -> &ClusterTrafficStats {
         &self.core.stats
+    }
+
+    /// What is recorded of each attempt besides; most clusters track nothing.
+    pub fn tracked(&self) -> Option<&TrackedRequests> {
+        self.tracked.as_deref()
     }
 
     /// The hosts as last published.

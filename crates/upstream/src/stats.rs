@@ -82,6 +82,34 @@ stat_group! {
 }
 
 stat_group! {
+    /// Sizes of requests and responses (`track_cluster_stats.request_response_sizes`).
+    pub struct RequestResponseSizeStats {
+        counters {}
+        gauges {}
+        histograms {
+            upstream_rq_body_size: Bytes,
+            upstream_rq_headers_count: Unspecified,
+            upstream_rq_headers_size: Bytes,
+            upstream_rs_body_size: Bytes,
+            upstream_rs_headers_count: Unspecified,
+            upstream_rs_headers_size: Bytes,
+        }
+    }
+}
+
+stat_group! {
+    /// How much of their time limits requests took, in percent (`timeout_budgets`).
+    pub struct TimeoutBudgetStats {
+        counters {}
+        gauges {}
+        histograms {
+            upstream_rq_timeout_budget_per_try_percent_used: Unspecified,
+            upstream_rq_timeout_budget_percent_used: Unspecified,
+        }
+    }
+}
+
+stat_group! {
     /// What load balancers count, on workers.
     pub struct ClusterLbStats {
         counters {
@@ -99,7 +127,7 @@ stat_group! {
             lb_zone_routing_cross_zone,
             lb_zone_routing_sampled,
         }
-        gauges { lb_subsets_active, lb_subsets_single_host_per_subset_duplicate }
+        gauges { lb_subsets_active }
     }
 }
 

@@ -110,3 +110,27 @@ fn bodies_are_buffered_before_hosts() {
         assert_eq!(connection.response("POST").status, status, "{body}");
     }
 }
+
+#[test]
+fn a_filter_may_be_named_by_its_empty_route_configuration() {
+    let cors = json!({"@type": format!("{FILTERS}.cors.v3.CorsPolicy")});
+    let upstream = Upstream::ok("hello");
+    let proxy = Config::http(&[route("/", "up")])
+        .cluster("up", &[upstream.address()])
+        .http_filters(&[json!({"name": "cors", "typed_config": cors})])
+        .start();
+    assert_eq!(proxy.get("/").brief(), (200, "hello".to_owned()));
+    assert_eq!(proxy.stat("http.http.cors.origin_valid"), 0);
+}
+
+#[test]
+fn an_empty_chain_answers_nothing() {
+    // A filter of no type is unknown to all.
+    for filters in [json!([]), json!([{"name": "a.b", "is_optional": true}])] {
+        let proxy = Config::http(&[route("/", "up")])
+            .manager(json!({"stream_idle_timeout": "0.2s", "http_filters": filters}))
+            .cluster("up", &[])
+            .start();
+        assert_eq!(proxy.get("/").brief(), (504, "stream timeout".to_owned()));
+    }
+}

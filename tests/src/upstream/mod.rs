@@ -3,9 +3,11 @@
 mod aggregate;
 mod health_checks;
 mod health_failures;
+mod keep_alive;
 mod load_reports;
 mod outliers;
 mod runtime;
 mod slow_start;
 mod subsets;
+mod tracked;
 mod zones;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 pub struct KeepAlive {
     /// How often one is sent; `None`: never of itself.
     pub interval: Option<Duration>,
+    /// One is sent before a request when nothing came for so long (clients only).
+    pub idle_interval: Option<Duration>,
     /// How long an answer may take.
     pub timeout: Duration,
     /// By how much an interval is lengthened at random at most, in percent.
@@ -63,6 +65,13 @@ impl KeepAliveTimer {
     pub fn answered(&mut self, now: Instant, random: u64) {
         self.due = None;
         self.schedule(now, random);
+    }
+
+    /// A PING went out ahead of its time.
+    pub fn asked(&mut self, now: Instant) {
+        if let Some(settings) = self.settings {
+            self.due.get_or_insert(now + settings.timeout);
+        }
     }
 
     /// When to ask again what is due.

@@ -268,7 +268,6 @@ fn what_is_not_built_is_refused_by_name() {
     for (field, value) in [
         ("filters", "[{name: x}]"),
         ("preconnect_policy", "{}"),
-        ("track_cluster_stats", "{}"),
         ("connection_pool_per_downstream_connection", "true"),
     ] {
         let fields = format!("{field}: {value}");

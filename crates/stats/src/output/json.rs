@@ -7,6 +7,7 @@ use super::text::{bucket_counts, percent};
 use super::walk::{Phase, Walk};
 use crate::histogram::{Distribution, MergedHistogram, QUANTILES, buckets};
 use crate::number::json as number;
+use crate::primitive::PrimitiveStat;
 use crate::query::{HistogramBuckets, StatsQuery};
 use crate::source::Value;
 use crate::store::StoreCore;
@@ -24,7 +25,13 @@ pub(super) struct Json {
 
 impl Json {
     /// Writes one stat.
-    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> Step {
+    pub(super) fn step(
+        &mut self,
+        store: &StoreCore,
+        query: &StatsQuery,
+        others: &mut Vec<PrimitiveStat>,
+        out: &mut String,
+    ) -> Step {
         if !self.begun {
             self.begun = true;
             out.push_str("{\"stats\":[");
@@ -36,6 +43,9 @@ impl Json {
         let Some((name, reading)) = walk.next(store, query) else {
             self.walk = None;
             self.phase += 1;
+            if *phase == Phase::CountersAndGauges {
+                others.drain(..).for_each(|other| self.number(&other, out));
+            }
             if self.phase < Phase::ALL.len() {
                 return Step::More;
             }
@@ -67,6 +77,15 @@ impl Json {
         }
         out.push('}');
         Step::More
+    }
+
+    fn number(&mut self, stat: &PrimitiveStat, out: &mut String) {
+        if std::mem::replace(&mut self.any_stat, true) {
+            out.push(',');
+        }
+        out.push_str("{\"name\":");
+        write_string(&stat.name, out);
+        let _ = write!(out, ",\"value\":{}}}", stat.value);
     }
 
     fn finish(&self, mode: HistogramBuckets, out: &mut String) {

@@ -11,6 +11,7 @@ use json::Json;
 use prometheus::Prometheus;
 use text::Text;
 
+use crate::primitive::PrimitiveStat;
 use crate::query::{Format, StatsQuery};
 use crate::store::StoreCore;
 
@@ -21,6 +22,8 @@ const PIECE: usize = 64 * 1024;
 pub struct Render {
     store: Arc<StoreCore>,
     query: StatsQuery,
+    /// What is shown besides the store's, and was not shown yet.
+    others: Vec<PrimitiveStat>,
     writer: Writer,
 }
 
@@ -31,7 +34,13 @@ enum Writer {
 }
 
 impl Render {
-    pub(crate) fn new(store: Arc<StoreCore>, query: StatsQuery) -> Self {
+    pub(crate) fn new(
+        store: Arc<StoreCore>,
+        query: StatsQuery,
+        mut others: Vec<PrimitiveStat>,
+    ) -> Self {
+        let any_kind = query.format == Format::Prometheus;
+        others.retain(|stat| stat.is_wanted(&query, any_kind));
         let writer = match query.format {
             Format::Text => Writer::Text(Text::default()),
             Format::Json => Writer::Json(Json::default()),
@@ -40,6 +49,7 @@ impl Render {
         Self {
             store,
             query,
+            others,
             writer,
         }
     }
@@ -62,12 +72,13 @@ impl Iterator for Render {
     /// others can then have their turn first.
     fn next(&mut self) -> Option<String> {
         let (store, query) = (&self.store, &self.query);
+        let others = &mut self.others;
         let mut piece = String::new();
         while piece.len() < PIECE {
             let step = match &mut self.writer {
-                Writer::Text(writer) => writer.step(store, query, &mut piece),
-                Writer::Json(writer) => writer.step(store, query, &mut piece),
-                Writer::Prometheus(writer) => writer.step(store, query, &mut piece),
+                Writer::Text(writer) => writer.step(store, query, others, &mut piece),
+                Writer::Json(writer) => writer.step(store, query, others, &mut piece),
+                Writer::Prometheus(writer) => writer.step(store, query, others, &mut piece),
             };
             match step {
                 Step::More => {}

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::Step;
 use crate::histogram::{MergedHistogram, QUANTILES, buckets};
 use crate::number::{general, shortest};
+use crate::primitive::{PrimitiveKind, PrimitiveStat};
 use crate::query::{HistogramBuckets, StatsQuery};
 use crate::source::{Kind, Source, Value};
 use crate::store::StoreCore;
@@ -52,9 +53,15 @@ pub(super) struct Prometheus {
 
 impl Prometheus {
     /// Writes one metric, or looks for some.
-    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> Step {
+    pub(super) fn step(
+        &mut self,
+        store: &StoreCore,
+        query: &StatsQuery,
+        others: &mut Vec<PrimitiveStat>,
+        out: &mut String,
+    ) -> Step {
         let Some(phase) = PHASES.get(self.phase).copied() else {
-            return Step::Done;
+            return write_others(store, others, out);
         };
         let sources = self.sources.get_or_insert_with(|| store.sources());
         if let Some((metric, places)) = self.metrics.pop() {
@@ -175,6 +182,33 @@ fn write_metric(
             }
         };
     }
+}
+
+/// Writes what is shown besides the store's stats: counters, then gauges.
+fn write_others(store: &StoreCore, others: &mut Vec<PrimitiveStat>, out: &mut String) -> Step {
+    let mut all = std::mem::take(others);
+    all.sort_by(|a, b| {
+        let metric = |stat: &PrimitiveStat| (stat.kind, stat.tag_extracted_name.clone());
+        let in_metric = || by_token(&a.name, &b.name);
+        metric(a).cmp(&metric(b)).then_with(in_metric)
+    });
+    let mut before = "";
+    for stat in &all {
+        let metric = sanitize(&format!("envoy_{}", stat.tag_extracted_name));
+        if stat.tag_extracted_name != before {
+            before = &stat.tag_extracted_name;
+            let kind = match stat.kind {
+                PrimitiveKind::Counter => "counter",
+                PrimitiveKind::Gauge => "gauge",
+            };
+            let _ = writeln!(out, "# TYPE {metric} {kind}");
+        }
+        // Only tags that every stat has come of a name without any tokens.
+        let mut tags = store.config.tags.extract("").tags;
+        tags.extend(stat.tags());
+        let _ = writeln!(out, "{metric}{{{}}} {}", labels(&tags), stat.value);
+    }
+    Step::Done
 }
 
 /// The stats of one metric, by name.

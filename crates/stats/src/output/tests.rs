@@ -81,7 +81,7 @@ fn recorded() -> (Store, Vec<Box<dyn Any>>) {
 }
 
 fn render(store: &Store, query: StatsQuery) -> String {
-    store.render(query).collect()
+    store.render(query, Vec::new()).collect()
 }
 
 #[test]

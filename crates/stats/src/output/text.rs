@@ -6,6 +6,7 @@ use super::Step;
 use super::walk::{Phase, Walk};
 use crate::histogram::{Distribution, MergedHistogram, QUANTILES, buckets};
 use crate::number::{general, shortest};
+use crate::primitive::PrimitiveStat;
 use crate::query::{HistogramBuckets, StatsQuery};
 use crate::source::Value;
 use crate::store::StoreCore;
@@ -19,7 +20,13 @@ pub(super) struct Text {
 
 impl Text {
     /// Writes one stat.
-    pub(super) fn step(&mut self, store: &StoreCore, query: &StatsQuery, out: &mut String) -> Step {
+    pub(super) fn step(
+        &mut self,
+        store: &StoreCore,
+        query: &StatsQuery,
+        others: &mut Vec<PrimitiveStat>,
+        out: &mut String,
+    ) -> Step {
         let Some(phase) = Phase::ALL.get(self.phase) else {
             return Step::Done;
         };
@@ -27,6 +34,11 @@ impl Text {
         let Some((name, reading)) = walk.next(store, query) else {
             self.walk = None;
             self.phase += 1;
+            if *phase == Phase::CountersAndGauges {
+                for other in others.drain(..) {
+                    let _ = writeln!(out, "{}: {}", other.name, other.value);
+                }
+            }
             return Step::More;
         };
         // Writing to a string does not fail.

@@ -9,7 +9,7 @@ use nuncio_codec::{End, Frame, ResetReason};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many streams that are over are kept for the next ones.
 const SPARE_STREAMS: usize = 128;
@@ -45,11 +45,18 @@ pub(crate) struct Http2Connection {
     pub blocked: Cell<u32>,
     /// Since when there is no stream.
     pub idle_since: Cell<Instant>,
+    /// When something last came.
+    pub heard_at: Cell<Instant>,
+    /// After how long a silence a PING goes ahead of a request.
+    ping_after: Option<Duration>,
+    /// A PING went ahead of a request: its answer is waited for from now on.
+    pub pinged: Cell<bool>,
 }
 
 impl Http2Connection {
     pub fn new(core: &Rc<ClusterCore>, info: ClientStreamInfo, task: Waker) -> Rc<Self> {
         let left = core.spec().http.max_requests_per_connection;
+        let keep_alive = core.spec().http.http2.keep_alive;
         Rc::new(Self {
             info,
             codec: RefCell::new(H2Connection::client(core.http2_local())),
@@ -62,6 +69,9 @@ impl Http2Connection {
             left: Cell::new(left.map(u32::from)),
             blocked: Cell::new(0),
             idle_since: Cell::new(core.worker.now()),
+            heard_at: Cell::new(core.worker.now()),
+            ping_after: keep_alive.and_then(|settings| settings.idle_interval),
+            pinged: Cell::new(false),
             core: Rc::clone(core),
         })
     }
@@ -155,6 +165,12 @@ impl Http2Connection {
             return None;
         }
         let mut codec = self.codec.borrow_mut();
+        if let Some(silence) = self.ping_after
+            && self.core.worker.now() - self.heard_at.get() > silence
+        {
+            codec.ping(0);
+            self.pinged.set(true);
+        }
         let before = codec.output_len();
         let id = codec.open(headers, end)?;
         let written = (codec.output_len() - before) as u64;

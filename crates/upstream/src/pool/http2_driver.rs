@@ -123,7 +123,9 @@ impl Http2Driver {
     }
 
     fn decode(&mut self) -> Result<(), ResetReason> {
-        self.keep_alive.received(self.pool.core.worker.now());
+        let now = self.pool.core.worker.now();
+        self.keep_alive.received(now);
+        self.connection.heard_at.set(now);
         loop {
             let input = &mut self.input;
             let mut codec = self.connection.codec.borrow_mut();
@@ -225,6 +227,9 @@ impl Http2Driver {
                 self.expires = None;
                 core.stats.upstream_cx_max_duration_reached().inc();
                 self.retire();
+            }
+            if self.connection.pinged.take() {
+                self.keep_alive.asked(now);
             }
             match self.keep_alive.on_time(now) {
                 Some(KeepAliveDue::Timeout) => {

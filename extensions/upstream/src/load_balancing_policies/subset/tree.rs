@@ -2,6 +2,7 @@
 
 use super::criteria::{Criteria, ValueKey, has, values};
 use super::{Fallback, SubsetSpec};
+use nuncio_stats::SharedGauge;
 use nuncio_upstream::lb::SharedCx;
 use nuncio_upstream::{Host, PrioritySet};
 use std::collections::hash_map::DefaultHasher;
@@ -41,7 +42,8 @@ pub(super) struct Subsets {
     /// All hosts.
     pub any: Option<OneSubset>,
     pub default: Option<OneSubset>,
-    duplicates: u64,
+    /// How many hosts were left out of subsets of one host: only clusters with subsets show it.
+    duplicates: SharedGauge,
 }
 
 /// What all subsets are made of.
@@ -97,7 +99,13 @@ impl Subsets {
             default,
             root: maker.node(gathered, 0),
             ids: maker.ids,
-            duplicates: maker.duplicates,
+            duplicates: {
+                let gauge = cx
+                    .scope
+                    .gauge("lb_subsets_single_host_per_subset_duplicate");
+                gauge.set(maker.duplicates);
+                gauge
+            },
         }
     }
 
@@ -133,8 +141,6 @@ impl Subsets {
         cx.stats.lb_subsets_removed().add(went);
         cx.stats.lb_subsets_active().add(came);
         cx.stats.lb_subsets_active().sub(went);
-        let duplicates = cx.stats.lb_subsets_single_host_per_subset_duplicate();
-        duplicates.set(self.duplicates);
     }
 
     /// Counts that all of them go.
@@ -142,9 +148,7 @@ impl Subsets {
         let all = self.ids.len() as u64 * cx.threads;
         cx.stats.lb_subsets_removed().add(all);
         cx.stats.lb_subsets_active().sub(all);
-        cx.stats
-            .lb_subsets_single_host_per_subset_duplicate()
-            .set(0);
+        self.duplicates.set(0);
     }
 }
 
