@@ -17,14 +17,16 @@ use std::time::Duration;
 /// # Errors
 /// Recorded in `cx`.
 pub fn config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<ConfigSource> {
-    let source = unchecked_config_source(cx, proto)?;
-    let cluster = match &source {
+    let converted = unchecked_config_source(cx, proto)?;
+    let cluster = match &converted {
+        // One that is named by its address is there.
+        ConfigSource::Api(source, _) if source.service.google.is_some() => return Ok(converted),
         ConfigSource::Api(source, _) => &source.service.cluster,
         ConfigSource::Rest(source, _) => &source.cluster,
-        ConfigSource::Path(_) | ConfigSource::Ads(_) => return Ok(source),
+        ConfigSource::Path(_) | ConfigSource::Ads(_) => return Ok(converted),
     };
     cx.field("api_config_source", |cx| check_cluster(cx, cluster))?;
-    Ok(source)
+    Ok(converted)
 }
 
 /// As [`config_source`], but a control plane's cluster need not be there, as with SDS: its secrets

@@ -55,7 +55,7 @@ pub fn dynamic_resources(
 fn ads_source(cx: &mut ParseCx, proto: &ApiConfigSource) -> Parsed<Arc<ApiSource>> {
     let source = api_source(cx, proto)?;
     let cluster = &*source.service.cluster;
-    if !cx.env().is_primary_cluster(cluster) {
+    if source.service.google.is_none() && !cx.env().is_primary_cluster(cluster) {
         return Err(cx.error(format!("Unknown gRPC client cluster '{cluster}'")));
     }
     Ok(source)

@@ -1,5 +1,6 @@
 //! Who asks a service.
 
+use crate::google_grpc::{GoogleGrpc, LocalGoogleGrpc};
 use crate::message::{MessageError, Messages, frame};
 use crate::status::Status;
 use crate::stream::GrpcStream;
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A service as configured (`GrpcService` with `envoy_grpc`).
+/// A service as configured (`GrpcService`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct GrpcService {
     /// The cluster it is reached through.
@@ -26,8 +27,12 @@ pub struct GrpcService {
     pub initial_metadata: Vec<(HeaderName, Vec<u8>)>,
     /// What calls say of where they come from, in `x-forwarded-for`.
     pub host_ip: Option<IpAddr>,
+    /// Whether calls say by their headers that they are this proxy's own.
+    pub envoy_headers: bool,
     /// How long a message from the service may be, in bytes.
     pub max_message_bytes: usize,
+    /// What it has of its own where it is named by its address; the cluster is nobody's then.
+    pub google: Option<GoogleGrpc>,
 }
 
 impl GrpcService {
@@ -42,7 +47,23 @@ impl GrpcService {
             timeout: None,
             initial_metadata: Vec::new(),
             host_ip: None,
+            envoy_headers: true,
             max_message_bytes: Self::MAX_MESSAGE_BYTES,
+            google: None,
+        }
+    }
+
+    /// What logs call it: the cluster's name, or the address.
+    pub fn destination(&self) -> &str {
+        let google = self.google.as_ref();
+        google.map_or(&self.cluster, |google| &google.target)
+    }
+
+    /// What a call ends with whose service can't be reached. gRPC's own library says no more.
+    pub(crate) fn unreachable(&self, message: String) -> Status {
+        match self.google {
+            Some(_) => Status::new(Status::INTERNAL, ""),
+            None => Status::new(Status::UNAVAILABLE, message),
         }
     }
 }
@@ -52,13 +73,15 @@ impl GrpcService {
 pub struct GrpcClient {
     worker: Rc<Worker>,
     service: Arc<GrpcService>,
+    google: Option<Rc<LocalGoogleGrpc>>,
 }
 
 impl GrpcClient {
-    /// A client of this worker.
+    /// A client of this worker; to be made once, not for each call.
     pub fn new(worker: &Rc<Worker>, service: &Arc<GrpcService>) -> Self {
         Self {
             worker: Rc::clone(worker),
+            google: LocalGoogleGrpc::new(service),
             service: Arc::clone(service),
         }
     }
@@ -69,8 +92,9 @@ impl GrpcClient {
     }
 
     /// The head of a call of `path`, `/package.Service/Method`.
-    pub(crate) fn head(&self, path: &str, timeout: Option<Duration>) -> HeaderMap {
+    fn head(&self, path: &str, timeout: Option<Duration>) -> Result<HeaderMap, Status> {
         let service = &self.service;
+        let secure = service.google.as_ref().is_some_and(|google| google.secure);
         let authority = match service.authority.as_str() {
             "" => &service.cluster,
             authority => authority,
@@ -79,7 +103,7 @@ impl GrpcClient {
             (":method", "POST"),
             (":path", path),
             (":authority", authority),
-            (":scheme", "http"),
+            (":scheme", if secure { "https" } else { "http" }),
             ("te", "trailers"),
         ]);
         if let Some(timeout) = timeout {
@@ -92,7 +116,10 @@ impl GrpcClient {
         if let Some(ip) = service.host_ip {
             head.append(names::X_FORWARDED_FOR, ip.to_string().as_bytes());
         }
-        head
+        if let Some(google) = &self.google {
+            google.identify(&mut head, self.worker.now())?;
+        }
+        Ok(head)
     }
 
     /// Sends a message and waits for the answer. Dropping the future ends the call.
@@ -101,27 +128,42 @@ impl GrpcClient {
         path: &str,
         message: &[u8],
     ) -> impl Future<Output = Result<Bytes, Status>> + use<> {
-        let service = &self.service;
+        let service = Arc::clone(&self.service);
         let most = service.max_message_bytes;
         let client = AsyncClient::new(&self.worker, Arc::clone(&service.cluster));
-        let answer = client.send(AsyncRequest {
-            headers: self.head(path, service.timeout),
-            body: Buffer::from(frame(message)),
-            timeout: service.timeout,
-            max_response_bytes: most.saturating_add(5),
+        let answer = self.head(path, service.timeout).map(|headers| {
+            client.send(AsyncRequest {
+                headers,
+                body: Buffer::from(frame(message)),
+                timeout: service.timeout,
+                envoy_headers: service.envoy_headers,
+                max_response_bytes: most.saturating_add(5),
+            })
         });
+        let google = self.google.clone();
         async move {
-            match answer.await {
-                Ok(answer) => read(answer, most),
-                Err(failure) => Err(failed(&failure)),
+            let outcome = match answer {
+                Err(status) => Err(status),
+                Ok(answer) => match answer.await {
+                    Ok(answer) => read(answer, most),
+                    Err(failure) => Err(failed(&service, &failure)),
+                },
+            };
+            if let Some(google) = google {
+                let status = outcome.as_ref().err();
+                google.stats.streams_total().inc();
+                google
+                    .stats
+                    .closed(status.map_or(Status::OK, |status| status.code));
             }
+            outcome
         }
     }
 
     /// Begins a call whose messages go both ways. It has no time limit.
     pub fn open(&self, path: &str) -> GrpcStream {
         let head = self.head(path, None);
-        GrpcStream::new(&self.worker, &self.service, head)
+        GrpcStream::new(&self.worker, &self.service, self.google.clone(), head)
     }
 }
 
@@ -155,11 +197,11 @@ pub(crate) fn unreadable(error: MessageError) -> Status {
     }
 }
 
-fn failed(failure: &AsyncFailure) -> Status {
+fn failed(service: &GrpcService, failure: &AsyncFailure) -> Status {
     match failure {
-        AsyncFailure::NoCluster => Status::new(Status::UNAVAILABLE, "Cluster not available"),
-        AsyncFailure::NoHost => Status::new(Status::UNAVAILABLE, "no healthy upstream"),
-        AsyncFailure::Reset(reason, _) => Status::new(Status::UNAVAILABLE, reason.as_str()),
+        AsyncFailure::NoCluster => service.unreachable("Cluster not available".to_owned()),
+        AsyncFailure::NoHost => service.unreachable("no healthy upstream".to_owned()),
+        AsyncFailure::Reset(reason, _) => service.unreachable(reason.as_str().to_owned()),
         AsyncFailure::Timeout => Status::new(Status::DEADLINE_EXCEEDED, "upstream request timeout"),
         AsyncFailure::TooLarge => unreadable(MessageError::TooLarge),
     }

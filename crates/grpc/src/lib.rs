@@ -5,11 +5,13 @@
 //! waits for one; [`GrpcClient::open`] gives a stream both ways.
 
 mod client;
+mod google_grpc;
 mod message;
 mod status;
 mod stream;
 
 pub use client::{GrpcClient, GrpcService};
+pub use google_grpc::{CallCredentials, GoogleGrpc, GoogleGrpcStats, Token};
 pub use message::{MessageError, Messages, frame};
 pub use status::Status;
 pub use stream::{GrpcEvent, GrpcStream};

@@ -1,6 +1,7 @@
 //! A call whose messages go both ways, for as long as both sides like.
 
 use crate::client::{GrpcService, unreadable};
+use crate::google_grpc::LocalGoogleGrpc;
 use crate::message::{Messages, frame};
 use crate::status::Status;
 use bytes::Bytes;
@@ -41,6 +42,7 @@ enum Phase {
 pub struct GrpcStream {
     worker: Rc<Worker>,
     service: Arc<GrpcService>,
+    google: Option<Rc<LocalGoogleGrpc>>,
     head: HeaderMap,
     cluster: Option<Rc<LocalCluster>>,
     phase: Phase,
@@ -62,9 +64,23 @@ impl LbRequest for HostRequest<'_> {
 }
 
 impl GrpcStream {
-    pub(crate) fn new(worker: &Rc<Worker>, service: &Arc<GrpcService>, head: HeaderMap) -> Self {
+    /// A call with this head, or one that ends at once with the reason why there is none.
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        service: &Arc<GrpcService>,
+        google: Option<Rc<LocalGoogleGrpc>>,
+        head: Result<HeaderMap, Status>,
+    ) -> Self {
+        if let Some(google) = &google {
+            google.stats.streams_total().inc();
+        }
+        let (head, status) = match head {
+            Ok(head) => (head, None),
+            Err(status) => (HeaderMap::new(), Some(status)),
+        };
         Self {
             worker: Rc::clone(worker),
+            google,
             head,
             cluster: None,
             phase: Phase::New,
@@ -73,7 +89,7 @@ impl GrpcStream {
             ended: false,
             messages: Messages::new(service.max_message_bytes),
             service: Arc::clone(service),
-            status: None,
+            status,
         }
     }
 
@@ -123,7 +139,7 @@ impl GrpcStream {
                     }
                     Poll::Ready(Err(failure)) => {
                         self.count(503);
-                        Err(Status::new(Status::UNAVAILABLE, failure.to_string()))
+                        Err(self.service.unreachable(failure.to_string()))
                     }
                 },
                 Phase::Open(_) => match self.poll_open(task) {
@@ -145,15 +161,20 @@ impl GrpcStream {
         }
         self.phase = Phase::Ended;
         self.messages = Messages::new(0);
+        if let Some(google) = &self.google {
+            google.stats.closed(status.code);
+        }
         Poll::Ready(GrpcEvent::End(status))
     }
 
     fn choose(&mut self) -> Result<(), Status> {
         let manager = ClusterManager::of(&self.worker);
         let Some(cluster) = manager.get(&self.service.cluster) else {
-            return Err(Status::new(Status::UNAVAILABLE, "Cluster not available"));
+            return Err(self.service.unreachable("Cluster not available".to_owned()));
         };
-        self.head.set(names::X_ENVOY_INTERNAL, b"true");
+        if self.service.envoy_headers {
+            self.head.set(names::X_ENVOY_INTERNAL, b"true");
+        }
         let choice = cluster.choose(&HostRequest(&self.head));
         self.cluster = Some(cluster);
         match choice {
@@ -169,7 +190,7 @@ impl GrpcStream {
     fn on_host(&mut self, host: Option<Arc<Host>>) -> Result<(), Status> {
         let (Some(host), Some(cluster)) = (host, &self.cluster) else {
             self.count(503);
-            return Err(Status::new(Status::UNAVAILABLE, "no healthy upstream"));
+            return Err(self.service.unreachable("no healthy upstream".to_owned()));
         };
         let request = cluster.http_stream(&host, Priority::Default, None);
         self.phase = Phase::Waiting(request);

@@ -26,6 +26,8 @@ pub struct AsyncRequest {
     pub body: Buffer,
     /// How long the response may take to be complete; `None`: for ever.
     pub timeout: Option<Duration>,
+    /// Whether it says by its headers that it is this proxy's own.
+    pub envoy_headers: bool,
     /// How large the response's body may be, in bytes.
     pub max_response_bytes: usize,
 }
@@ -99,14 +101,18 @@ impl AsyncClient {
         let cluster = self.clusters.get(&self.cluster);
         async move {
             let cluster = cluster.ok_or(AsyncFailure::NoCluster)?;
-            request.headers.set(names::X_ENVOY_INTERNAL, b"true");
+            if request.envoy_headers {
+                request.headers.set(names::X_ENVOY_INTERNAL, b"true");
+            }
             let started = worker.now();
             let mut deadline = Deadline {
                 worker: Rc::clone(&worker),
                 at: request.timeout.map(|timeout| started + timeout),
                 timer: Timer::default(),
             };
-            if let Some(timeout) = request.timeout {
+            if let Some(timeout) = request.timeout
+                && request.envoy_headers
+            {
                 let mut digits = itoa::Buffer::new();
                 let text = digits.format(millis(timeout)).as_bytes();
                 let name = names::X_ENVOY_EXPECTED_RQ_TIMEOUT_MS;

@@ -5,12 +5,11 @@ use crate::runtime_loader;
 use crate::static_resources::StaticResources;
 use nuncio_base::options::Options;
 use nuncio_config::bootstrap::{Bootstrap, bootstrap};
-use nuncio_extension::server_env::NodeInfo;
-use nuncio_extension::{ParseCx, Registry, ServerEnv};
+use nuncio_extension::{ParseCx, ServerEnv};
 use nuncio_proto::Message;
 use nuncio_proto::load::{self, Format};
 use nuncio_proto::{Loaded, UnknownFields};
-use nuncio_stats::Store;
+use std::rc::Rc;
 
 /// The embedded example's text, and its name in error messages.
 pub const DEMO: (&str, &str) = (
@@ -83,21 +82,15 @@ pub fn name(options: &Options) -> String {
 pub type Layers = Vec<runtime_loader::LayerSpec>;
 
 /// Takes the bootstrap apart, but for static clusters and listeners; every error of it comes with
-/// its place.
+/// its place. Without a server there is an environment that only the bootstrap is parsed for, to
+/// learn what the server's is to be like.
 pub fn take_apart(
     loaded: &Loaded,
     options: &Options,
-    registry: &'static Registry,
+    env: Rc<ServerEnv>,
 ) -> Result<(Bootstrap, Layers), String> {
     let split = StaticResources::of(&loaded.bytes).map_err(|error| error.to_string())?;
     let proto = Message::decode(&*split.rest).map_err(|error| error.to_string())?;
-    let env = ServerEnv::new(
-        registry,
-        Store::default(),
-        Vec::new(),
-        NodeInfo::default(),
-        true,
-    );
     env.set_primary_clusters(split.primary_clusters());
     let mut cx = ParseCx::new(env);
     let parsed = bootstrap(&mut cx, proto, options);

@@ -6,7 +6,9 @@ use crate::cluster_manager::ClusterManager;
 use crate::config_warnings;
 use crate::descriptors;
 use crate::dynamic_resources::{self, DynamicResources};
+use crate::environment;
 use crate::guard_dog::GuardDog;
+use crate::internal_clusters;
 use crate::listener_manager::ListenerManager;
 use crate::load_reporter;
 use crate::logging::ApplicationLog;
@@ -25,13 +27,11 @@ use nuncio_base::options::{Mode, Options};
 use nuncio_config::bootstrap::Bootstrap;
 use nuncio_config::certificates::CertificatesInUse;
 use nuncio_extension::{Registry, ServerEnv};
-use nuncio_listener::{GlobalConnections, ListenSockets, Listener, ListenerContext};
-use nuncio_net::drain::{DrainSettings, DrainStrategy, ServerDrain};
+use nuncio_listener::{GlobalConnections, ListenSockets, Listener};
+use nuncio_net::drain::ServerDrain;
 use nuncio_observe::AccessLogManager;
-use nuncio_observe::access_log::FlushSettings;
-use nuncio_proto::{Loaded, UnknownFields};
-use nuncio_stats::Store;
-use nuncio_worker::{Worker, WorkerHandle, WorkerThread, run_main};
+use nuncio_proto::Loaded;
+use nuncio_worker::{Worker, WorkerThread, run_main};
 use nuncio_xds::Subscriptions;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -48,6 +48,8 @@ pub struct Server {
     pub(crate) env: Rc<ServerEnv>,
     pub(crate) worker: Rc<Worker>,
     pub(crate) clusters: Rc<ClusterManager>,
+    /// Those that the configuration needs without naming them.
+    internal_clusters: Rc<ClusterManager>,
     pub(crate) listeners: Rc<ListenerManager>,
     pub(crate) dynamic: DynamicResources,
     pub(crate) runtime: Rc<RefCell<RuntimeLoader>>,
@@ -105,7 +107,8 @@ fn start(
     let loaded = bootstrap_loader::load(&options)?;
     config_warnings::log(&loaded, options.skip_deprecated_logs);
     let served = run_main(|worker| async move {
-        let (parsed, layers) = bootstrap_loader::take_apart(&loaded, &options, registry)?;
+        let (parsed, _) =
+            bootstrap_loader::take_apart(&loaded, &options, environment::preliminary(registry))?;
         if let Some(format) = bootstrap_loader::log_format(&parsed)? {
             application_log.set_format(&format)?;
         }
@@ -116,7 +119,6 @@ fn start(
             worker,
             loaded,
             parsed,
-            layers,
             options,
             (registry, give_back),
             application_log,
@@ -134,10 +136,9 @@ fn validate(
     options: &Options,
     registry: &'static Registry,
 ) -> Result<(), String> {
-    let store = Store::new(std::mem::take(&mut parsed.stats));
-    let env = ServerEnv::new(registry, store, Vec::new(), parsed.node.clone(), true);
-    share_access_logs(&env, options);
-    let context = listener_context(&env, options, &parsed);
+    let env = environment::validating(registry, &mut parsed);
+    environment::access_logs(&env, options);
+    let context = environment::listener_context(&env, options, &parsed);
     let manager = ListenerManager::new(worker, context);
     let whole = (loaded, &loaded.bytes.clone().into());
     static_resources::convert(whole, &env, &manager, &parsed)?;
@@ -146,22 +147,10 @@ fn validate(
     Ok(())
 }
 
-fn share_access_logs(env: &ServerEnv, options: &Options) -> Arc<AccessLogManager> {
-    let shared = env.shared(|| {
-        let settings = FlushSettings {
-            min_size: usize::try_from(options.file_flush_min_size).unwrap_or(usize::MAX),
-            interval: options.file_flush_interval,
-        };
-        AccessLogManager::new(settings, &env.store)
-    });
-    Arc::clone(&shared)
-}
-
 async fn serve(
     worker: Rc<Worker>,
     loaded: Loaded,
     mut parsed: Bootstrap,
-    layers: bootstrap_loader::Layers,
     options: Options,
     (registry, give_back): (&'static Registry, GiveBack),
     application_log: ApplicationLog,
@@ -170,16 +159,18 @@ async fn serve(
     let mut signals = Signals::listen().map_err(|error| format!("cannot take signals: {error}"))?;
     let threads = start_workers(options.concurrency)?;
     let handles: Vec<_> = threads.iter().map(|it| it.handle().clone()).collect();
-    let env = environment(&worker, registry, &mut parsed, &handles, &options);
+    let env = environment::serving(&worker, registry, &mut parsed, &handles, &options);
+    let internal = internal_clusters::manage(&env, &worker, handles.clone());
+    // Once more, now that there are stats to be counted and clusters to be made.
+    let (parsed, layers) = bootstrap_loader::take_apart(&loaded, &options, Rc::clone(&env))?;
     let store = env.store.clone();
-    let access_logs = share_access_logs(&env, &options);
+    let access_logs = environment::access_logs(&env, &options);
     let subscribed = dynamic_resources::runtime_layers(&layers);
     let mut runtime = RuntimeLoader::new(layers, &store.root());
     runtime.publish_to([&handles[..], &[worker.handle().clone()]].concat());
     let runtime = Rc::new(RefCell::new(runtime));
-    let context = listener_context(&env, &options, &parsed);
+    let context = environment::listener_context(&env, &options, &parsed);
     let scope = store.scope("server");
-    let version = parsed.server_version.unwrap_or_default();
     let clusters = ClusterManager::new(&worker, handles, &store.root()).belonging(&env.node);
     clusters.follow_runtime(&mut runtime.borrow_mut());
     let listeners = ListenerManager::new(&worker, context.clone());
@@ -187,6 +178,7 @@ async fn serve(
         dynamic: DynamicResources::new(&env, &parsed.dynamic, &clusters, &listeners)?
             .with_runtime(&env, &runtime, &subscribed)?,
         clusters,
+        internal_clusters: internal,
         listeners,
         runtime,
         state: StateCell::new(scope.gauge("state"), scope.gauge("live")),
@@ -195,7 +187,7 @@ async fn serve(
         connections: Arc::clone(&context.connections),
         access_logs,
         application_log,
-        stats: ServerStats::new(&store, options.concurrency, version, started),
+        stats: ServerStats::new(&store, options.concurrency, parsed.server_version, started),
         stats_flush_on_admin: parsed.stats_flush_on_admin,
         bootstrap: loaded.bytes.clone().into(),
         loaded_at: worker.wall(),
@@ -214,8 +206,7 @@ async fn serve(
     admin_listener::start(&server, &context, &loaded, &parsed).await?;
     // Paths are not needed any more: what they held is the file as text.
     drop(loaded);
-    let dog = GuardDog::start(server.worker.handle().clone(), &env.workers, &env.store);
-    let dog = dog.map_err(|error| format!("cannot start the watchdog: {error}"))?;
+    let dog = server.guard()?;
     let overload = OverloadManager::new(&parsed.overload, &server, give_back);
     let result = tokio::select! {
         result = server.initialize(clusters, &parsed, &mut signals, give_back) => result,
@@ -227,29 +218,6 @@ async fn serve(
     result
 }
 
-/// What configuration may use of the server.
-fn environment(
-    worker: &Rc<Worker>,
-    registry: &'static Registry,
-    parsed: &mut Bootstrap,
-    workers: &[WorkerHandle],
-    options: &Options,
-) -> Rc<ServerEnv> {
-    let store = Store::new(std::mem::take(&mut parsed.stats));
-    let (node, full_node) = (parsed.node.clone(), parsed.full_node.clone());
-    let env = ServerEnv::new(registry, store, workers.to_vec(), node, false);
-    env.set_main(worker);
-    let reject = options.reject_unknown_dynamic_fields;
-    let subscriptions = Subscriptions::of(&env);
-    subscriptions.set_node(full_node);
-    subscriptions.set_unknown_fields(match options.ignore_unknown_dynamic_fields {
-        _ if reject => UnknownFields::Reject,
-        true => UnknownFields::Ignore,
-        false => UnknownFields::Warn,
-    });
-    env
-}
-
 fn start_workers(concurrency: u32) -> Result<Vec<WorkerThread>, String> {
     (0..concurrency)
         .map(WorkerThread::start)
@@ -257,25 +225,14 @@ fn start_workers(concurrency: u32) -> Result<Vec<WorkerThread>, String> {
         .map_err(|error| format!("cannot start a worker: {error}"))
 }
 
-fn listener_context(env: &ServerEnv, options: &Options, parsed: &Bootstrap) -> ListenerContext {
-    let settings = DrainSettings {
-        time: options.drain_time,
-        strategy: match options.drain_strategy {
-            nuncio_base::options::DrainStrategy::Gradual => DrainStrategy::Gradual,
-            nuncio_base::options::DrainStrategy::Immediate => DrainStrategy::Immediate,
-        },
-    };
-    let max = parsed.overload.max_downstream_connections();
-    ListenerContext {
-        store: env.store.clone(),
-        workers: env.workers.clone(),
-        connections: Arc::new(GlobalConnections::new(max)),
-        drain: Arc::new(ServerDrain::new(settings)),
-        drain_settings: settings,
-    }
-}
-
 impl Server {
+    /// Begins to watch over the threads.
+    fn guard(&self) -> Result<GuardDog, String> {
+        let (main, env) = (self.worker.handle().clone(), &self.env);
+        let dog = GuardDog::start(main, &env.workers, &env.store);
+        dog.map_err(|error| format!("cannot start the watchdog: {error}"))
+    }
+
     /// Opens the log of ejections, if there is to be one.
     fn log_outliers(&self, path: &str) -> Result<(), String> {
         if !path.is_empty() {
@@ -296,8 +253,12 @@ impl Server {
         for (config, source, targets) in clusters {
             self.clusters.set(config, source, targets);
         }
+        let ready = async {
+            self.internal_clusters.warmed().await;
+            self.dynamic.clusters_ready(&self.clusters).await;
+        };
         tokio::select! {
-            () = self.dynamic.clusters_ready(&self.clusters) => {}
+            () = ready => {}
             () = self.ended(signals) => return Ok(()),
         }
         log!(

@@ -18,8 +18,8 @@ pub struct ServerStats {
 }
 
 impl ServerStats {
-    /// Makes the stats; `version` is shown as `server.version`.
-    pub fn new(store: &Store, concurrency: u32, version: u64, started: Instant) -> Self {
+    /// Makes the stats; `version` is shown as `server.version`, 0 where there is none.
+    pub fn new(store: &Store, concurrency: u32, version: Option<u64>, started: Instant) -> Self {
         let scope = store.scope("server");
         let mut constant: Vec<Box<dyn std::any::Any>> = Vec::new();
         let gauges = [
@@ -30,7 +30,7 @@ impl ServerStats {
             ("parent_connections", 0),
             ("seconds_until_first_ocsp_response_expiring", 0),
             ("stats_recent_lookups", 0),
-            ("version", version),
+            ("version", version.unwrap_or_default()),
         ];
         for (name, value) in gauges {
             let gauge = scope.gauge(name);

@@ -160,6 +160,7 @@ impl RestSubscription {
             headers,
             body: Buffer::from(body.into_bytes()),
             timeout: Some(self.source.request_timeout),
+            envoy_headers: true,
             max_response_bytes: MAX_RESPONSE,
         }
     }

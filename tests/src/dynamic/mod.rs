@@ -4,6 +4,7 @@ mod aggregated;
 mod clusters;
 mod endpoints;
 mod filters;
+mod google_grpc;
 mod listeners;
 mod rest;
 mod routes;

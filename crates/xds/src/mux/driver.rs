@@ -111,7 +111,7 @@ impl GrpcMux {
             Level::Warning,
             "{} gRPC config stream to {} closed: {}, {}",
             self.method,
-            self.source.service.cluster,
+            self.source.service.destination(),
             status.code,
             status.message
         );

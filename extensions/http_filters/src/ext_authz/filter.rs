@@ -213,6 +213,7 @@ impl ExtAuthzFilter {
             headers,
             body: body.map(|(body, _)| body).unwrap_or_default(),
             timeout: service.timeout,
+            envoy_headers: true,
             max_response_bytes: MOST_RESPONSE_BYTES,
         }
     }

@@ -92,7 +92,7 @@ fn queries() {
 fn what_is_refused() {
     for (service, rest, part) in [
         (
-            "google_grpc: {target_uri: a, stat_prefix: b}",
+            "google_grpc: {target_uri: 'xds:a', stat_prefix: b}",
             "",
             "google_grpc",
         ),
