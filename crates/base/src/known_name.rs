@@ -232,7 +232,7 @@ const fn short(name: &[u8]) -> u64 {
 /// letters.
 fn same_name(known: Known, line: &[u8], len: usize) -> bool {
     let info = &INFO[known.0 as usize];
-    if usize::from(info.name_len) != len {
+    if info.name.len() != len {
         return false;
     }
     let (first, rest) = (differ(info, line, 0), len.saturating_sub(16));
