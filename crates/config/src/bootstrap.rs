@@ -45,6 +45,8 @@ pub struct Bootstrap {
     pub outlier_event_log: String,
     /// Who is told how much load hosts have (`cluster_manager.load_stats_config`).
     pub load_stats: Option<Arc<GrpcService>>,
+    /// Who is told how hosts are that it wants checked (`hds_config`).
+    pub hds: Option<Arc<GrpcService>>,
     /// The limits of the process.
     pub overload: Overload,
     /// Where clusters and listeners come from.
@@ -85,8 +87,13 @@ pub fn bootstrap(
     let full_node = node::node(proto.node, options);
     let load_stats = cx.field("cluster_manager", |cx| {
         let config = manager.load_stats_config.as_ref();
-        cx.optional("load_stats_config", config, config_source::api_source)
+        cx.optional("load_stats_config", config, config_source::api_service)
     });
+    let hds = cx.optional(
+        "hds_config",
+        proto.hds_config.as_ref(),
+        config_source::api_service,
+    );
     refused.and(regex_engine)?;
     Ok(Bootstrap {
         node: node::info(&full_node, &manager.local_cluster_name),
@@ -106,7 +113,8 @@ pub fn bootstrap(
         secrets: resources.secrets,
         overload: overload?.unwrap_or_default(),
         dynamic: dynamic?,
-        load_stats: load_stats?.map(|source| Arc::clone(&source.service)),
+        load_stats: load_stats?,
+        hds: hds?,
         internal_buffer_limit: internal?,
     })
 }
@@ -131,7 +139,6 @@ fn refuse_outlier_service(cx: &mut ParseCx, manager: &proto::ClusterManager) -> 
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
     let manager = proto.cluster_manager.clone().unwrap_or_default();
     let checks = [
-        ("hds_config", proto.hds_config.is_some()),
         ("flags_path", !proto.flags_path.is_empty()),
         ("stats_sinks", !proto.stats_sinks.is_empty()),
         ("watchdog", proto.watchdog.is_some()),

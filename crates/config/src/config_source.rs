@@ -3,6 +3,7 @@
 use crate::duration;
 use crate::grpc_service::grpc_service;
 use nuncio_extension::{ParseCx, Parsed};
+use nuncio_grpc::GrpcService;
 use nuncio_proto::envoy::config::core::v3 as proto;
 use nuncio_xds::{ApiSource, ConfigSource, PathSource, RateLimit, RestSource};
 use proto::api_config_source::ApiType;
@@ -111,6 +112,14 @@ fn rest_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<R
         refresh_delay,
         request_timeout: timeout.unwrap_or(Duration::from_secs(1)),
     }))
+}
+
+/// Converts a control plane that is told of this process instead of being asked for resources.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn api_service(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<GrpcService>> {
+    Ok(Arc::clone(&api_source(cx, proto)?.service))
 }
 
 /// Converts a control plane that is asked over gRPC.

@@ -16,7 +16,7 @@ pub use cluster::{Cluster, ClusterSource};
 use crate::outlier_log::OutlierLog;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_extension::InitTargets;
-use nuncio_stats::{Scope, stat_group};
+use nuncio_stats::{Scope, Store, stat_group};
 use nuncio_upstream::cluster::ClusterInfo;
 use nuncio_upstream::discovery::{ClusterConfig, Members, Threads};
 use nuncio_upstream::priority::{HostsChange, PrioritySet};
@@ -67,15 +67,31 @@ impl ClusterManager {
     /// No clusters yet. `worker` is main, `workers` are the others; `root` is the scope without
     /// prefix.
     pub fn new(worker: &Rc<Worker>, workers: Vec<WorkerHandle>, root: &Scope) -> Rc<Self> {
-        let stats = root
-            .scope("cluster_manager")
-            .group::<ManagerStats>()
-            .local();
-        stats.active_clusters().set(0);
         worker
             .services()
             .add(Rc::new(Threads(workers.len() as u64 + 1)));
-        let manager = Rc::new(Self {
+        let stats = root.scope("cluster_manager");
+        let manager = Self::with_stats(worker, workers, root, &stats);
+        let scope = root.scope("thread_local_cluster_manager");
+        manager.tell(move |clusters| clusters.count_in(&scope));
+        manager
+    }
+
+    /// Other clusters, beside those that are configured: their own stats are below `root`, what the
+    /// manager counts is not shown.
+    pub fn unseen(worker: &Rc<Worker>, workers: Vec<WorkerHandle>, root: &Scope) -> Rc<Self> {
+        Self::with_stats(worker, workers, root, &Store::default().root())
+    }
+
+    fn with_stats(
+        worker: &Rc<Worker>,
+        workers: Vec<WorkerHandle>,
+        root: &Scope,
+        stats: &Scope,
+    ) -> Rc<Self> {
+        let stats = stats.group::<ManagerStats>().local();
+        stats.active_clusters().set(0);
+        Rc::new(Self {
             worker: Rc::clone(worker),
             workers,
             root: root.clone(),
@@ -87,10 +103,7 @@ impl ClusterManager {
             outlier_log: OnceCell::new(),
             own: OnceCell::new(),
             flags: RefCell::default(),
-        });
-        let scope = root.scope("thread_local_cluster_manager");
-        manager.tell(move |clusters| clusters.count_in(&scope));
-        manager
+        })
     }
 
     /// Has ejections logged; the first log counts.
@@ -219,6 +232,12 @@ impl ClusterManager {
     /// The clusters that wait for their hosts, by name.
     pub fn warming(&self) -> Vec<Rc<Cluster>> {
         self.warming.borrow().values().cloned().collect()
+    }
+
+    /// The cluster of this name that is used; the one that waits for its hosts where there is none.
+    pub fn current(&self, name: &str) -> Option<Rc<Cluster>> {
+        let active = self.active.borrow().get(name).cloned();
+        active.or_else(|| self.warming.borrow().get(name).cloned())
     }
 
     fn newest(&self, name: &str) -> Option<Rc<Cluster>> {

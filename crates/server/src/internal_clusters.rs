@@ -17,7 +17,7 @@ pub fn manage(
     worker: &Rc<Worker>,
     workers: Vec<WorkerHandle>,
 ) -> Rc<ClusterManager> {
-    let manager = ClusterManager::new(worker, workers, &Store::default().root());
+    let manager = ClusterManager::unseen(worker, workers, &Store::default().root());
     let weak = Rc::downgrade(&manager);
     let change = move |change| {
         let Some(manager) = weak.upgrade() else {

@@ -13,6 +13,7 @@ mod dynamic_resources;
 mod endpoints_dump;
 mod environment;
 mod guard_dog;
+mod health_discovery;
 mod internal_clusters;
 mod lds;
 pub mod listener_manager;

@@ -8,6 +8,7 @@ use crate::descriptors;
 use crate::dynamic_resources::{self, DynamicResources};
 use crate::environment;
 use crate::guard_dog::GuardDog;
+use crate::health_discovery;
 use crate::internal_clusters;
 use crate::listener_manager::ListenerManager;
 use crate::load_reporter;
@@ -267,6 +268,7 @@ impl Server {
             "all clusters initialized. initializing init manager"
         );
         load_reporter::start(&self.env, &self.clusters, parsed);
+        health_discovery::start(&self.env, parsed);
         self.state.set(ServerState::Initializing);
         tokio::select! {
             () = self.dynamic.listeners_ready(&self.listeners) => {}

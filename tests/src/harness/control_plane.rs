@@ -9,6 +9,10 @@ use nuncio_proto::envoy::service::accesslog::v3::StreamAccessLogsMessage;
 use nuncio_proto::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Resource,
 };
+use nuncio_proto::envoy::service::health::v3::health_check_request_or_endpoint_health_response::RequestType;
+use nuncio_proto::envoy::service::health::v3::{
+    HealthCheckRequestOrEndpointHealthResponse as HealthRequest, HealthCheckSpecifier,
+};
 use nuncio_proto::envoy::service::load_stats::v3::{LoadStatsRequest, LoadStatsResponse};
 use nuncio_proto::google::protobuf;
 use nuncio_proto::{Format, Message, load};
@@ -28,6 +32,9 @@ struct State {
     logs: Vec<StreamAccessLogsMessage>,
     /// What load was reported to it.
     loads: Vec<LoadStatsRequest>,
+    /// What hosts it wants checked, and what it was told of them.
+    checks: HealthCheckSpecifier,
+    health: Vec<HealthRequest>,
     streams: usize,
     nonce: u64,
 }
@@ -141,6 +148,17 @@ impl ControlPlane {
         self.state.lock().unwrap().loads.clone()
     }
 
+    /// Wants hosts checked.
+    pub fn check(&self, checks: HealthCheckSpecifier) {
+        self.state.lock().unwrap().checks = checks;
+        self.changed.notify_waiters();
+    }
+
+    /// What it was told of hosts' health.
+    pub fn health(&self) -> Vec<HealthRequest> {
+        self.state.lock().unwrap().health.clone()
+    }
+
     /// Waits for a request of a type.
     pub fn wait_request(
         &self,
@@ -233,6 +251,7 @@ async fn serve(
     let is_delta = request.uri().path().contains("/Delta");
     let logs = request.uri().path().ends_with("/StreamAccessLogs");
     let loads = request.uri().path().ends_with("/StreamLoadStats");
+    let health = request.uri().path().ends_with("/StreamHealthCheck");
     let mut body = request.into_body();
     let mut sent: BTreeMap<String, Sent> = BTreeMap::new();
     let mut bytes = Vec::new();
@@ -243,7 +262,10 @@ async fn serve(
                 body.flow_control().release_capacity(data.len()).unwrap();
                 bytes.extend_from_slice(&data);
             }
-            () = changed.notified() => {}
+            () = changed.notified() => if health {
+                let checks = state.lock().unwrap().checks.encode_to_vec();
+                send.send_data(frame(&checks), false).unwrap();
+            },
             () = garbled.notified() => send.send_data(frame(&[0xff; 9]), false).unwrap(),
             () = ended.notified() => {
                 let mut trailers = HeaderMap::new();
@@ -264,6 +286,16 @@ async fn serve(
                     send.send_data(frame(&all_loads()), false).unwrap();
                 }
                 state.lock().unwrap().loads.push(message);
+                continue;
+            }
+            if health {
+                let message = HealthRequest::decode(&*message).unwrap();
+                let mut state = state.lock().unwrap();
+                if let Some(RequestType::HealthCheckRequest(_)) = &message.request_type {
+                    let checks = state.checks.encode_to_vec();
+                    send.send_data(frame(&checks), false).unwrap();
+                }
+                state.health.push(message);
                 continue;
             }
             let request = if is_delta {

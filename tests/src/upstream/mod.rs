@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod health_checks;
+mod health_discovery;
 mod health_failures;
 mod keep_alive;
 mod load_reports;
