@@ -16,8 +16,8 @@ use std::rc::Rc;
 const BINARY: &str = "application/grpc-web+proto";
 const TEXT: &str = "application/grpc-web-text+proto";
 const BAD_TEXT: &str = "Bad gRPC-web request, invalid base64 data.";
-/// How much of a body that is no gRPC becomes a `grpc-message`, in bytes.
-const MOST_MESSAGE: usize = 8 * 1024;
+/// How much of a body that is no gRPC becomes a `grpc-message` where it comes in pieces, in bytes.
+const MOST_MESSAGE: usize = 16 * 1024;
 /// The flag of a frame of trailers.
 const TRAILERS: u8 = 0x80;
 
@@ -74,24 +74,33 @@ pub struct GrpcWebFilter {
     is_foreign: bool,
 }
 
-/// Whether a content type is this one, alone, with a suffix or with parameters.
-fn is_type(value: Option<&[u8]>, name: &[u8]) -> bool {
-    let rest = value.and_then(|value| value.strip_prefix(name));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
-}
-
+/// What a request's content type may be, and what it may accept: as in Envoy these very texts.
 fn is_binary(value: Option<&[u8]>) -> bool {
-    is_type(value, b"application/grpc-web")
+    matches!(
+        value,
+        Some(b"application/grpc-web" | b"application/grpc-web+proto")
+    )
 }
 
 fn is_text(value: Option<&[u8]>) -> bool {
-    is_type(value, b"application/grpc-web-text")
+    matches!(
+        value,
+        Some(b"application/grpc-web-text" | b"application/grpc-web-text+proto")
+    )
+}
+
+/// The same of a response, of which parameters and case don't count.
+fn is_binary_answer(value: Option<&[u8]>) -> bool {
+    let value = value.unwrap_or_default();
+    let essence = value.split(|byte| *byte == b';').next();
+    let essence = essence.unwrap_or_default().trim_ascii_end();
+    is_binary(Some(&essence.to_ascii_lowercase()))
 }
 
 /// Whether a response is gRPC's or gRPC-Web's.
 fn is_answer(headers: &HeaderMap, end: End) -> bool {
     let content_type = headers.get(names::CONTENT_TYPE);
-    let is_call = is_grpc(content_type) || is_binary(content_type);
+    let is_call = is_grpc(content_type) || is_binary_answer(content_type);
     let is_ended = end.is_end() && headers.contains(names::GRPC_STATUS);
     is_ended || (is_call && headers.get(names::STATUS) == Some(b"200"))
 }
@@ -101,17 +110,14 @@ fn explain(headers: &mut HeaderMap, body: &Buffer) {
     let status = headers.get_str(names::STATUS).unwrap_or_default();
     let status = grpc_status_of(status.parse().unwrap_or(0)).to_string();
     headers.set(names::GRPC_STATUS, status.as_bytes());
-    if !body.is_empty() {
-        let bytes = body.slices().flat_map(|slice| slice.iter());
-        let mut message = Vec::new();
-        for &byte in bytes.take(MOST_MESSAGE) {
-            match byte {
-                b' '..=b'~' if byte != b'%' => message.push(byte),
-                _ => message.extend(format!("%{byte:02X}").into_bytes()),
-            }
+    let mut message = Vec::new();
+    for &byte in body.slices().flat_map(|slice| slice.iter()) {
+        match byte {
+            b' '..=b'~' if byte != b'%' => message.push(byte),
+            _ => message.extend(format!("%{byte:02X}").into_bytes()),
         }
-        headers.set(names::GRPC_MESSAGE, &message);
     }
+    headers.set(names::GRPC_MESSAGE, &message);
     headers.set(names::CONTENT_LENGTH, b"0");
 }
 
@@ -142,6 +148,8 @@ impl GrpcWebFilter {
             return frame;
         };
         let mut text = Vec::new();
+        // A frame that is not whole has no end here.
+        *encoder = FrameEncoder::default();
         encoder.encode(&frame, &mut text);
         text
     }
@@ -162,7 +170,9 @@ impl HttpFilter for GrpcWebFilter {
         headers.remove(names::CONTENT_LENGTH);
         headers.set(names::CONTENT_TYPE, b"application/grpc");
         headers.set(names::TE, b"trailers");
-        headers.set(names::GRPC_ACCEPT_ENCODING, b"identity");
+        if !headers.contains(names::GRPC_ACCEPT_ENCODING) {
+            headers.set(names::GRPC_ACCEPT_ENCODING, b"identity");
+        }
         let path = headers.get(names::PATH).unwrap_or_default().to_vec();
         if let Some(method) = service_and_method(&path) {
             self.stats = self.local.stats.of(cx, Some(method));
@@ -205,28 +215,33 @@ impl HttpFilter for GrpcWebFilter {
             return HeadersStatus::Continue;
         };
         self.is_foreign = !is_answer(headers, end);
+        headers.remove(names::CONTENT_LENGTH);
         let content_type = match self.text_answer {
             Some(_) => TEXT,
             None => BINARY,
         };
         headers.set(names::CONTENT_TYPE, content_type.as_bytes());
-        match (self.is_foreign, end) {
-            (false, _) => HeadersStatus::Continue,
-            (true, End::No) => HeadersStatus::StopIteration,
-            (true, End::Stream) => {
-                explain(headers, &Buffer::new());
-                HeadersStatus::Continue
-            }
+        // What has no body is left as it is.
+        match self.is_foreign && !end.is_end() {
+            false => HeadersStatus::Continue,
+            true => HeadersStatus::StopIteration,
         }
     }
 
     fn response_data(&mut self, cx: &mut Cx<'_>, data: &mut Buffer, end: End) -> DataStatus {
         if self.is_foreign {
-            if !end.is_end() {
-                return DataStatus::StopIterationAndBuffer;
+            let buffered = cx.buffered(Direction::Response);
+            match (end.is_end(), buffered.len() < MOST_MESSAGE) {
+                (false, true) => return DataStatus::StopIterationAndBuffer,
+                (false, false) => return DataStatus::StopIterationNoBuffer,
+                (true, _) => {}
             }
-            let mut body = std::mem::take(cx.buffered(Direction::Response));
+            let in_pieces = !buffered.is_empty();
+            let mut body = std::mem::take(buffered);
             body.append(data);
+            if in_pieces {
+                body = body.split_to(MOST_MESSAGE.min(body.len()));
+            }
             if let Some(headers) = cx.response_headers() {
                 explain(headers, &body);
             }
@@ -248,7 +263,8 @@ impl HttpFilter for GrpcWebFilter {
         }
         self.count(cx.response_trailers());
         if self.is_foreign {
-            let body = std::mem::take(cx.buffered(Direction::Response));
+            let mut body = std::mem::take(cx.buffered(Direction::Response));
+            let body = body.split_to(MOST_MESSAGE.min(body.len()));
             if let Some(headers) = cx.response_headers() {
                 explain(headers, &body);
             }

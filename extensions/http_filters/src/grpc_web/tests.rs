@@ -116,3 +116,35 @@ fn what_is_no_grpc() {
         .run();
     assert_eq!(outcome.downstream, ":status=200 [{}]");
 }
+
+/// As in Envoy only four texts are gRPC-Web's, what has no body needs no explanation, and an
+/// answer's length is the body's no longer.
+#[test]
+fn as_envoy_tells_them_apart() {
+    for (content_type, is_web) in [
+        ("application/grpc-web", true),
+        ("application/grpc-web+proto", true),
+        ("application/grpc-web+json", false),
+        ("application/grpc-web; charset=utf-8", false),
+        ("application/grpc-web-text+proto", true),
+        ("application/grpc-web-textual", false),
+    ] {
+        let asked = script(content_type).run().upstream;
+        let became = asked.contains("content-type=application/grpc te=trailers");
+        assert_eq!(became, is_web, "{asked}");
+    }
+    let outcome = script("application/grpc-web")
+        .answer(&[(":status", "503"), ("content-length", "0")], &[])
+        .run();
+    assert_eq!(
+        outcome.downstream.trim_end(),
+        ":status=503 content-type=application/grpc-web+proto"
+    );
+    let mut headers = ANSWER.to_vec();
+    headers.push(("content-length", "5"));
+    let outcome = script("application/grpc-web")
+        .answer(&headers, &["\0\0\0\0\0"])
+        .answer_trailers(&[("grpc-status", "0")])
+        .run();
+    assert!(!outcome.downstream.contains("content-length"));
+}
