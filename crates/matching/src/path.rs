@@ -16,6 +16,15 @@ impl PathMatcher {
     pub fn matches(&self, target: &[u8]) -> bool {
         self.0.matches(without_query(target))
     }
+
+    /// The same, of the path without parameters.
+    pub fn matches_without_parameters(&self, target: &[u8]) -> bool {
+        let path = without_query(target);
+        match path.contains(&b';') {
+            true => self.0.matches(&without_parameters(path)),
+            false => self.0.matches(path),
+        }
+    }
 }
 
 /// A `:path` header's value up to its query or fragment.
@@ -30,6 +39,23 @@ pub fn split_path(target: &[u8]) -> (&[u8], &[u8]) {
         .position(|byte| matches!(byte, b'?' | b'#'))
         .unwrap_or(target.len());
     target.split_at(end)
+}
+
+/// A path whose segments end before their parameters (`;` and what follows).
+pub fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let mut stripped = Vec::with_capacity(path.len());
+    let mut is_parameter = false;
+    for byte in path {
+        match byte {
+            b'/' => is_parameter = false,
+            b';' => is_parameter = true,
+            _ => {}
+        }
+        if !is_parameter {
+            stripped.push(*byte);
+        }
+    }
+    stripped
 }
 
 #[cfg(test)]

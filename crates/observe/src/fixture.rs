@@ -203,4 +203,8 @@ impl RouteNames for OneRoute {
     fn route_metadata(&self, _: RoutePlace) -> &Metadata {
         &self.0
     }
+
+    fn ignores_path_parameters(&self) -> bool {
+        false
+    }
 }

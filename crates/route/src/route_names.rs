@@ -16,4 +16,8 @@ impl RouteNames for RouteTable {
     fn route_metadata(&self, (host, route): RoutePlace) -> &Metadata {
         &self.virtual_hosts()[host as usize].routes[route as usize].metadata
     }
+
+    fn ignores_path_parameters(&self) -> bool {
+        self.config().ignore_path_parameters_in_path_matching
+    }
 }

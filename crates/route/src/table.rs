@@ -14,7 +14,7 @@ use crate::virtual_host::{VirtualHost, VirtualHostConfig};
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::{HeaderName, names};
 use nuncio_base::metadata::Metadata;
-use nuncio_matching::path::without_query;
+use nuncio_matching::path::{without_parameters, without_query};
 use nuncio_stats::Scope;
 use std::any::Any;
 use std::borrow::Cow;
@@ -267,23 +267,6 @@ fn number_filters(route: &mut Route, names: &mut Vec<Arc<str>>) {
         let clusters = clusters.clusters_mut().iter_mut();
         clusters.for_each(|cluster| cluster.filters.number(names));
     }
-}
-
-/// A path whose segments end before their parameters.
-fn without_parameters(path: &[u8]) -> Vec<u8> {
-    let mut stripped = Vec::with_capacity(path.len());
-    let mut is_parameter = false;
-    for byte in path {
-        match byte {
-            b'/' => is_parameter = false,
-            b';' => is_parameter = true,
-            _ => {}
-        }
-        if !is_parameter {
-            stripped.push(*byte);
-        }
-    }
-    stripped
 }
 
 /// A host without what follows its last colon, if that is not inside the brackets of an IPv6

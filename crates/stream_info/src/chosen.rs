@@ -16,6 +16,8 @@ pub trait RouteNames {
     fn virtual_host_name(&self, place: RoutePlace) -> &str;
     /// The route's metadata.
     fn route_metadata(&self, place: RoutePlace) -> &Metadata;
+    /// Whether paths are matched without their segments' parameters.
+    fn ignores_path_parameters(&self) -> bool;
 }
 
 impl<T: RouteNames> RouteNames for Arc<T> {
@@ -29,6 +31,10 @@ impl<T: RouteNames> RouteNames for Arc<T> {
 
     fn route_metadata(&self, place: RoutePlace) -> &Metadata {
         (**self).route_metadata(place)
+    }
+
+    fn ignores_path_parameters(&self) -> bool {
+        (**self).ignores_path_parameters()
     }
 }
 

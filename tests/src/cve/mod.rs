@@ -8,6 +8,7 @@ mod http1;
 mod http2;
 mod http2_upstream;
 mod others;
+mod outside_the_path;
 mod tls;
 
 use crate::harness::{Config, Proxy, Upstream, direct, is_envoy, route};

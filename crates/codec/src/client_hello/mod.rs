@@ -197,11 +197,22 @@ fn server_name(mut content: Reader<'_>) -> Option<Option<String>> {
         let kind = names.u8()?;
         let name = names.long_vector()?.0;
         if kind == HOST_NAME {
-            let name = str::from_utf8(name).ok()?;
-            return Some((!name.is_empty()).then(|| name.to_ascii_lowercase()));
+            // What is no text is no host either, whatever stands for it.
+            let name = match str::from_utf8(name) {
+                Ok(name) => name.to_ascii_lowercase(),
+                Err(_) => name.iter().map(|byte| text_of(*byte)).collect(),
+            };
+            return Some(Some(name).filter(|name| !name.is_empty()));
         }
     }
     Some(None)
+}
+
+fn text_of(byte: u8) -> char {
+    match byte.is_ascii() {
+        true => char::from(byte).to_ascii_lowercase(),
+        false => '\u{7f}',
+    }
 }
 
 /// RFC 7301 section 3.1.

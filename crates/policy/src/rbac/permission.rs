@@ -92,5 +92,11 @@ pub(super) fn matches_header(matcher: &HeaderMatcher, facts: &Facts<'_>) -> bool
 
 pub(super) fn matches_path(matcher: &PathMatcher, facts: &Facts<'_>) -> bool {
     let path = facts.request_headers.and_then(|all| all.get(":path"));
-    path.is_some_and(|path| matcher.matches(path))
+    let route = facts.stream.and_then(|stream| stream.route.as_ref());
+    // What routes don't look at must not lead around a policy.
+    let ignores_parameters = route.is_some_and(|route| route.table.ignores_path_parameters());
+    path.is_some_and(|path| match ignores_parameters {
+        true => matcher.matches_without_parameters(path),
+        false => matcher.matches(path),
+    })
 }
