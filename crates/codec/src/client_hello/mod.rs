@@ -1,5 +1,6 @@
 //! Reads the ClientHello that begins a TLS connection (RFC 8446 section 4.1.2), without taking part
-//! in the handshake: what name, protocols and versions the client asks for, and what it understands.
+//! in the handshake: what name, protocols and versions the client asks for, and what it
+//! understands.
 
 mod first_flight;
 #[cfg(test)]

@@ -43,7 +43,8 @@ pub struct PemSource {
 }
 
 impl Identity {
-    /// A chain and its key, and an OCSP response if there is one; `name` is the secret's, empty where it is none.
+    /// A chain and its key, and an OCSP response if there is one; `name` is the secret's, empty
+    /// where it is none.
     ///
     /// # Errors
     /// In Envoy's words where it has them.
