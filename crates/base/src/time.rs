@@ -24,9 +24,31 @@ pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+/// The days of the week, from Sunday on.
+pub const WEEKDAYS: [&str; 7] = [
+    "Sunday",
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+];
+
+/// The months, from January on.
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// The `date` header of one second, in IMF-fixdate (RFC 9110 section 5.6.7), made anew only when
@@ -80,8 +102,10 @@ fn format_date(second: u64) -> [u8; 29] {
     let (days, rest) = (second / 86_400, second % 86_400);
     let (year, month, day) = civil(days);
     let mut text = *b"Thu, 01 Jan 1970 00:00:00 GMT";
-    text[..3].copy_from_slice(DAYS[(days % 7) as usize].as_bytes());
-    text[8..11].copy_from_slice(MONTHS[month - 1].as_bytes());
+    // The first day was a Thursday.
+    let weekday = WEEKDAYS[(days + 4) as usize % 7].as_bytes();
+    text[..3].copy_from_slice(&weekday[..3]);
+    text[8..11].copy_from_slice(&MONTHS[month - 1].as_bytes()[..3]);
     let two = |text: &mut [u8], value: u64| {
         text[0] = b'0' + (value / 10 % 10) as u8;
         text[1] = b'0' + (value % 10) as u8;

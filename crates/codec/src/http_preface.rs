@@ -1,5 +1,6 @@
 //! What a connection's first bytes say about its HTTP version, without parsing the request.
 
+use crate::methods::{begins_one, is_known};
 use memchr::memchr2;
 
 /// How many bytes are looked at; a request line that is longer is none.
@@ -7,44 +8,6 @@ pub const PREFACE_BYTES: usize = 64 * 1024;
 
 /// How every HTTP/2 connection begins (RFC 9113 section 3.4).
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// The methods that are known; others are no HTTP here, as in Envoy.
-const METHODS: &[&str] = &[
-    "ACL",
-    "BIND",
-    "CHECKOUT",
-    "CONNECT",
-    "COPY",
-    "DELETE",
-    "GET",
-    "HEAD",
-    "LINK",
-    "LOCK",
-    "MERGE",
-    "MKACTIVITY",
-    "MKCALENDAR",
-    "MKCOL",
-    "MOVE",
-    "MSEARCH",
-    "NOTIFY",
-    "OPTIONS",
-    "PATCH",
-    "POST",
-    "PROPFIND",
-    "PROPPATCH",
-    "PURGE",
-    "PUT",
-    "REBIND",
-    "REPORT",
-    "SEARCH",
-    "SOURCE",
-    "SUBSCRIBE",
-    "TRACE",
-    "UNBIND",
-    "UNLINK",
-    "UNLOCK",
-    "UNSUBSCRIBE",
-];
 
 /// What the bytes are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,18 +44,16 @@ pub fn inspect(bytes: &[u8]) -> Preface {
 
 /// Whether a request line may begin so: with the first letter of a method, then token characters.
 fn may_begin(bytes: &[u8]) -> bool {
-    let known = |first: u8| METHODS.iter().any(|method| method.as_bytes()[0] == first);
     let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
-    bytes.first().is_none_or(|first| known(*first)) && method.iter().all(token)
+    bytes.first().is_none_or(|first| begins_one(*first)) && method.iter().all(token)
 }
 
 fn request_line(line: &[u8]) -> Preface {
     let end = line.iter().position(|byte| *byte == b' ');
     let (method, rest) = line.split_at(end.unwrap_or(line.len()));
-    let known = METHODS.iter().any(|known| known.as_bytes() == method);
     let mut parts = rest.split(|byte| *byte == b' ').filter(|p| !p.is_empty());
-    if !known || parts.next().is_none() {
+    if !is_known(method) || parts.next().is_none() {
         return Preface::NotHttp;
     }
     match (parts.next(), parts.next()) {
@@ -119,6 +80,7 @@ mod tests {
             (b"PRI * HT", Preface::Incomplete),
             (b"PRI * HTTP/1.1\r\n", Preface::NotHttp),
             (b"PROPFIND / HTTP/1.1\r\n", Preface::Http11),
+            (b"QUERY / HTTP/1.1\r\n", Preface::Http11),
             (b"GE", Preface::Incomplete),
             (b"\r\n\r\nGET / HTTP/1.1\n", Preface::Http11),
             (b"GET / HTTP/1.1", Preface::Incomplete),

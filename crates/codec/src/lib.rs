@@ -10,6 +10,7 @@ pub mod h2;
 pub mod header_pool;
 pub mod http_preface;
 pub mod message;
+mod methods;
 pub mod proxy_protocol;
 
 pub use header_pool::HeaderPool;

@@ -5,6 +5,7 @@
 use super::error::H1Error;
 use super::settings::H1Settings;
 use crate::chars::{has_control, is_all_visible};
+use crate::methods::{begins_one, is_known};
 use memchr::memchr;
 use nuncio_base::header_name::is_token;
 use std::ops::Range;
@@ -35,45 +36,6 @@ pub(super) struct StatusLine {
     pub reason: Range<usize>,
 }
 
-/// The methods that Envoy's parser knows, sorted.
-const METHODS: [&str; 35] = [
-    "ACL",
-    "BIND",
-    "CHECKOUT",
-    "CONNECT",
-    "COPY",
-    "DELETE",
-    "GET",
-    "HEAD",
-    "LINK",
-    "LOCK",
-    "MERGE",
-    "MKACTIVITY",
-    "MKCALENDAR",
-    "MKCOL",
-    "MOVE",
-    "MSEARCH",
-    "NOTIFY",
-    "OPTIONS",
-    "PATCH",
-    "POST",
-    "PROPFIND",
-    "PROPPATCH",
-    "PURGE",
-    "PUT",
-    "QUERY",
-    "REBIND",
-    "REPORT",
-    "SEARCH",
-    "SOURCE",
-    "SUBSCRIBE",
-    "TRACE",
-    "UNBIND",
-    "UNLINK",
-    "UNLOCK",
-    "UNSUBSCRIBE",
-];
-
 const VERSION_LEN: usize = "HTTP/1.1".len();
 
 /// Whether a method may begin with `byte`.
@@ -81,7 +43,7 @@ pub(super) fn is_method_start(byte: u8, settings: &H1Settings) -> bool {
     if settings.allow_custom_methods {
         is_token(byte)
     } else {
-        matches!(byte, b'A'..=b'D' | b'G' | b'H' | b'L'..=b'U')
+        begins_one(byte)
     }
 }
 
@@ -91,9 +53,7 @@ fn is_method(method: &[u8], settings: &H1Settings) -> bool {
         _ if settings.allow_custom_methods => {
             !method.is_empty() && method.iter().all(|&byte| is_token(byte))
         }
-        _ => METHODS
-            .binary_search_by(|known| known.as_bytes().cmp(method))
-            .is_ok(),
+        _ => is_known(method),
     }
 }
 

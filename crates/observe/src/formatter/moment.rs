@@ -2,31 +2,7 @@
 
 use super::number::{pad_left, write_padded, write_u64};
 use super::time_format::{Conversion, Part};
-use nuncio_base::time::civil;
-
-const DAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+use nuncio_base::time::{MONTHS, WEEKDAYS, civil};
 
 /// A time zone at one moment.
 #[derive(Clone, Copy)]
@@ -224,7 +200,7 @@ impl Moment {
     }
 
     fn convert_text(&self, c: Conversion, out: &mut Vec<u8>) {
-        let day = DAYS[self.weekday() as usize];
+        let day = WEEKDAYS[self.weekday() as usize];
         let month = MONTHS[self.month as usize - 1];
         let start = out.len();
         let swap = |out: &mut Vec<u8>, lower: bool| match (c.swap_case, lower) {

@@ -4,35 +4,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use nuncio_base::log::Record;
+use nuncio_base::time::{MONTHS, WEEKDAYS};
 
 use super::local_time::LocalTime;
 
 /// spdlog's own bound on a field's width.
 const MAX_WIDTH: usize = 64;
-
-const WEEKDAYS: [&str; 7] = [
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-];
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 /// A line with everything that a pattern may name.
 pub struct Line<'a> {

@@ -6,7 +6,8 @@ use super::connect::Connected;
 use super::counted::CountedConnection;
 use super::http1_head::{asks_to_close, fields_received, fields_sent};
 use super::http1_progress::Progress;
-use bytes::{Bytes, BytesMut};
+use super::input::read_behind;
+use bytes::Bytes;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::h1::{H1Client, H1Settings};
 use nuncio_codec::{End, Frame, HeaderPool, ResetReason};
@@ -344,32 +345,12 @@ impl Http1Connection {
 
     /// Reads once, behind what is there; 0: the connection has ended.
     fn read(&mut self, task: &mut Context<'_>) -> Poll<usize> {
-        let transport = &mut self.transport;
-        let worker = &self.counted.core.worker;
-        let (result, bytes) = worker.with_read_block(|block| {
-            let result = transport.poll_read(task, block);
-            // Splitting nothing off would cost as much as splitting something off.
-            let bytes = if block.is_empty() {
-                Bytes::new()
-            } else {
-                block.split().freeze()
-            };
-            (result, bytes)
-        });
-        match result {
+        let core = &self.counted.core;
+        match read_behind(&core.worker, &mut self.transport, task, &mut self.input) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(read)) => {
                 self.bytes.wire_received += read as u64;
-                let stats = &self.counted.core.stats;
-                stats.upstream_cx_rx_bytes_total().add(read as u64);
-                if self.input.is_empty() {
-                    self.input = bytes;
-                } else {
-                    let mut both = BytesMut::with_capacity(self.input.len() + bytes.len());
-                    both.extend_from_slice(&self.input);
-                    both.extend_from_slice(&bytes);
-                    self.input = both.freeze();
-                }
+                core.stats.upstream_cx_rx_bytes_total().add(read as u64);
                 Poll::Ready(read)
             }
             Poll::Ready(Err(_)) => Poll::Ready(0),

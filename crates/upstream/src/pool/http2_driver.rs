@@ -5,7 +5,8 @@ use super::connect::Connected;
 use super::counted::CountedConnection;
 use super::http::HttpPool;
 use super::http2_connection::Http2Connection;
-use bytes::{Bytes, BytesMut};
+use super::input::read_behind;
+use bytes::Bytes;
 use nuncio_base::Buffer;
 use nuncio_codec::h2::{H2Event, KeepAliveDue, KeepAliveTimer};
 use nuncio_codec::{HeaderPool, ResetReason};
@@ -94,29 +95,12 @@ impl Http2Driver {
 
     /// Reads once, behind what is there; 0: the connection has ended.
     fn read(&mut self, task: &mut Context<'_>) -> Poll<usize> {
-        let (transport, core) = (&mut self.transport, &self.pool.core);
-        let (result, bytes) = core.worker.with_read_block(|block| {
-            let result = transport.poll_read(task, block);
-            let bytes = if block.is_empty() {
-                Bytes::new()
-            } else {
-                block.split().freeze()
-            };
-            (result, bytes)
-        });
-        match result {
+        let core = &self.pool.core;
+        match read_behind(&core.worker, &mut self.transport, task, &mut self.input) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Err(_)) => Poll::Ready(0),
             Poll::Ready(Ok(read)) => {
                 core.stats.upstream_cx_rx_bytes_total().add(read as u64);
-                if self.input.is_empty() {
-                    self.input = bytes;
-                } else {
-                    let mut both = BytesMut::with_capacity(self.input.len() + bytes.len());
-                    both.extend_from_slice(&self.input);
-                    both.extend_from_slice(&bytes);
-                    self.input = both.freeze();
-                }
                 Poll::Ready(read)
             }
         }

@@ -13,6 +13,7 @@ mod http2;
 mod http2_connection;
 mod http2_driver;
 mod http2_stream;
+mod input;
 mod secure;
 pub(crate) mod tcp;
 mod tcp_stream;
