@@ -4,13 +4,15 @@
 use crate::route_source::{LocalRoutes, LocalScopes};
 use nuncio_base::HeaderMap;
 use nuncio_base::runtime_flags::RuntimeFlags;
+use nuncio_base::time::monotonic;
 use nuncio_route::{Lookup, RequestView, RouteAction, RouteId, RouteTable, ScopeKey, Selected};
+use nuncio_stream_info::wanted::ROUTE_RESOLUTIONS;
 use nuncio_stream_info::{ChosenRoute, RouteNames, StreamInfo};
 use nuncio_worker::Held;
 use std::any::Any;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A stream's route. The table is the one that was current when the request came.
 #[derive(Default)]
@@ -114,7 +116,11 @@ impl RouteCache {
             random: self.random,
             flags,
         };
+        let begun = ROUTE_RESOLUTIONS.is_wanted().then(monotonic);
         let lookup = table.find(&request);
+        if let Some(begun) = begun {
+            count(info, begun);
+        }
         self.lookup = Some(lookup);
         match lookup {
             Lookup::Route(id) => {
@@ -164,4 +170,13 @@ impl RouteCache {
     pub fn idle_timeout(&self) -> Option<Duration> {
         self.action().and_then(|action| action.idle_timeout)
     }
+}
+
+/// Counts a look for a route that began a moment ago.
+#[cold]
+fn count(info: &mut StreamInfo, begun: Instant) {
+    let took =
+        u32::try_from(monotonic().saturating_duration_since(begun).as_micros()).unwrap_or(u32::MAX);
+    let (count, micros) = info.route_resolutions;
+    info.route_resolutions = (count + 1, micros.saturating_add(took));
 }

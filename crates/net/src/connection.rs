@@ -7,13 +7,15 @@ mod closing;
 use crate::filter::{Close, ConnCx, ConnectionEvent, FilterStatus, NetworkFilter, Shared};
 use crate::transport::Transport;
 use nuncio_base::Buffer;
+use nuncio_stream_info::wanted::ROUND_TRIP_TIME;
 use nuncio_stream_info::{CloseType, ConnectionInfo};
 use nuncio_worker::{Timer, Worker};
 use std::any::Any;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 /// How much one connection reads in one turn before others get theirs.
@@ -94,6 +96,9 @@ impl Connection {
     }
 
     fn turn(&mut self, task: &mut Context<'_>, input: &mut Buffer, out: &mut Buffer) -> Poll<()> {
+        if ROUND_TRIP_TIME.is_wanted() {
+            self.note_round_trip_time();
+        }
         let mut moved = 0;
         let mut first = true;
         let mut drained = false;
@@ -101,7 +106,8 @@ impl Connection {
             match self.phase {
                 Phase::Done => return Poll::Ready(()),
                 Phase::Closing(until) if out.is_empty() && self.transport.is_flushed() => {
-                    return self.linger(until, task);
+                    let event = ready!(self.linger(until, task));
+                    self.finish(event, out);
                 }
                 Phase::Closing(until) => match self.flush_until(until, task, out) {
                     Poll::Ready(()) => continue,
@@ -144,6 +150,14 @@ impl Connection {
                 return Poll::Pending;
             }
         }
+    }
+
+    #[cold]
+    fn note_round_trip_time(&self) {
+        let time = self.transport.socket().round_trip_time();
+        let micros = time.and_then(|time| u32::try_from(time.as_micros()).ok());
+        let told = micros.and_then(NonZeroU32::new);
+        self.shared.info.round_trip_time.set(told);
     }
 
     /// Writes what waits; whether all of it went, or goes at the end of the turn.
@@ -338,7 +352,7 @@ impl Future for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.phase == Phase::Open {
+        if matches!(self.phase, Phase::Open | Phase::Closing(_)) {
             // The worker ends: filters learn of it, so that logs and stats are complete.
             self.event(ConnectionEvent::LocalClose, &mut Buffer::new());
         }

@@ -60,6 +60,10 @@ pub trait NetworkFilter: Any {
     /// deadlines) does it here, with the task's waker.
     fn poll(&mut self, _cx: &mut ConnCx<'_>, _task: &mut Context<'_>) {}
 
+    /// All was written that the filter wanted to be before it closed; now the peer is given time
+    /// to close first ([`Close::FlushAndDelay`]). [`on_event`](Self::on_event) follows.
+    fn on_delayed_close(&mut self, _cx: &mut ConnCx<'_>) {}
+
     /// Something happened to the connection.
     fn on_event(&mut self, _cx: &mut ConnCx<'_>, _event: ConnectionEvent) {}
 

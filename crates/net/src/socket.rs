@@ -2,7 +2,7 @@
 
 use crate::internal_listeners::InternalListeners;
 use crate::internal_socket::InternalSocket;
-use crate::socket_options::SocketOptions;
+use crate::socket_options::{SocketOptions, round_trip_time};
 use crate::tcp_socket::TcpSocket;
 use bytes::BytesMut;
 use nuncio_base::Buffer;
@@ -174,6 +174,14 @@ impl Socket {
             false => socket.original_dst_v6(),
         };
         found.ok()?.as_socket()
+    }
+
+    /// How long the peer takes to answer, as the kernel has measured it; of TCP only.
+    pub fn round_trip_time(&self) -> Option<Duration> {
+        match self {
+            Self::Tcp(socket) => round_trip_time(socket.stream().as_fd()),
+            Self::Unix(_) | Self::Internal(_) => None,
+        }
     }
 
     /// Runs a system call on the socket; where that would block, the socket counts as not ready.

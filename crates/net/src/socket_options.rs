@@ -4,7 +4,7 @@
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 /// One raw option: level, name and value as `setsockopt` takes them.
@@ -69,7 +69,6 @@ impl SocketOption {
     /// # Errors
     /// What the system says.
     pub fn apply(&self, socket: &impl AsFd) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
         let length = libc::socklen_t::try_from(self.value.len()).map_err(io::Error::other)?;
         // SAFETY: the descriptor is borrowed for the call, and `value` is valid for `length` bytes,
         // which the system only reads. No crate sets options by number.
@@ -88,4 +87,24 @@ impl SocketOption {
             Err(io::Error::last_os_error())
         }
     }
+}
+
+/// The kernel's estimate of a TCP connection's round-trip time; `None` of other sockets.
+pub(crate) fn round_trip_time(socket: BorrowedFd<'_>) -> Option<Duration> {
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
+    // SAFETY: the descriptor is borrowed for the call, `info` is valid for `length` bytes, and the
+    // system writes no more. No crate asks for this option.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    // SAFETY: it is made of integers only, and was all zeros before the system wrote to it.
+    let info = unsafe { info.assume_init() };
+    (result == 0).then(|| Duration::from_micros(info.tcpi_rtt.into()))
 }

@@ -6,6 +6,7 @@ use crate::tls_info::TlsInfo;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -118,6 +119,9 @@ pub struct ConnectionInfo {
     pub local_close_reason: Cell<Option<&'static str>>,
     /// How the connection was closed.
     pub close_type: Cell<CloseType>,
+    /// The last round-trip time that the kernel told, in microseconds, where it is
+    /// [wanted](crate::wanted::ROUND_TRIP_TIME).
+    pub round_trip_time: Cell<Option<NonZeroU32>>,
     /// For the listener's access logs. Who takes a given one out breaks the circle of references.
     pub summary: Cell<Summary>,
     /// Filter state that lives as long as the connection.
@@ -146,6 +150,7 @@ impl ConnectionInfo {
             termination_details: RefCell::default(),
             local_close_reason: Cell::new(None),
             close_type: Cell::new(CloseType::Normal),
+            round_trip_time: Cell::new(None),
             summary: Cell::new(Summary::Unwanted),
             filter_state: RefCell::default(),
             metadata: RefCell::default(),

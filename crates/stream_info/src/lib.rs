@@ -11,6 +11,7 @@ pub mod stream_info;
 pub mod timings;
 pub mod tls_info;
 pub mod upstream_info;
+pub mod wanted;
 
 pub use chosen::{ChosenCluster, ChosenRoute, RouteNames, RoutePlace};
 pub use connection_info::{

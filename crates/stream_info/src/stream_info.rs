@@ -51,6 +51,9 @@ pub struct StreamInfo {
     pub downstream_bytes: BytesMeter,
     /// The route that was chosen.
     pub route: Option<ChosenRoute>,
+    /// How often a route was looked for, and how many microseconds that took, where it is
+    /// [wanted](crate::wanted::ROUTE_RESOLUTIONS).
+    pub route_resolutions: (u32, u32),
     /// The virtual cluster's name.
     pub virtual_cluster_name: Option<Arc<str>>,
     /// The upstream side, once a cluster was chosen.
@@ -93,6 +96,7 @@ impl StreamInfo {
             header_bytes: [0; 3],
             downstream_bytes: BytesMeter::default(),
             route: None,
+            route_resolutions: (0, 0),
             virtual_cluster_name: None,
             upstream: None,
             attempt_count: 0,

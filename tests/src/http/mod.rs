@@ -3,6 +3,7 @@
 mod access_log;
 mod allocations;
 mod bulk;
+mod client_facts;
 mod connect;
 mod connections;
 mod filter_chains;

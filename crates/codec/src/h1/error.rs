@@ -70,7 +70,7 @@ errors! {
     /// An absolute target that is neither http nor https.
     INVALID_SCHEME = 400 "http1.invalid_scheme"
         "http/1.1 protocol error: invalid scheme in request line",
-    /// Host or authority with bytes that cannot be there, empty or given twice.
+    /// Host or authority with bytes that cannot be there, or given twice.
     INVALID_AUTHORITY = 400 "http.invalid_authority"
         "http/1.1 protocol error: request headers failed spec compliance checks",
     /// A header name with an underscore, where those are rejected.

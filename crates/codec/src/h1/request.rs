@@ -82,7 +82,10 @@ pub(super) fn finish(
     }
     map.append_part(names::METHOD, method_part);
     match map.get(names::AUTHORITY) {
-        Some(authority) if !is_authority(authority) => Err(H1Error::INVALID_AUTHORITY),
+        // Whose target has no authority, has an empty `host` (RFC 9112 section 3.2).
+        Some(authority) if !authority.is_empty() && !is_authority(authority) => {
+            Err(H1Error::INVALID_AUTHORITY)
+        }
         _ => Ok((facts, body)),
     }
 }

@@ -114,12 +114,17 @@ impl Connection {
     /// Counts a request; whether it is the last that the connection may carry.
     pub fn count_request(&mut self) -> bool {
         self.requests += 1;
-        let limit = self.local.spec.max_requests_per_connection;
-        let is_last = limit != 0 && self.requests >= limit;
+        let is_last = self.had_last_request();
         if is_last {
             self.local.stats.downstream_cx_max_requests_reached().inc();
         }
         is_last
+    }
+
+    /// Whether it has carried as many requests as it may.
+    pub fn had_last_request(&self) -> bool {
+        let limit = self.local.spec.max_requests_per_connection;
+        limit != 0 && self.requests >= limit
     }
 
     /// Whether the listener drains, and this connection's turn has come, or connections are not to

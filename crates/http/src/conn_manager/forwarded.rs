@@ -41,6 +41,9 @@ pub(super) fn apply(spec: &HcmSpec, state: &mut StreamState) -> Result<Origin, L
     if !headers.contains(names::X_FORWARDED_PROTO) {
         headers.append(names::X_FORWARDED_PROTO, proto(spec, &connection));
     }
+    if spec.append_forwarded_port && !headers.contains(names::X_FORWARDED_PORT) {
+        set_port(&connection, headers);
+    }
     set_scheme(spec, headers, proto(spec, &connection));
     if let Some(client) = client {
         state.info.remote_address = Some(Address::Ip(client));
@@ -79,15 +82,20 @@ fn of_connection(
     if hops == 0 {
         headers.set(names::X_FORWARDED_PROTO, proto(spec, connection));
     }
-    if spec.append_forwarded_port
-        && (hops == 0 || !headers.contains(names::X_FORWARDED_PORT))
-        && let Some(address) = connection.local_address.ip()
-    {
+    // What a peer that isn't trusted says of the port doesn't count.
+    if spec.append_forwarded_port && hops == 0 {
+        set_port(connection, headers);
+    }
+    (client, single)
+}
+
+/// Tells the port that the client came to.
+fn set_port(connection: &ConnectionInfo, headers: &mut HeaderMap) {
+    if let Some(address) = connection.local_address.ip() {
         let mut digits = itoa::Buffer::new();
         let port = digits.format(address.port()).as_bytes();
         headers.set(names::X_FORWARDED_PORT, port);
     }
-    (client, single)
 }
 
 fn detect(spec: &HcmSpec, peer: &Address, headers: &HeaderMap) -> Result<Detected, LocalReply> {

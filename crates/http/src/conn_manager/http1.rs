@@ -277,9 +277,14 @@ impl Http1Session {
         conn.idle_since = conn.local.worker.now();
         if incomplete || conn.draining || self.codec.should_close() {
             conn.draining = true;
-            // A reset can meet the response only where the client is still sending.
-            let how = [Close::Flush, Close::FlushAndDelay];
-            cx.close(how[usize::from(incomplete)]);
+            // A client that wanted an end sends no more: no reset can meet the response.
+            let awaited = self.codec.client_closes() || conn.had_last_request();
+            let awaited = awaited && !incomplete;
+            cx.close(if awaited {
+                Close::Flush
+            } else {
+                Close::FlushAndDelay
+            });
         } else {
             self.codec.begin_next();
         }

@@ -33,6 +33,15 @@ enum Session {
 }
 
 impl Session {
+    /// Ends the streams.
+    fn close(&mut self, conn: &Connection) {
+        match self {
+            Self::Unknown => {}
+            Self::Http1(session) => session.close(conn),
+            Self::Http2(session) => session.close(conn),
+        }
+    }
+
     /// What the first bytes, or ALPN, say; still unknown where they do not suffice.
     fn of(conn: &Connection, cx: &ConnCx<'_>) -> Self {
         let alpn = cx.info().tls.as_ref().and_then(|tls| tls.alpn.as_deref());
@@ -205,6 +214,12 @@ impl NetworkFilter for HttpConnectionManager {
         }
     }
 
+    fn on_delayed_close(&mut self, _cx: &mut ConnCx<'_>) {
+        let Self { conn, session } = self;
+        session.close(conn);
+        conn.timer.disarm(&conn.local.worker);
+    }
+
     fn on_delayed_close_timeout(&mut self) {
         let stats = &self.conn.local.stats;
         stats.downstream_cx_delayed_close_timeout().inc();
@@ -235,11 +250,7 @@ impl NetworkFilter for HttpConnectionManager {
         if active {
             stats.downstream_cx_destroy_active_rq().inc();
         }
-        match session {
-            Session::Unknown => {}
-            Session::Http1(session) => session.close(conn),
-            Session::Http2(session) => session.close(conn),
-        }
+        session.close(conn);
         let worker = &conn.local.worker;
         let length = worker.now().saturating_duration_since(cx.info().start);
         conn.local

@@ -204,6 +204,7 @@ fn remove_internal_headers(headers: &mut HeaderMap) {
         names::X_ENVOY_UPSTREAM_RQ_PER_TRY_TIMEOUT_MS,
         names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_ALT_RESPONSE,
         names::X_ENVOY_UPSTREAM_RQ_TIMEOUT_MS,
+        names::X_ENVOY_UPSTREAM_STREAM_DURATION_MS,
     ] {
         headers.remove(name);
     }

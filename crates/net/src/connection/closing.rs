@@ -16,13 +16,15 @@ impl Connection {
                 self.transport.socket().reset_on_close();
             }
             Some(Close::NoFlush) => {}
-            Some(Close::Flush) if flushed => {}
-            Some(Close::FlushAndDelay) if flushed => {
-                self.event(ConnectionEvent::LocalClose, out);
+            Some(Close::FlushAndDelay) if flushed && !self.shared.delayed_close.is_zero() => {
+                for index in 0..usize::from(self.opened) {
+                    self.with_filter(index, out, |filter, cx| filter.on_delayed_close(cx));
+                }
                 let until = self.shared.worker.now() + self.shared.delayed_close;
                 self.phase = Phase::Closing(until);
                 return true;
             }
+            Some(Close::Flush | Close::FlushAndDelay) if flushed => {}
             Some(Close::Flush | Close::FlushAndDelay) | None => return false,
         }
         self.finish(ConnectionEvent::LocalClose, out);
@@ -73,8 +75,12 @@ impl Connection {
         }
     }
 
-    /// Waits for the peer to close, throwing away what it still sends.
-    pub(super) fn linger(&mut self, until: Instant, task: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the peer to close, throwing away what it still sends; who closed in the end.
+    pub(super) fn linger(
+        &mut self,
+        until: Instant,
+        task: &mut Context<'_>,
+    ) -> Poll<ConnectionEvent> {
         let (transport, worker) = (&mut self.transport, &self.shared.worker);
         let mut thrown = 0;
         while thrown < TURN_BYTES {
@@ -85,7 +91,7 @@ impl Connection {
             });
             match read {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => thrown += bytes,
-                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Ready(_) => return Poll::Ready(ConnectionEvent::RemoteClose),
                 Poll::Pending => return self.await_peer(until, task),
             }
         }
@@ -98,11 +104,9 @@ impl Connection {
         filters.for_each(|filter| filter.on_delayed_close_timeout());
     }
 
-    fn await_peer(&mut self, until: Instant, task: &Context<'_>) -> Poll<()> {
+    fn await_peer(&mut self, until: Instant, task: &Context<'_>) -> Poll<ConnectionEvent> {
         ready!(self.timer.poll(&self.shared.worker, Some(until), task));
-        if !self.shared.delayed_close.is_zero() {
-            self.tell_of_timeout();
-        }
-        Poll::Ready(())
+        self.tell_of_timeout();
+        Poll::Ready(ConnectionEvent::LocalClose)
     }
 }

@@ -125,15 +125,7 @@ fn find(name: &str, options: FormatOptions) -> Option<Spec> {
 
 /// Envoy's words for a command that does not exist; ours for one that is not built.
 fn unknown(name: &str) -> FormatError {
-    const NOT_BUILT: [&str; 7] = [
-        "CEL",
-        "TYPED_CEL",
-        "FILE_CONTENT",
-        "XFCC_VALUE",
-        "DOWNSTREAM_CX_RTT",
-        "ROUTE_RESOLUTION_COUNT",
-        "ROUTE_RESOLUTION_TIME_US",
-    ];
+    const NOT_BUILT: [&str; 3] = ["CEL", "TYPED_CEL", "FILE_CONTENT"];
     if NOT_BUILT.contains(&name) {
         FormatError::new(format!("the format command {name} is not built"))
     } else {

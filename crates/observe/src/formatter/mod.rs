@@ -1,5 +1,6 @@
 //! Format strings: parsed once, written many times.
 
+mod client_cert_value;
 mod command;
 mod connection_fields;
 mod durations;

@@ -107,6 +107,18 @@ fn refusals_in_envoys_words() {
         ),
         ("%CEL(zz)%", "the format command CEL is not built"),
         (
+            "%XFCC_VALUE():3%",
+            "XFCC_VALUE command requires a subcommand",
+        ),
+        (
+            "%XFCC_VALUE(Zz)%",
+            "XFCC_VALUE command does not support subcommand: zz",
+        ),
+        (
+            "%DOWNSTREAM_CX_RTT(a)%",
+            "DOWNSTREAM_CX_RTT does not take any parameters or length",
+        ),
+        (
             "%COALESCE({})%",
             "COALESCE: JSON configuration must contain 'operators' array",
         ),

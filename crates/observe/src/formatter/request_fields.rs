@@ -1,6 +1,7 @@
 //! Commands about the request's and the response's headers.
 
 use super::FormatOptions;
+use super::client_cert_value::Key;
 use super::command::{Spec, Syntax};
 use super::error::FormatError;
 use super::grpc_status::{self, Style};
@@ -100,6 +101,7 @@ pub(super) enum RequestField {
     QueryParams { decoded: bool },
     ServerName(ServerName, Origin),
     GrpcStatus(Style),
+    ClientCertValue(Key),
     LocalReplyBody,
 }
 
@@ -134,6 +136,9 @@ pub(super) fn find(name: &str, options: FormatOptions) -> Option<Spec> {
             Ok(made(RequestField::GrpcStatus(Style::parse(params)?)))
         }),
         "GRPC_STATUS_NUMBER" => fixed(RequestField::GrpcStatus(Style::Number)),
+        "XFCC_VALUE" => Spec::with(OptionalLength, |_, params| {
+            Ok(made(RequestField::ClientCertValue(Key::parse(params)?)))
+        }),
         "LOCAL_REPLY_BODY" => fixed(RequestField::LocalReplyBody),
         _ => return None,
     })
@@ -254,6 +259,16 @@ impl RequestField {
             }
             Self::ServerName(which, origin) => write_server_name(cx, *which, *origin, out),
             Self::GrpcStatus(style) => grpc_status::write(cx, *style, out),
+            Self::ClientCertValue(key) => {
+                let found = cx
+                    .request_headers
+                    .is_some_and(|headers| key.write(headers, out));
+                if found {
+                    Rendered::Text
+                } else {
+                    Rendered::Absent
+                }
+            }
             Self::LocalReplyBody => Rendered::text(out, cx.local_reply_body),
         }
     }

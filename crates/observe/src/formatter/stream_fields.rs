@@ -8,6 +8,7 @@ use super::operator::{Operator, Rendered};
 use crate::format_cx::FormatCx;
 use nuncio_base::address::Address;
 use nuncio_base::random::uuid_of;
+use nuncio_stream_info::wanted::{ROUND_TRIP_TIME, ROUTE_RESOLUTIONS, Wanted};
 use nuncio_stream_info::{BytesMeter, StreamInfo, UpstreamInfo};
 
 /// A number of the stream.
@@ -65,6 +66,9 @@ pub(super) enum StreamField {
     UpstreamCluster,
     UpstreamClusterRaw,
     UpstreamFailure,
+    RoundTripTime,
+    RouteResolutions,
+    RouteResolutionTime,
     HostName { port: bool },
     Attempted(Attempted),
     PoolReady,
@@ -122,9 +126,18 @@ fn find_other(name: &str) -> Option<Spec> {
             Ok(Operator::Stream(StreamField::CodeDetails { spaces }))
         }),
         "ENVIRONMENT" => Spec::with(Syntax::RequiredLength, |_, params| environment(params)),
+        "DOWNSTREAM_CX_RTT" => wanting(&ROUND_TRIP_TIME, StreamField::RoundTripTime),
+        "ROUTE_RESOLUTION_COUNT" => wanting(&ROUTE_RESOLUTIONS, StreamField::RouteResolutions),
+        "ROUTE_RESOLUTION_TIME_US" => wanting(&ROUTE_RESOLUTIONS, StreamField::RouteResolutionTime),
         "HOSTNAME" => Spec::fixed(Operator::Constant(hostname())),
         _ => return None,
     })
+}
+
+/// A field whose fact is found out from now on.
+fn wanting(fact: &Wanted, field: StreamField) -> Spec {
+    fact.want();
+    Spec::fixed(Operator::Stream(field))
 }
 
 fn count(name: &str) -> Option<Count> {
@@ -217,6 +230,15 @@ impl StreamField {
                 let reason = upstream.and_then(|info| info.transport_failure_reason.as_deref());
                 write_without_spaces(out, reason.filter(|reason| !reason.is_empty()))
             }
+            Self::RoundTripTime => match info.connection.round_trip_time.get() {
+                None => Rendered::Absent,
+                Some(micros) => Rendered::count(out, u64::from(micros.get() / 1000)),
+            },
+            Self::RouteResolutions => Rendered::count(out, info.route_resolutions.0.into()),
+            Self::RouteResolutionTime => match info.route_resolutions {
+                (0, _) => Rendered::Absent,
+                (_, micros) => Rendered::count(out, micros.into()),
+            },
             Self::HostName { port } => {
                 let host = upstream.and_then(|of| {
                     let name = of.host_name.as_deref().unwrap_or_default();

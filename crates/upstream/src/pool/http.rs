@@ -147,8 +147,14 @@ impl HttpPool {
                 return;
             };
             match self.speaks {
-                HttpUse::Http1 => core.stats.upstream_cx_http1_total().inc(),
-                HttpUse::Http2 => core.stats.upstream_cx_http2_total().inc(),
+                HttpUse::Http1 => {
+                    core.http1_stats();
+                    core.stats.upstream_cx_http1_total().inc();
+                }
+                HttpUse::Http2 => {
+                    core.http2_local();
+                    core.stats.upstream_cx_http2_total().inc();
+                }
                 HttpUse::Auto => {}
             }
             self.connecting.set(self.connecting.get() + 1);
