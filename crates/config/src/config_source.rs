@@ -182,5 +182,24 @@ fn path_source(
     Ok(ConfigSource::Path(Arc::new(PathSource {
         path: path.into(),
         watched_directory,
+        is_collection: false,
+    })))
+}
+
+/// Converts a resource locator that leads to a file; of others there is no transport here.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn locator(cx: &mut ParseCx, field: &'static str, locator: &str) -> Parsed<ConfigSource> {
+    let Some(path) = locator
+        .strip_prefix("file://")
+        .filter(|path| path.starts_with('/'))
+    else {
+        return Err(cx.not_built(field));
+    };
+    Ok(ConfigSource::Path(Arc::new(PathSource {
+        path: path.into(),
+        watched_directory: None,
+        is_collection: true,
     })))
 }

@@ -1,6 +1,6 @@
 //! `Bootstrap.dynamic_resources`: where clusters and listeners come from.
 
-use crate::config_source::{api_source, config_source};
+use crate::config_source::{api_source, config_source, locator};
 use nuncio_base::options::Mode;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3::bootstrap as proto;
@@ -30,10 +30,6 @@ pub fn dynamic_resources(
     mode: Mode,
 ) -> Parsed<DynamicSources> {
     let sources = cx.optional("dynamic_resources", proto, |cx, proto| {
-        let locator = !proto.lds_resources_locator.is_empty();
-        cx.refuse("lds_resources_locator", locator)?;
-        let locator = !proto.cds_resources_locator.is_empty();
-        cx.refuse("cds_resources_locator", locator)?;
         // Whether the file is there Envoy asks only where it is going to be read.
         let is_path = |source: &&ConfigSourceProto| {
             use ConfigSourceSpecifier::{Path, PathConfigSource};
@@ -42,13 +38,23 @@ pub fn dynamic_resources(
         };
         let lds = proto.lds_config.as_ref();
         let lds = lds.filter(|source| mode != Mode::Validate || !is_path(source));
+        let cds = cx.optional("cds_config", proto.cds_config.as_ref(), config_source)?;
+        let lds = cx.optional("lds_config", lds, config_source)?;
         Ok(DynamicSources {
             ads: cx.optional("ads_config", proto.ads_config.as_ref(), ads_source)?,
-            cds: cx.optional("cds_config", proto.cds_config.as_ref(), config_source)?,
-            lds: cx.optional("lds_config", lds, config_source)?,
+            cds: located(cx, "cds_resources_locator", &proto.cds_resources_locator)?.or(cds),
+            lds: located(cx, "lds_resources_locator", &proto.lds_resources_locator)?.or(lds),
         })
     })?;
     Ok(sources.unwrap_or_default())
+}
+
+/// Where a locator leads, which counts before the other field.
+fn located(cx: &mut ParseCx, field: &'static str, text: &str) -> Parsed<Option<ConfigSource>> {
+    match text {
+        "" => Ok(None),
+        text => locator(cx, field, text).map(Some),
+    }
 }
 
 /// The stream for all types.

@@ -27,6 +27,9 @@ pub struct PathSource {
     pub path: PathBuf,
     /// Where it is set, the file is read again when anything is renamed within this directory.
     pub watched_directory: Option<PathBuf>,
+    /// Whether it holds a collection of resources instead of a response: what a resource locator
+    /// leads to.
+    pub is_collection: bool,
 }
 
 /// A control plane (`ApiConfigSource`).

@@ -6,6 +6,7 @@
 //! counted and logged, and nothing changes. What a resource means is for `config` and `server` to
 //! know.
 
+mod collection;
 pub mod config_source;
 mod file_watcher;
 #[cfg(feature = "fuzz")]

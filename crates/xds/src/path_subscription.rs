@@ -1,5 +1,6 @@
 //! A subscription to a file (Envoy's `FilesystemSubscriptionImpl`).
 
+use crate::collection;
 use crate::config_source::PathSource;
 use crate::file_watcher::{FileWatch, FileWatcher};
 use crate::resource::ResourceType;
@@ -80,7 +81,10 @@ impl PathSubscription {
         };
         self.stats.update_attempt.inc();
         let options = self.owner.options();
-        let read = response::read(&self.source.path, self.kind, &options);
+        let read = match self.source.is_collection {
+            true => collection::read(&self.source.path, self.kind, &options),
+            false => response::read(&self.source.path, self.kind, &options),
+        };
         let outcome = read.and_then(|response| {
             let update = Update {
                 resources: &response.resources,

@@ -241,7 +241,7 @@ fn unwrap(body: Any, kind: ResourceType, version: &str) -> Result<Resource, Stri
     })
 }
 
-fn check_type(body: &Any, kind: ResourceType) -> Result<(), String> {
+pub(crate) fn check_type(body: &Any, kind: ResourceType) -> Result<(), String> {
     let found = any::type_name(body);
     if found == kind.message() {
         return Ok(());

@@ -1,7 +1,7 @@
 //! LDS: listeners that come, change and go.
 
 use super::{node, path_source, response};
-use crate::harness::{Config, Proxy, direct};
+use crate::harness::{Config, Proxy, direct, wait_for};
 use serde_json::{Value, json};
 
 const TYPE: &str = "config.listener.v3.Listener";
@@ -106,4 +106,32 @@ fn what_is_refused_is_named() {
         states[3].0 == "taken" && !states[3].2.is_empty(),
         "{states:?}"
     );
+}
+
+#[test]
+fn a_collection_in_a_file() {
+    let collection = |body: &str, version: &str| {
+        let mut resource = listener("main", body);
+        resource["@type"] = format!("type.googleapis.com/envoy.{TYPE}").into();
+        json!({"version": version, "name": "all", "resource": {
+            "@type": format!("type.googleapis.com/envoy.{TYPE}Collection"),
+            "entries": [{"inline_entry": {
+                "name": "main", "version": version, "resource": resource,
+            }}],
+        }})
+    };
+    let locator = "file://${folder}/all.json";
+    let proxy = Config::new()
+        .bootstrap(node())
+        .bootstrap(json!({"dynamic_resources": {"lds_resources_locator": locator}}))
+        .file("all.json", collection("one", "1"))
+        .start();
+    assert_eq!(proxy.get("/").text(), "one");
+    proxy.replace("all.json", collection("two", "2"));
+    proxy.wait_stat("listener_manager.listener_create_success", 2);
+    proxy.wait_text("/", "two");
+    wait_for("its version", || {
+        let listeners = proxy.admin_json("/config_dump?resource=dynamic_listeners");
+        (listeners["configs"][0]["active_state"]["version_info"] == "2").then_some(())
+    });
 }
