@@ -122,14 +122,6 @@ impl HeaderMap {
             .map(|entry| (self.name(entry), self.value(entry)))
     }
 
-    /// All fields with the number of the name where it is a known one.
-    pub fn iter_known(&self) -> impl Iterator<Item = (Option<Known>, &[u8], &[u8])> + Clone {
-        self.entries.iter().map(|entry| {
-            let known = (entry.known != CUSTOM).then(|| Known::from_index(entry.known));
-            (known, self.name(entry), self.value(entry))
-        })
-    }
-
     /// All fields, to be written.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
         self.entries.iter().map(|entry| Field {

@@ -23,13 +23,13 @@ impl Router {
             return false;
         }
         let mut reply = LocalReply::new(status, "", "websocket_handshake_unsuccessful");
-        for (known, name, value) in headers.iter_known() {
+        for field in headers.fields() {
             let is_left = matches!(
-                known,
+                field.known(),
                 Some(names::STATUS | names::CONTENT_LENGTH | names::TRANSFER_ENCODING)
             );
-            if !is_left && let Ok(name) = std::str::from_utf8(name) {
-                reply = reply.header(HeaderName::new(name), value);
+            if !is_left && let Ok(name) = std::str::from_utf8(field.name()) {
+                reply = reply.header(HeaderName::new(name), field.value);
             }
         }
         self.fail(cx, reply);

@@ -33,10 +33,11 @@ impl H2Connection {
 
     /// Encodes the fields that another hop may see, and that `keep` keeps.
     pub(super) fn put_fields(&mut self, headers: &HeaderMap, keep: impl Fn(Known, &[u8]) -> bool) {
-        for (known, name, value) in headers.iter_known() {
+        for field in headers.fields() {
+            let (known, value) = (field.known(), field.value);
             let is_kept = |known| !is_of_one_hop(known, value) && keep(known, value);
             if known.is_none_or(is_kept) {
-                self.encoder.field(known, name, value);
+                self.encoder.field(known, field.name(), value);
             }
         }
     }
