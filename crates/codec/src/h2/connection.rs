@@ -11,7 +11,8 @@ use super::receive_data::DataFrame;
 use super::repeated::Repeated;
 use super::settings::H2Settings;
 use super::stats::H2Stats;
-use super::stream::{Stream, Streams};
+use super::stream::Stream;
+use super::streams::{Removed, Streams};
 use crate::{Frame, ResetReason};
 use bytes::BufMut;
 use nuncio_base::Buffer;
@@ -256,11 +257,11 @@ impl H2Connection {
     }
 
     /// Forgets a stream, both directions of which are over.
-    pub(super) fn remove(&mut self, id: u32) -> Option<Stream> {
+    pub(super) fn remove(&mut self, id: u32) -> Option<Removed> {
         let stream = self.streams.remove(id)?;
         let stats = &self.local.stats;
         stats.streams_active().dec();
-        stats.pending_send_bytes().sub(stream.waiting.len() as u64);
+        stats.pending_send_bytes().sub(stream.waiting as u64);
         if stream.unreleased > 0 {
             self.release_connection(stream.unreleased);
         }
@@ -352,6 +353,7 @@ impl H2Connection {
     pub fn rest(&mut self) {
         self.output.release();
         self.encoder.rest();
+        self.streams.rest();
         if self.partial.is_none() {
             self.block = Vec::new();
         }

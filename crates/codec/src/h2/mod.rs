@@ -29,6 +29,7 @@ mod send;
 mod settings;
 mod stats;
 mod stream;
+mod streams;
 mod upgrade;
 
 pub use connection::{H2Connection, H2Event, H2Local};

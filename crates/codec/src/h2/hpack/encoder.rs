@@ -13,15 +13,16 @@ pub(in super::super) struct Encoder {
     told: Option<(usize, usize)>,
     /// The entries that known names were found at last, by the names' numbers: most fields are
     /// the same in each message.
-    last: [u32; NAMES],
+    last: [u16; NAMES],
     /// The same for fields with other names, by their hashes.
-    last_others: [u32; OTHERS],
+    last_others: [u16; OTHERS],
     /// The block that is being written.
     block: Vec<u8>,
 }
 
-/// Names that share a place only cost each other a search.
-const NAMES: usize = 32;
+/// As many as known names can be.
+const NAMES: usize = 128;
+/// Fields that share a place only cost each other a search.
 const OTHERS: usize = 16;
 
 /// What becomes of a field in the table.

@@ -36,8 +36,8 @@ pub(super) struct Table {
     begins_at: u64,
     size: usize,
     max_size: usize,
-    /// How many entries there ever were.
-    added: u32,
+    /// How many entries there ever were, as far as that can be counted.
+    added: u16,
     /// How often it was changed.
     changes: u64,
 }
@@ -146,15 +146,16 @@ impl Table {
         self.added = self.added.wrapping_add(1);
     }
 
-    /// The number of the entry `place`: as long as it is there, [`place`](Self::place) tells where.
-    pub fn number_of(&self, place: usize) -> u32 {
-        self.added.wrapping_sub(place as u32)
+    /// The number of the entry `place`: as long as it is there, [`place`](Self::place) tells where;
+    /// later it may be another's.
+    pub fn number_of(&self, place: usize) -> u16 {
+        self.added.wrapping_sub(place as u16)
     }
 
     /// Where the entry of this number is, if it is there with this name and value.
     #[inline]
-    pub fn place_with(&self, number: u32, known: Known, value: &[u8]) -> Option<usize> {
-        let place = self.added.wrapping_sub(number) as usize;
+    pub fn place_with(&self, number: u16, known: Known, value: &[u8]) -> Option<usize> {
+        let place = usize::from(self.added.wrapping_sub(number));
         let entry = self.entries.get(place)?;
         if entry.known != Some(known) || entry.value_len as usize != value.len() {
             return None;
@@ -165,13 +166,13 @@ impl Table {
     }
 
     /// Where the entry of this number is, if it is there.
-    pub fn place(&self, number: u32) -> Option<usize> {
-        let place = self.added.wrapping_sub(number) as usize;
+    pub fn place(&self, number: u16) -> Option<usize> {
+        let place = usize::from(self.added.wrapping_sub(number));
         (place < self.entries.len()).then_some(place)
     }
 
     /// The same, if it has this name.
-    pub fn place_of(&self, number: u32, known: Known) -> Option<usize> {
+    pub fn place_of(&self, number: u16, known: Known) -> Option<usize> {
         let place = self.place(number)?;
         (self.entries[place].known == Some(known)).then_some(place)
     }
