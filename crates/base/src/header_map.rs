@@ -319,12 +319,8 @@ impl HeaderMap {
         }
         self.size += entry.name_len as usize + value_len;
         if is_pseudo(&entry) && self.entries.last().is_some_and(|last| !is_pseudo(last)) {
-            let at = self
-                .entries
-                .iter()
-                .take_while(|other| is_pseudo(other))
-                .count();
-            self.entries.insert(at, entry);
+            let in_front = self.entries.iter().filter(|other| is_pseudo(other));
+            self.entries.insert(in_front.count(), entry);
         } else {
             self.entries.push(entry);
         }

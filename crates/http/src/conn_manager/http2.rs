@@ -53,17 +53,9 @@ impl Http2Session {
             self.on_error(conn, cx, &error);
         }
         let mut moved = self.decode(conn, cx);
-        let mut at = 0;
-        while at < self.streams.len() {
-            let over = self.poll_stream(conn, cx, task, at, &mut moved);
-            if over {
-                self.finish(conn, at);
-            } else {
-                at += 1;
-            }
-        }
-        if conn.draining && self.streams.is_empty() && self.codec.open_streams() == 0 {
-            cx.close(Close::FlushAndDelay);
+        let mut is_any_over = false;
+        for at in 0..self.streams.len() {
+            is_any_over |= self.poll_stream(conn, cx, task, at, &mut moved);
         }
         let limit = cx.buffer_limit();
         let before = cx.out().len();
@@ -71,6 +63,14 @@ impl Http2Session {
         let written = (cx.out().len() - before) as u64;
         let stats = &conn.local.stats;
         stats.downstream_cx_tx_bytes_total().add(written);
+        let codec = &self.codec;
+        self.flushing.retain(|(id, _)| codec.waiting(*id) > 0);
+        if is_any_over {
+            self.finish_streams(conn);
+        }
+        if conn.draining && self.streams.is_empty() && self.codec.open_streams() == 0 {
+            cx.close(Close::FlushAndDelay);
+        }
         // What found no room is sent once there is some.
         moved | (self.codec.has_more() && !cx.write_blocked())
     }
@@ -110,7 +110,10 @@ impl Http2Session {
                 let entry = &mut self.streams[at];
                 entry.stream.received(taken);
                 match frame {
-                    Frame::Data(data, end) => entry.stream.request_data(data, end),
+                    Frame::Data(data, end) => {
+                        entry.has_received = true;
+                        entry.stream.request_data(data, end);
+                    }
                     Frame::Trailers(trailers) => entry.stream.request_trailers(trailers),
                     Frame::Headers(..) | Frame::Informational(_) | Frame::Reset(_) => {
                         nuncio_base::bug!("a frame out of turn from the HTTP/2 codec");
@@ -150,12 +153,7 @@ impl Http2Session {
         stream.received(taken);
         self.answer_expectation(conn, id, &mut stream);
         stream.begin(end);
-        self.streams.push(Entry {
-            id,
-            stream,
-            waker: None,
-            deadline: None,
-        });
+        self.streams.push(Entry::new(id, stream));
     }
 
     /// As with HTTP/1: a client that waits for it is told to send the body.

@@ -19,9 +19,16 @@ const FRAME_HEADER: u64 = 9;
 /// A stream that is not answered to its end.
 pub(super) struct Entry {
     pub id: u32,
+    /// Its response is held back.
+    is_paused: bool,
+    /// Its response is complete.
+    is_over: bool,
+    /// Some of the request's body came, and of the response's went.
+    pub has_received: bool,
+    has_sent: bool,
     pub stream: Box<ActiveStream>,
     /// None before its first turn.
-    pub waker: Option<StreamWaker>,
+    waker: Option<StreamWaker>,
     pub deadline: Option<Instant>,
 }
 
@@ -35,16 +42,13 @@ impl Http2Session {
         at: usize,
         moved: &mut bool,
     ) -> bool {
-        let limit = conn.local.spec.buffer_limit;
-        let entry = &mut self.streams[at];
-        if entry.stream.is_response_paused() {
-            let pause = cx.write_blocked() || self.codec.waiting(entry.id) >= limit.max(1);
-            entry.stream.pause_response(pause);
-            if !pause {
-                entry.wake();
-            }
+        if self.streams[at].is_paused && !self.holds_back(conn, cx, at) {
+            let entry = &mut self.streams[at];
+            entry.is_paused = false;
+            entry.stream.pause_response(false);
+            entry.wake();
         }
-        let spare = &mut self.spare_wakers;
+        let (entry, spare) = (&mut self.streams[at], &mut self.spare_wakers);
         let waker = entry.waker.get_or_insert_with(|| {
             let spare = spare.pop();
             spare
@@ -55,24 +59,40 @@ impl Http2Session {
             return false;
         }
         let mut task = Context::from_waker(waker.waker());
-        if entry.stream.poll(&mut task) {
+        let mut goes_on = entry.stream.poll(&mut task);
+        if goes_on && entry.stream.begins_answer() {
+            // A short body is there with its head, mostly.
+            goes_on = entry.stream.poll(&mut task);
+        }
+        if goes_on {
             *moved = true;
             waker.set();
         }
         self.encode(conn, at);
-        let Some(entry) = self.streams.get_mut(at) else {
-            return false;
-        };
-        if !entry.stream.request_paused() {
+        let entry = &mut self.streams[at];
+        if entry.has_received && !entry.stream.request_paused() {
+            entry.has_received = false;
             self.codec.release(entry.id);
         }
-        let pause = cx.write_blocked() || self.codec.waiting(entry.id) >= limit.max(1);
-        entry.stream.pause_response(pause);
+        entry.is_over = entry.stream.is_over();
+        if entry.is_over {
+            return true;
+        }
+        let is_held = self.holds_back(conn, cx, at);
+        let entry = &mut self.streams[at];
+        entry.is_paused = is_held;
+        entry.stream.pause_response(is_held);
         entry.deadline = entry.stream.deadline();
-        let is_over = entry.stream.is_over();
-        let deadline = entry.deadline.filter(|_| !is_over);
+        let deadline = entry.deadline;
         self.note_deadline(deadline);
-        is_over
+        false
+    }
+
+    /// Whether a response must wait until more of it is sent.
+    fn holds_back(&self, conn: &Connection, cx: &ConnCx<'_>, at: usize) -> bool {
+        let entry = &self.streams[at];
+        let limit = conn.local.spec.buffer_limit.max(1);
+        cx.write_blocked() || (entry.has_sent && self.codec.waiting(entry.id) >= limit)
     }
 
     fn note_deadline(&mut self, deadline: Option<Instant>) {
@@ -89,7 +109,12 @@ impl Http2Session {
             if matches!(out, Out::Headers(_)) && !conn.draining && conn.is_asked_to_drain() {
                 self.start_drain(conn);
             }
-            let Entry { id, stream, .. } = &mut self.streams[at];
+            let Entry {
+                id,
+                stream,
+                has_sent,
+                ..
+            } = &mut self.streams[at];
             let id = *id;
             match out {
                 Out::Informational(headers) => {
@@ -110,6 +135,7 @@ impl Http2Session {
                 Out::Data(data, end) => {
                     let length = data.len() as u64;
                     self.codec.send_data(id, data, end);
+                    *has_sent = true;
                     stream.body_sent(length, length + FRAME_HEADER);
                     stream.complete_when(end);
                 }
@@ -130,10 +156,20 @@ impl Http2Session {
         }
     }
 
+    /// Ends the streams that are answered.
+    pub(super) fn finish_streams(&mut self, conn: &mut Connection) {
+        let mut streams = std::mem::take(&mut self.streams);
+        for entry in streams.extract_if(.., |entry| entry.is_over) {
+            self.finish(conn, entry);
+        }
+        self.streams = streams;
+        self.note_idle(conn);
+    }
+
     /// A stream is answered: what is still to come of its request is of no use.
-    pub(super) fn finish(&mut self, conn: &mut Connection, at: usize) {
-        let id = self.streams[at].id;
-        let stream = self.take(at);
+    fn finish(&mut self, conn: &Connection, entry: Entry) {
+        let id = entry.id;
+        let stream = self.take_stream(entry);
         if !stream.request_complete && self.codec.is_open(id) {
             let stats = &conn.local.stats;
             stats.downstream_rq_response_before_rq_complete().inc();
@@ -149,11 +185,14 @@ impl Http2Session {
         }
         self.premature.count(None);
         stream.finish(&conn.local);
-        self.note_idle(conn);
     }
 
     pub(super) fn take(&mut self, at: usize) -> Box<ActiveStream> {
         let entry = self.streams.remove(at);
+        self.take_stream(entry)
+    }
+
+    fn take_stream(&mut self, entry: Entry) -> Box<ActiveStream> {
         if let Some(waker) = entry.waker
             && self.spare_wakers.len() < SPARE_WAKERS
         {
@@ -176,6 +215,19 @@ impl Http2Session {
 }
 
 impl Entry {
+    pub fn new(id: u32, stream: Box<ActiveStream>) -> Self {
+        Self {
+            id,
+            is_paused: false,
+            is_over: false,
+            has_received: false,
+            has_sent: false,
+            stream,
+            waker: None,
+            deadline: None,
+        }
+    }
+
     pub fn wake(&self) {
         if let Some(waker) = &self.waker {
             waker.set();

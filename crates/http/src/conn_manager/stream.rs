@@ -252,6 +252,12 @@ impl ActiveStream {
         }
     }
 
+    /// Whether the head of an answer waits to be written, with nothing behind it.
+    pub fn begins_answer(&self) -> bool {
+        let out = self.filters.as_deref().map(|filters| &filters.state.out);
+        out.is_some_and(|out| out.len() == 1 && matches!(out[0], Out::Headers(End::No)))
+    }
+
     /// Whether an answer waits to be written.
     pub fn is_answered(&self) -> bool {
         let waits = |filters: &FilterStream| !filters.state.out.is_empty();
@@ -375,11 +381,6 @@ impl ActiveStream {
     /// Since when there is this stream.
     pub fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.start())
-    }
-
-    /// Whether the response is held back.
-    pub fn is_response_paused(&self) -> bool {
-        self.response_paused
     }
 
     /// The response's trailers, to be sent; logs want them too.
