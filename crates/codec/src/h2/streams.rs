@@ -258,7 +258,7 @@ mod tests {
         all.sort_unstable();
         open.sort_unstable();
         assert_eq!(all, open);
-        open.iter().for_each(|id| drop(streams.remove(*id)));
+        assert!(open.iter().all(|id| streams.remove(*id).is_some()));
         streams.rest();
         assert!(streams.get(1).is_none() && streams.len() == 0);
     }
