@@ -11,10 +11,12 @@ use crate::{
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_net::SocketOptions;
 use nuncio_proto::envoy::config::cluster::v3 as proto;
+use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::ClusterSpec;
 use nuncio_upstream::cluster::{CommonLb, TrackedStats, UpstreamProtocol};
 use nuncio_upstream::discovery::ClusterConfig;
+use nuncio_upstream::health::{HealthStatus, HealthStatuses};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,8 +146,7 @@ fn common_lb(cx: &mut ParseCx, proto: Option<&proto::cluster::CommonLbConfig>) -
     let Some(proto) = proto else {
         return Ok(default);
     };
-    // How localities count and what is hashed belongs to the policy, `override_host_status` to a
-    // choice of hosts that nothing asks for.
+    // How localities count and what is hashed belongs to the policy.
     cx.field("common_lb_config", |cx| {
         let window = duration::optional(cx, "update_merge_window", proto.update_merge_window)?;
         let threshold = proto.healthy_panic_threshold.as_ref();
@@ -157,8 +158,27 @@ fn common_lb(cx: &mut ParseCx, proto: Option<&proto::cluster::CommonLbConfig>) -
             ignore_new_hosts_until_first_hc: proto.ignore_new_hosts_until_first_hc,
             close_connections_on_host_set_change: proto.close_connections_on_host_set_change,
             update_merge_window: window.unwrap_or(default.update_merge_window),
+            override_host_status: proto
+                .override_host_status
+                .as_ref()
+                .map_or(default.override_host_status, override_statuses),
         })
     })
+}
+
+/// What hosts may be like that filters want requests to go to; what is no status counts for none.
+fn override_statuses(proto: &core::HealthStatusSet) -> HealthStatuses {
+    proto
+        .statuses()
+        .map(|status| match status {
+            core::HealthStatus::Unknown => HealthStatus::Unknown,
+            core::HealthStatus::Healthy => HealthStatus::Healthy,
+            core::HealthStatus::Unhealthy => HealthStatus::Unhealthy,
+            core::HealthStatus::Draining => HealthStatus::Draining,
+            core::HealthStatus::Timeout => HealthStatus::Timeout,
+            core::HealthStatus::Degraded => HealthStatus::Degraded,
+        })
+        .collect()
 }
 
 fn socket_options(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<SocketOptions> {

@@ -9,6 +9,7 @@ use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use nuncio_proto::{ConfigErrors, Message, Name};
 use nuncio_upstream::discovery::{Discovery, Endpoint, LoadAssignment, Members};
+use nuncio_upstream::health::{EDS_HEALTHY, EDS_TIMEOUT};
 use nuncio_upstream::{HealthFlag, Host};
 use nuncio_xds::{
     ConfigSource, ResourceType, Subscription, SubscriptionCallbacks, SubscriptionRequest,
@@ -20,11 +21,11 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 /// Health as the control plane sees it; what health checks found stays as it is.
-const FLAGS: [HealthFlag; 3] = [
-    HealthFlag::FailedEdsHealth,
-    HealthFlag::EdsStatusDraining,
-    HealthFlag::DegradedEdsHealth,
-];
+const FLAGS: u32 = HealthFlag::FailedEdsHealth as u32
+    | HealthFlag::EdsStatusDraining as u32
+    | HealthFlag::DegradedEdsHealth as u32
+    | EDS_HEALTHY
+    | EDS_TIMEOUT;
 
 /// A cluster's hosts over EDS.
 pub struct EdsHosts {
@@ -233,8 +234,6 @@ fn is_same(host: &Host, endpoint: &Endpoint) -> bool {
 fn renewed(host: Arc<Host>, endpoint: &Endpoint) -> Arc<Host> {
     host.set_weight(endpoint.host.weight);
     host.set_priority(endpoint.host.priority);
-    for flag in FLAGS {
-        host.set_flag(flag, endpoint.host.health_flags & flag as u32 != 0);
-    }
+    host.renew_flags(FLAGS, endpoint.host.health_flags);
     host
 }

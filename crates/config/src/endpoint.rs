@@ -9,6 +9,7 @@ use nuncio_extension::{Invalid, ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::config::endpoint::v3 as proto;
 use nuncio_upstream::discovery::{Endpoint, LoadAssignment};
+use nuncio_upstream::health::{EDS_HEALTHY, EDS_TIMEOUT};
 use nuncio_upstream::host_set::Provisioning;
 use nuncio_upstream::{HealthFlag, HostSpec, Locality};
 use proto::lb_endpoint::HostIdentifier;
@@ -189,10 +190,10 @@ fn locality(
 
 fn lb_endpoint(cx: &mut ParseCx, proto: proto::LbEndpoint) -> Parsed<Endpoint> {
     let health_flags = match proto.health_status() {
-        core::HealthStatus::Unknown | core::HealthStatus::Healthy => 0,
-        core::HealthStatus::Unhealthy | core::HealthStatus::Timeout => {
-            HealthFlag::FailedEdsHealth as u32
-        }
+        core::HealthStatus::Unknown => 0,
+        core::HealthStatus::Healthy => EDS_HEALTHY,
+        core::HealthStatus::Unhealthy => HealthFlag::FailedEdsHealth as u32,
+        core::HealthStatus::Timeout => HealthFlag::FailedEdsHealth as u32 | EDS_TIMEOUT,
         core::HealthStatus::Draining => HealthFlag::EdsStatusDraining as u32,
         core::HealthStatus::Degraded => HealthFlag::DegradedEdsHealth as u32,
     };

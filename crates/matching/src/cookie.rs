@@ -27,6 +27,35 @@ pub fn first_cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]>
     cookies(headers).find_map(|(found, value)| (found == name).then_some(value))
 }
 
+/// A `set-cookie` header's value for a cookie that only servers may read. `max_age` is in seconds;
+/// 0, and an empty path, are left out, and of an attribute without a value all but its name.
+pub fn set_cookie_value(
+    name: &str,
+    value: &str,
+    max_age: u64,
+    path: &str,
+    attributes: &[(String, String)],
+) -> Vec<u8> {
+    let mut text = format!("{name}=\"{value}\"");
+    if max_age > 0 {
+        text.push_str(&format!("; Max-Age={max_age}"));
+    }
+    if !path.is_empty() {
+        text.push_str("; Path=");
+        text.push_str(path);
+    }
+    for (name, value) in attributes {
+        text.push_str("; ");
+        text.push_str(name);
+        if !value.is_empty() {
+            text.push('=');
+            text.push_str(value);
+        }
+    }
+    text.push_str("; HttpOnly");
+    text.into_bytes()
+}
+
 /// Matches one cookie; of several with its name the first counts.
 #[derive(Clone, Debug)]
 pub struct CookieMatcher {

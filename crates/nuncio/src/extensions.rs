@@ -53,6 +53,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::Router,
     &http_filters::SetFilterState,
     &http_filters::SetMetadata,
+    &http_filters::StatefulSession,
     &http_filters::UpstreamCodec,
 ];
 

@@ -5,7 +5,7 @@ use nuncio_base::hash::xx_hash64;
 use nuncio_base::header_map::HeaderMap;
 use nuncio_base::header_name::{HeaderName, names};
 use nuncio_matching::Substitution;
-use nuncio_matching::cookie::first_cookie;
+use nuncio_matching::cookie::{first_cookie, set_cookie_value};
 use nuncio_matching::query::first_value;
 use nuncio_stream_info::{FilterState, StreamInfo};
 use std::borrow::Cow;
@@ -103,24 +103,14 @@ fn made_cookie_hash(
     let connection = &info.connection;
     let addresses = format!("{}{}", connection.remote_address, connection.local_address);
     let value = format!("{:016x}", xx_hash64(addresses.as_bytes(), 0));
-    let mut text = format!("{}=\"{value}\"", cookie.name);
-    if ttl.as_secs() > 0 {
-        text.push_str(&format!("; Max-Age={}", ttl.as_secs()));
-    }
-    if !cookie.path.is_empty() {
-        text.push_str("; Path=");
-        text.push_str(&cookie.path);
-    }
-    for (name, value) in &cookie.attributes {
-        text.push_str("; ");
-        text.push_str(name);
-        if !value.is_empty() {
-            text.push('=');
-            text.push_str(value);
-        }
-    }
-    text.push_str("; HttpOnly");
-    set_cookie(text.into_bytes());
+    let (path, max_age) = (&cookie.path, ttl.as_secs());
+    set_cookie(set_cookie_value(
+        &cookie.name,
+        &value,
+        max_age,
+        path,
+        &cookie.attributes,
+    ));
     Some(xx_hash64(value.as_bytes(), 0))
 }
 

@@ -9,6 +9,7 @@ mod host_request;
 mod internal_redirect;
 mod local;
 mod mirror;
+mod override_host;
 mod reply;
 mod response;
 mod retry;

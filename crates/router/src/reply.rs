@@ -21,8 +21,8 @@ pub(crate) fn no_cluster(status: u16) -> LocalReply {
     LocalReply::new(status, "", "cluster_not_found").flag(ResponseFlag::NoClusterFound)
 }
 
-pub(crate) fn no_healthy_upstream() -> LocalReply {
-    LocalReply::new(503, "no healthy upstream", "no_healthy_upstream")
+pub(crate) fn no_healthy_upstream(status: u16) -> LocalReply {
+    LocalReply::new(status, "no healthy upstream", "no_healthy_upstream")
         .flag(ResponseFlag::NoHealthyUpstream)
 }
 

@@ -190,9 +190,9 @@ impl Router {
         });
     }
 
-    fn no_host(&mut self, cx: &mut Cx<'_>) {
-        self.count_code(503, false);
-        self.answer_with_attempts(cx, reply::no_healthy_upstream());
+    pub(crate) fn no_host(&mut self, cx: &mut Cx<'_>, status: u16) {
+        self.count_code(status, false);
+        self.answer_with_attempts(cx, reply::no_healthy_upstream(status));
     }
 
     /// Tells upstream which attempt this is, and how much time is left for it.
@@ -241,6 +241,9 @@ impl Router {
             return;
         };
         self.tell_attempt(cx);
+        if cx.state().override_host.is_some() && self.start_overridden(cx, &cluster) {
+            return;
+        }
         let retry = self.retry.as_deref().filter(|_| self.is_retry);
         let state = cx.state();
         let action = state.route.action();
@@ -261,18 +264,18 @@ impl Router {
             Choice::Pending(host) => {
                 cx.call(host, Self::on_host_found);
             }
-            Choice::NoHost => self.no_host(cx),
+            Choice::NoHost => self.no_host(cx, 503),
         }
     }
 
     fn on_host_found(&mut self, cx: &mut Cx<'_>, host: Option<Arc<Host>>) {
         let (Some(cluster), Some(host)) = (self.cluster.clone(), host) else {
-            return self.no_host(cx);
+            return self.no_host(cx, 503);
         };
         self.try_host(cx, &cluster, host);
     }
 
-    fn try_host(&mut self, cx: &mut Cx<'_>, cluster: &LocalCluster, host: Arc<Host>) {
+    pub(crate) fn try_host(&mut self, cx: &mut Cx<'_>, cluster: &LocalCluster, host: Arc<Host>) {
         let state = cx.state();
         let action = state.route.action();
         let priority = action.map_or(Priority::Default, priority_of);

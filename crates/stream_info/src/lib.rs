@@ -4,6 +4,7 @@
 pub mod chosen;
 pub mod connection_info;
 pub mod filter_state;
+pub mod override_host;
 pub mod protocol;
 pub mod proxy_protocol;
 pub mod response_flags;
@@ -18,6 +19,7 @@ pub use connection_info::{
     CloseType, ConnectionInfo, FilterChainInfo, Fingerprints, ListenerInfo, Summary,
 };
 pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
+pub use override_host::OverrideHost;
 pub use protocol::Protocol;
 pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use stream_info::{BytesMeter, StreamInfo};

@@ -1,5 +1,6 @@
 //! A cluster's immutable configuration and what all threads share of it.
 
+use crate::health::HealthStatuses;
 use crate::health_check::HealthCheckSpec;
 use crate::host::{Count, Host};
 use crate::lb::LbSpec;
@@ -91,6 +92,8 @@ pub struct CommonLb {
     pub close_connections_on_host_set_change: bool,
     /// For how long changes of health, weight and metadata are gathered; zero: not at all.
     pub update_merge_window: Duration,
+    /// What hosts may be like that filters want requests to go to.
+    pub override_host_status: HealthStatuses,
 }
 
 impl Default for CommonLb {
@@ -100,6 +103,7 @@ impl Default for CommonLb {
             ignore_new_hosts_until_first_hc: false,
             close_connections_on_host_set_change: false,
             update_merge_window: Duration::from_secs(1),
+            override_host_status: HealthStatuses::default(),
         }
     }
 }

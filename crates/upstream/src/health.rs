@@ -58,6 +58,80 @@ impl HealthFlag {
     }
 }
 
+/// What a control plane, or the static config, said of a host where flags don't tell; kept beside
+/// them, never shown.
+pub const EDS_HEALTHY: u32 = 0x1000;
+/// As [`EDS_HEALTHY`]: it is unhealthy as its own checks timed out.
+pub const EDS_TIMEOUT: u32 = 0x2000;
+
+/// `envoy.config.core.v3.HealthStatus` of a host, health checks and outliers included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum HealthStatus {
+    /// Nobody has said anything.
+    Unknown,
+    /// Healthy.
+    Healthy,
+    /// Unhealthy.
+    Unhealthy,
+    /// Drained.
+    Draining,
+    /// Its checks timed out.
+    Timeout,
+    /// Degraded.
+    Degraded,
+}
+
+impl HealthStatus {
+    /// What these flags of [`HealthFlag`] mean: active checks come first.
+    pub const fn of(flags: u32) -> Self {
+        const ACTIVE: u32 =
+            HealthFlag::FailedActiveHc as u32 | HealthFlag::FailedOutlierCheck as u32;
+        if flags & ACTIVE != 0 {
+            Self::Unhealthy
+        } else if flags & EDS_TIMEOUT != 0 {
+            Self::Timeout
+        } else if flags & HealthFlag::FailedEdsHealth as u32 != 0 {
+            Self::Unhealthy
+        } else if flags & HealthFlag::EdsStatusDraining as u32 != 0 {
+            Self::Draining
+        } else if flags & DEGRADED != 0 {
+            Self::Degraded
+        } else if flags & EDS_HEALTHY != 0 {
+            Self::Healthy
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// Which statuses a host may have to be gone to against the balancer's choice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HealthStatuses(u8);
+
+impl Default for HealthStatuses {
+    fn default() -> Self {
+        use HealthStatus::{Degraded, Healthy, Unknown};
+        [Unknown, Healthy, Degraded].into_iter().collect()
+    }
+}
+
+impl HealthStatuses {
+    /// Whether a status is one of them.
+    pub const fn has(self, status: HealthStatus) -> bool {
+        self.0 & (1 << status as u8) != 0
+    }
+}
+
+impl FromIterator<HealthStatus> for HealthStatuses {
+    fn from_iter<T: IntoIterator<Item = HealthStatus>>(all: T) -> Self {
+        Self(
+            all.into_iter()
+                .fold(0, |bits, status| bits | (1 << status as u8)),
+        )
+    }
+}
+
 /// Any of these: no traffic.
 const UNHEALTHY: u32 = HealthFlag::FailedActiveHc as u32
     | HealthFlag::FailedOutlierCheck as u32

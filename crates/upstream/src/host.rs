@@ -1,6 +1,6 @@
 //! One endpoint of a cluster: its address, weight, health and counts, shared by all threads.
 
-use crate::health::{Health, HealthFlag};
+use crate::health::{Health, HealthFlag, HealthStatus};
 use crate::health_check::EndpointCheck;
 use crate::host_monitor::HostMonitor;
 use nuncio_base::address::Address;
@@ -310,6 +310,18 @@ impl Host {
         HealthFlag::ALL
             .into_iter()
             .filter(move |flag| flags & *flag as u32 != 0)
+    }
+
+    /// Its status, as filters that want a certain host look at it.
+    pub fn health_status(&self) -> HealthStatus {
+        HealthStatus::of(self.flags.load(Relaxed))
+    }
+
+    /// Takes over the flags `mask` from what discovery found.
+    pub fn renew_flags(&self, mask: u32, flags: u32) {
+        let renew = |old: u32| Some(old & !mask | flags & mask);
+        // Never refuses.
+        let _ = self.flags.fetch_update(Relaxed, Relaxed, renew);
     }
 
     /// Its health.

@@ -98,6 +98,11 @@ pub trait LoadBalancer {
     /// Called before [`choose`](Self::choose), while the worker's random numbers are not lent.
     fn prepare(&mut self) {}
 
+    /// All hosts that it may choose, where these are not the cluster's own.
+    fn hosts(&self) -> Option<&PrioritySet> {
+        None
+    }
+
     /// The cluster whose connections lead to a host, where it is another.
     fn owner(&self, _host: &Host) -> Option<&Rc<LocalCluster>> {
         None

@@ -3,22 +3,22 @@
 use crate::cluster::{ClusterInfo, ClusterSpec};
 use crate::host::Host;
 use crate::lb::{Choice, LbCx, LbRequest, LoadBalancer};
+use crate::override_host::HostsByAddress;
 use crate::pool::Pools;
 use crate::pool::http::{HttpUse, StreamRequest};
 use crate::pool::tcp::TcpRequest;
 use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
 use crate::socket_options_of::{options_of, tell};
-use crate::stats::{
-    ClusterLbStats, ClusterTrafficStats, RequestResponseSizeStats, TimeoutBudgetStats,
-};
+use crate::stats::{ClusterLbStats, ClusterTrafficStats};
+use crate::tracked::TrackedRequests;
 use crate::transport::LocalSockets;
 use nuncio_base::HeaderMap;
 use nuncio_base::random::Random;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_net::{SocketWants, TransportSocketOptions};
-use nuncio_stats::{Group, LocalResponseCodes};
+use nuncio_stats::LocalResponseCodes;
 use nuncio_stream_info::{ChosenCluster, Protocol, StreamInfo};
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
@@ -77,28 +77,6 @@ impl ClusterCore {
     }
 }
 
-/// What is recorded of each attempt where a cluster tracks it (`track_cluster_stats`).
-pub struct TrackedRequests {
-    /// Sizes.
-    pub sizes: Option<RequestResponseSizeStats>,
-    /// Shares of time limits.
-    pub timeout_budgets: Option<TimeoutBudgetStats>,
-}
-
-impl TrackedRequests {
-    fn of(info: &ClusterInfo) -> Option<Box<Self>> {
-        let sizes = info.size_stats.as_ref().map(Group::local);
-        let timeout_budgets = info.timeout_budget_stats.as_ref().map(Group::local);
-        let any = sizes.is_some() || timeout_budgets.is_some();
-        any.then(|| {
-            Box::new(Self {
-                sizes,
-                timeout_budgets,
-            })
-        })
-    }
-}
-
 /// A worker's view of a cluster. Streams hold it by `Rc` for as long as they need it; a cluster
 /// that is removed or replaced meanwhile closes its connections as they become idle.
 pub struct LocalCluster {
@@ -107,6 +85,7 @@ pub struct LocalCluster {
     balancer: RefCell<Box<dyn LoadBalancer>>,
     lb_stats: ClusterLbStats,
     tracked: Option<Box<TrackedRequests>>,
+    by_address: RefCell<HostsByAddress>,
     codes: Codes,
     pools: RefCell<Pools>,
     /// What streams are told of it.
@@ -136,6 +115,7 @@ impl LocalCluster {
             balancer: RefCell::new(core.spec().lb.localize(worker)),
             lb_stats: core.info.lb_stats.local(),
             tracked: TrackedRequests::of(&core.info),
+            by_address: RefCell::default(),
             codes: Codes::default(),
             pools: RefCell::default(),
             chosen: OnceCell::new(),
@@ -221,6 +201,13 @@ impl LocalCluster {
             Ok(mut balancer) => balancer.choose(&hosts, request, &mut cx),
             Err(_) => Choice::NoHost,
         }
+    }
+
+    /// The host at this address, of all that the balancer may choose.
+    pub(crate) fn find_host(&self, address: &str) -> Option<Arc<Host>> {
+        let (balancer, own) = (self.balancer.borrow(), self.hosts.borrow());
+        let hosts = balancer.hosts().unwrap_or(&own);
+        self.by_address.borrow_mut().find(hosts, address)
     }
 
     /// The cluster whose connections lead to a host, where it is another.

@@ -30,6 +30,7 @@ pub mod rbac;
 pub mod router;
 pub mod set_filter_state;
 pub mod set_metadata;
+pub mod stateful_session;
 mod stats_of;
 pub mod upstream_codec;
 
@@ -62,6 +63,7 @@ pub use rbac::Rbac;
 pub use router::Router;
 pub use set_filter_state::SetFilterState;
 pub use set_metadata::SetMetadata;
+pub use stateful_session::StatefulSession;
 
 /// A filter has no configuration at routes, in Envoy's words.
 fn no_route_config(cx: &mut nuncio_extension::ParseCx, name: &str) -> nuncio_extension::Invalid {

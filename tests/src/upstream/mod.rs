@@ -7,6 +7,7 @@ mod health_failures;
 mod keep_alive;
 mod load_reports;
 mod outliers;
+mod override_hosts;
 mod runtime;
 mod slow_start;
 mod subsets;

@@ -10,7 +10,7 @@ use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, ResetReason};
 use nuncio_net::pending_calls::PendingCalls;
 use nuncio_route::Lookup;
-use nuncio_stream_info::StreamInfo;
+use nuncio_stream_info::{OverrideHost, StreamInfo};
 use nuncio_worker::Worker;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -138,6 +138,8 @@ pub struct StreamState {
     pub response: Side,
     /// The route that was chosen, and what it says to each filter.
     pub route: RouteCache,
+    /// The host that a filter wants the request to go to.
+    pub override_host: Option<Box<OverrideHost>>,
     /// What left the chain and waits for the codec.
     pub out: VecDeque<Out>,
     /// What passed a chain that ends in a codec, and waits for it.
@@ -181,6 +183,7 @@ impl StreamState {
             request: Side::default(),
             response: Side::default(),
             route: RouteCache::default(),
+            override_host: None,
             out: VecDeque::new(),
             sent: VecDeque::new(),
             request_aborted: false,
@@ -202,6 +205,7 @@ impl StreamState {
         self.request.renew(filters);
         self.response.renew(filters);
         self.route.renew();
+        self.override_host = None;
         self.out.clear();
         self.sent.clear();
         self.request_aborted = false;

@@ -145,6 +145,10 @@ impl LoadBalancer for AggregateBalancer {
         cluster.choose_for(&request, cx.random)
     }
 
+    fn hosts(&self) -> Option<&PrioritySet> {
+        Some(&self.together)
+    }
+
     fn owner(&self, host: &Host) -> Option<&Rc<LocalCluster>> {
         let at = *self.owners.get(&host.id())?;
         self.members.get(at).map(|member| &member.cluster)

@@ -58,6 +58,7 @@ static REGISTRY: Registry = Registry {
         &crate::Rbac,
         &crate::SetFilterState,
         &crate::SetMetadata,
+        &crate::StatefulSession,
     ],
     listener_filters: &[],
     load_balancers: &[],
