@@ -26,8 +26,19 @@ pub struct Parameter {
     pub name: &'static str,
     /// What it is for.
     pub about: &'static str,
-    /// What it may be; empty for a text, or for none.
-    pub values: &'static [&'static str],
+    /// What it may be.
+    pub kind: Kind,
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// There or not.
+    Flag,
+    /// A text.
+    Text,
+    /// One of these.
+    OneOf(&'static [&'static str]),
 }
 
 const fn get(
@@ -58,7 +69,13 @@ const fn post(
 }
 
 const fn parameter(name: &'static str, about: &'static str) -> Parameter {
-    one_of(name, about, &[])
+    let kind = Kind::Text;
+    Parameter { name, about, kind }
+}
+
+const fn flag(name: &'static str, about: &'static str) -> Parameter {
+    let kind = Kind::Flag;
+    Parameter { name, about, kind }
 }
 
 const fn one_of(
@@ -66,14 +83,11 @@ const fn one_of(
     about: &'static str,
     values: &'static [&'static str],
 ) -> Parameter {
-    Parameter {
-        name,
-        about,
-        values,
-    }
+    let kind = Kind::OneOf(values);
+    Parameter { name, about, kind }
 }
 
-const USED_ONLY: Parameter = parameter(
+const USED_ONLY: Parameter = flag(
     "usedonly",
     "Only include stats that have been written by system since restart",
 );
@@ -81,7 +95,7 @@ const FILTER: Parameter = parameter(
     "filter",
     "Regular expression (Google re2) for filtering stats",
 );
-const INVERT_FILTER: Parameter = parameter("invert_filter", "Invert the filter regex");
+const INVERT_FILTER: Parameter = flag("invert_filter", "Invert the filter regex");
 
 /// All commands.
 pub const COMMANDS: &[Command] = &[
@@ -123,7 +137,7 @@ pub const COMMANDS: &[Command] = &[
                 "Dump only the currently loaded configurations whose names match the specified \
                  regex. Can be used with both resource and mask query parameters.",
             ),
-            parameter(
+            flag(
                 "include_eds",
                 "Dump currently loaded configuration including EDS. See the response definition \
                  for more information",
@@ -139,7 +153,7 @@ pub const COMMANDS: &[Command] = &[
     post(
         "/cpuprofiler",
         "enable/disable the CPU profiler",
-        not_built::profiler,
+        not_built::cpu_profiler,
         &[one_of("enable", "enables the CPU profiler", &["y", "n"])],
     ),
     post(
@@ -147,18 +161,18 @@ pub const COMMANDS: &[Command] = &[
         "drain listeners",
         drain_listeners::answer,
         &[
-            parameter(
+            flag(
                 "graceful",
                 "When draining listeners, enter a graceful drain period prior to closing \
                  listeners. This behaviour and duration is configurable via server options or CLI",
             ),
-            parameter(
+            flag(
                 "skip_exit",
                 "When draining listeners, drain the connections but never stop the listeners. The \
                  graceful parameter has no effect when this is set, since the drain period only \
                  delays stopping the listeners",
             ),
-            parameter(
+            flag(
                 "inboundonly",
                 "Drains all inbound listeners. traffic_direction field in \
                  envoy_v3_api_msg_config.listener.v3.Listener is used to determine whether a \
@@ -338,7 +352,7 @@ pub const COMMANDS: &[Command] = &[
         stats::prometheus,
         &[
             USED_ONLY,
-            parameter(
+            flag(
                 "text_readouts",
                 "Render text_readouts as new gaugues with value 0 (increases Prometheus data size)",
             ),
@@ -360,19 +374,19 @@ pub const COMMANDS: &[Command] = &[
     post(
         "/stats/recentlookups/clear",
         "clear list of stat-name lookups and counter",
-        recent_lookups::change,
+        recent_lookups::clear,
         &[],
     ),
     post(
         "/stats/recentlookups/disable",
         "disable recording of reset stat-name lookup names",
-        recent_lookups::change,
+        recent_lookups::disable,
         &[],
     ),
     post(
         "/stats/recentlookups/enable",
         "enable recording of reset stat-name lookup names",
-        recent_lookups::change,
+        recent_lookups::enable,
         &[],
     ),
 ];

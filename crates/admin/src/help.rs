@@ -1,6 +1,6 @@
 //! `/help`: the commands and their parameters, as text.
 
-use crate::commands::COMMANDS;
+use crate::commands::{COMMANDS, Kind};
 use crate::{AdminResponse, Call};
 
 pub(crate) fn answer(_: &Call<'_>) -> AdminResponse {
@@ -15,8 +15,8 @@ pub(crate) fn text() -> String {
         out.push_str(&format!("  {}{post}: {}\n", command.path, command.about));
         for parameter in command.parameters {
             out.push_str(&format!("      {}: {}", parameter.name, parameter.about));
-            if !parameter.values.is_empty() {
-                out.push_str(&format!("; One of ({})", parameter.values.join(", ")));
+            if let Kind::OneOf(values) = parameter.kind {
+                out.push_str(&format!("; One of ({})", values.join(", ")));
             }
             out.push('\n');
         }

@@ -22,6 +22,7 @@ pub mod listeners;
 mod logging;
 mod memory;
 mod not_built;
+mod page;
 mod quitquitquit;
 mod ready;
 mod recent_lookups;
@@ -33,6 +34,7 @@ mod runtime;
 mod server;
 mod server_info;
 mod stats;
+mod stats_page;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -2,6 +2,14 @@
 
 use crate::{AdminResponse, Call};
 
+pub(crate) fn cpu_profiler(call: &Call<'_>) -> AdminResponse {
+    match call.parameter("enable").as_deref() {
+        Some("y") => AdminResponse::error(500, "failure to start the profiler"),
+        Some("n") => AdminResponse::ok(),
+        _ => AdminResponse::error(400, "?enable=<y|n>\n"),
+    }
+}
+
 pub(crate) fn profiler(call: &Call<'_>) -> AdminResponse {
     if !matches!(call.parameter("enable").as_deref(), Some("y" | "n")) {
         return AdminResponse::error(400, "?enable=<y|n>\n");

@@ -4,7 +4,7 @@ use nuncio_matching::regex::Substitution;
 use nuncio_stats::{Format, NameMatcher, StatsQuery};
 
 use crate::response::AdminBody;
-use crate::{AdminResponse, Call};
+use crate::{AdminResponse, Call, stats_page};
 
 pub(crate) fn answer(call: &Call<'_>) -> AdminResponse {
     render(call, false)
@@ -16,24 +16,29 @@ pub(crate) fn prometheus(call: &Call<'_>) -> AdminResponse {
 
 fn render(call: &Call<'_>, prometheus: bool) -> AdminResponse {
     let parameters = call.parameters();
-    let parameters = parameters
+    let given = parameters
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
-    let query = match StatsQuery::parse(parameters, prometheus, compile) {
+    let query = match StatsQuery::parse(given, prometheus, compile) {
         Ok(query) => query,
         Err(text) => return AdminResponse::error(400, text),
     };
     call.server.before_stats();
-    let json = query.format == Format::Json;
-    let mut response = AdminResponse::text("");
-    if json {
+    let format = query.format;
+    let others = call.server.endpoint_stats();
+    let pieces = call.server.stats().render(query, others);
+    let mut response = match format {
+        Format::Text | Format::Json | Format::Prometheus => AdminResponse::text(""),
+        Format::Html | Format::ActiveHtml => AdminResponse::html(String::new()),
+    };
+    response.body = AdminBody::Pieces(match format {
+        Format::Text | Format::Json | Format::Prometheus => Box::new(pieces),
+        Format::Html => Box::new(stats_page::around(pieces, &parameters, false)),
+        Format::ActiveHtml => Box::new(stats_page::around(pieces.take(0), &parameters, true)),
+    });
+    if format == Format::Json {
         response.content_type = "application/json";
     }
-    response.body = AdminBody::Pieces(Box::new(
-        call.server
-            .stats()
-            .render(query, call.server.endpoint_stats()),
-    ));
     response
 }
 

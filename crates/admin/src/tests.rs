@@ -219,9 +219,54 @@ fn the_home_page_escapes() {
     let (status, content_type, page) = ask(&fake(), "GET", "/?x=<script>");
     assert_eq!((status, content_type), (200, "text/html; charset=UTF-8"));
     assert!(page.contains("&lt;logger_name1&gt;:&lt;desired_level1&gt;"));
-    assert!(page.contains("<form action='stats/prometheus' method='get'"));
-    assert!(page.contains("<form action='quitquitquit' method='post'"));
-    assert!(!page.contains("script"));
+    for part in [
+        "<form action='stats/prometheus' method='get' id='stats-prometheus'>",
+        "<form action='quitquitquit' method='post'",
+        "<a href='certs'>certs</a>",
+        "<input type='checkbox' name='graceful' id='param-drain_listeners-graceful'",
+        "<option value='y'>y</option>",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(!page.contains("<script"));
+}
+
+#[test]
+fn stats_stand_in_pages_too() {
+    let path = "/stats?format=html&usedonly&type=Counters&filter=<b>|.";
+    let (status, content_type, page) = ask(&fake(), "GET", path);
+    assert_eq!((status, content_type), (200, "text/html; charset=UTF-8"));
+    let (_, _, text) = ask(&fake(), "GET", "/stats?usedonly&type=Counters");
+    let text = text.replace('<', "&lt;").replace('>', "&gt;");
+    let shown = format!("<pre id='stats-text'>\n{text}</pre>");
+    assert!(page.contains(&shown), "{shown} is not in {page}");
+    for part in [
+        "<option value='Counters' selected>",
+        "form='stats' onchange='this.form.submit()' checked>",
+        "value='&lt;b&gt;|.'>",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    assert!(!page.contains("<b>") && !page.contains("<script"));
+    let (_, _, page) = ask(&fake(), "GET", "/stats?format=active-html");
+    assert!(page.contains("<script>") && page.contains("<pre id='stats-text'>\n</pre>"));
+}
+
+#[test]
+fn lookups_are_tracked_when_that_is_asked_for() {
+    let admin = fake();
+    let list = || ask(&admin, "GET", "/stats/recentlookups").2;
+    assert!(list().starts_with("Lookup tracking is not enabled."));
+    for (change, expected) in [
+        ("enable", "   Count Lookup\n\ntotal: 0\n"),
+        ("clear", "   Count Lookup\n\ntotal: 0\n"),
+    ] {
+        let path = format!("/stats/recentlookups/{change}");
+        assert_eq!(ask(&admin, "POST", &path).2, "OK\n");
+        assert_eq!(list(), expected);
+    }
+    ask(&admin, "POST", "/stats/recentlookups/disable");
+    assert!(list().starts_with("Lookup tracking is not enabled."));
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub async fn start(
         );
         return Ok(());
     };
-    let admin = Admin::new(Rc::new(ServerView(Rc::clone(server))), config.allow_paths);
+    let admin = Admin::new(Rc::new(ServerView::new(server)), config.allow_paths);
     server.worker.services().add(Rc::new(admin));
     let chain = FilterChainSpec {
         name: "".into(),

@@ -33,6 +33,10 @@ pub enum Format {
     Json,
     /// Prometheus' text exposition format.
     Prometheus,
+    /// A page: the text is the same.
+    Html,
+    /// A page that shows what changes.
+    ActiveHtml,
 }
 
 /// `type`.
@@ -127,9 +131,8 @@ impl StatsQuery {
             "" | "text" => Format::Text,
             "json" => Format::Json,
             "prometheus" => Format::Prometheus,
-            "html" | "active-html" => {
-                return Err("HTML output is not built; ask for text, json or prometheus\n".into());
-            }
+            "html" => Format::Html,
+            "active-html" => Format::ActiveHtml,
             _ => return Err(FORMAT_USAGE.to_owned()),
         };
         Ok(query)
@@ -144,6 +147,7 @@ impl StatsQuery {
 
 fn parse_buckets(text: &str, prometheus: bool) -> Result<HistogramBuckets, String> {
     let buckets = match text {
+        "none" if prometheus => HistogramBuckets::Summary,
         "" | "none" => HistogramBuckets::Unset,
         "cumulative" => HistogramBuckets::Cumulative,
         "disjoint" => HistogramBuckets::Disjoint,

@@ -178,6 +178,12 @@ impl HttpConnectionManager {
 
 impl NetworkFilter for HttpConnectionManager {
     fn on_new_connection(&mut self, cx: &mut ConnCx<'_>) -> FilterStatus {
+        // It counts as used, as in Envoy, although nothing is ever buffered there.
+        self.conn
+            .local
+            .stats
+            .downstream_cx_rx_bytes_buffered()
+            .add(0);
         cx.set_delayed_close(self.conn.local.spec.timeouts.delayed_close);
         FilterStatus::Continue
     }

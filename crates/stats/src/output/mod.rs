@@ -42,7 +42,7 @@ impl Render {
         let any_kind = query.format == Format::Prometheus;
         others.retain(|stat| stat.is_wanted(&query, any_kind));
         let writer = match query.format {
-            Format::Text => Writer::Text(Text::default()),
+            Format::Text | Format::Html | Format::ActiveHtml => Writer::Text(Text::default()),
             Format::Json => Writer::Json(Json::default()),
             Format::Prometheus => Writer::Prometheus(Prometheus::default()),
         };
