@@ -75,17 +75,7 @@ impl AdminServer for ServerView {
     }
 
     fn node(&self) -> Vec<u8> {
-        let bootstrap = config_dump::bootstrap(&self.0);
-        let mut node = bootstrap.node.unwrap_or_default();
-        let own = &self.0.env.node;
-        node.id.clone_from(&own.id);
-        node.cluster.clone_from(&own.cluster);
-        if !own.zone.is_empty() {
-            node.locality
-                .get_or_insert_default()
-                .zone
-                .clone_from(&own.zone);
-        }
+        let node = config_dump::bootstrap(&self.0).node.unwrap_or_default();
         node.encode_to_vec()
     }
 

@@ -44,10 +44,13 @@ pub fn sections(server: &Server, wanted: Wanted<'_>, include_eds: bool) -> Vec<C
     sections
 }
 
-/// The bootstrap as it was loaded.
+/// The bootstrap as it was loaded, with the node as control planes are told it.
 pub fn bootstrap(server: &Server) -> Bootstrap {
-    // It was decoded once before, at the start.
-    Bootstrap::decode(server.bootstrap.clone()).unwrap_or_default()
+    // What was encoded from a bootstrap decodes to one.
+    let mut bootstrap = Bootstrap::decode(server.bootstrap.clone()).unwrap_or_default();
+    let node = nuncio_config::node::node(bootstrap.node.take(), &server.options);
+    bootstrap.node = Some(node);
+    bootstrap
 }
 
 fn clusters(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
