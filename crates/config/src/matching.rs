@@ -30,6 +30,9 @@ pub fn string_matcher(
         Some(MatchPattern::Prefix(text)) => Ok(Matcher::prefix(&text, ignore_case)),
         Some(MatchPattern::Suffix(text)) => Ok(Matcher::suffix(&text, ignore_case)),
         Some(MatchPattern::Contains(text)) => Ok(Matcher::contains(&text, ignore_case)),
+        Some(MatchPattern::SafeRegex(_)) if ignore_case => {
+            Err(cx.error("ignore_case has no effect for safe_regex."))
+        }
         Some(MatchPattern::SafeRegex(regex)) => {
             cx.field("safe_regex", |cx| checked(cx, Matcher::regex(&regex.regex)))
         }

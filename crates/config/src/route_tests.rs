@@ -179,6 +179,13 @@ fn refused_matches_headers_and_filters() {
             "invalid perl operator: (?!",
         ),
         (
+            route(&format!(
+                "match: {{prefix: /, headers: [{{name: a, string_match: {{ignore_case: true, \
+                 safe_regex: {{regex: a}}}}}}]}}, {to}"
+            )),
+            "ignore_case has no effect for safe_regex.",
+        ),
+        (
             route(&format!("match: {{path_separated_prefix: /a/}}, {to}")),
             "path_separated_prefix",
         ),

@@ -87,3 +87,26 @@ fn all_that_is_wrong_is_said_at_once() {
         );
     }
 }
+
+#[test]
+fn contradictions_are_refused_in_envoys_words() {
+    for (fields, message) in [
+        (
+            json!({"common_http_protocol_options": {"max_response_headers_kb": 100}}),
+            "max_response_headers_kb cannot be set on http_connection_manager.",
+        ),
+        (
+            json!({"strip_any_host_port": true, "strip_matching_host_port": true}),
+            "Only one of `strip_matching_host_port` or `strip_any_host_port` can be set.",
+        ),
+        (
+            json!({"upgrade_configs": [{"upgrade_type": "a"}, {"upgrade_type": "A"}]}),
+            "multiple upgrade configs with the same name: 'A'",
+        ),
+    ] {
+        let bootstrap = Config::http(&[direct("/", 200, "")]).manager(fields).json();
+        let validation = validate("bad.yaml", &bootstrap.to_string());
+        assert_eq!(validation.code, Some(1), "{message}");
+        assert!(validation.text.contains(message), "{}", validation.text);
+    }
+}

@@ -4,6 +4,7 @@
 #![allow(deprecated)]
 
 use super::client_cert::config::forward_client_cert;
+use super::refused::config::refused;
 use super::tracing;
 use nuncio_config::local_reply::local_reply_config;
 use nuncio_config::{
@@ -60,7 +61,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
         listener: &NetworkFilterCx,
         cx: &mut ParseCx,
     ) -> Parsed<Spec> {
-        let refused = refuse_not_built(cx, &proto);
+        let refused = refused(cx, &proto);
         let filter_cx = HttpFilterCx {
             stat_prefix: format!("http.{}.", proto.stat_prefix),
             upstream: false,
@@ -150,42 +151,6 @@ fn or_default(text: &str, default: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-fn refuse_not_built(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<()> {
-    let checks = [
-        (
-            "http3_protocol_options",
-            proto.http3_protocol_options.is_some(),
-        ),
-        (
-            "forward_client_cert_matcher",
-            proto.forward_client_cert_matcher.is_some(),
-        ),
-        (
-            "represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
-            proto.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
-        ),
-        (
-            "path_normalization_options",
-            proto.path_normalization_options.is_some(),
-        ),
-        (
-            "typed_header_validation_config",
-            proto.typed_header_validation_config.is_some(),
-        ),
-        (
-            "add_proxy_protocol_connection_state",
-            proto
-                .add_proxy_protocol_connection_state
-                .is_some_and(|value| !value.value),
-        ),
-    ];
-    let mut result = Ok(());
-    for (field, used) in checks {
-        result = result.and(cx.refuse(field, used));
-    }
-    result
 }
 
 fn codec(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<CodecType> {
@@ -368,9 +333,19 @@ fn upgrades(
     proto: &proto::HttpConnectionManager,
     filter_cx: &HttpFilterCx,
 ) -> Parsed<Vec<Upgrade>> {
+    let mut seen = Vec::new();
     cx.list("upgrade_configs", &proto.upgrade_configs, |cx, upgrade| {
+        let (given, name) = (
+            &upgrade.upgrade_type,
+            upgrade.upgrade_type.to_ascii_lowercase(),
+        );
+        if seen.contains(&name) {
+            let message = format!("Error: multiple upgrade configs with the same name: '{given}'");
+            return Err(cx.error_at("upgrade_type", message));
+        }
+        seen.push(name.clone());
         Ok(Upgrade {
-            name: upgrade.upgrade_type.to_ascii_lowercase(),
+            name,
             enabled: upgrade.enabled.as_ref().is_none_or(|value| value.value),
             chain: http_filters::chain(cx, "filters", upgrade.filters.clone(), filter_cx)?,
         })

@@ -3,6 +3,7 @@
 
 mod client_cert;
 mod config;
+mod refused;
 mod tracing;
 
 pub use config::HttpConnectionManager;
