@@ -36,6 +36,18 @@ pub enum LocalIpVersion {
     V6,
 }
 
+/// When the configuration file is read again while the server serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReloadStatic {
+    /// Never, as in Envoy.
+    #[default]
+    Never,
+    /// When SIGHUP comes.
+    Signal,
+    /// When SIGHUP comes, and when something is renamed to the file.
+    Change,
+}
+
 /// The command line, parsed and checked.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -51,6 +63,8 @@ pub struct Options {
     pub concurrency: u32,
     /// `--cpuset-threads`
     pub cpuset_threads: bool,
+    /// `--reload-static-config`
+    pub reload_static: ReloadStatic,
 
     /// `--allow-unknown-static-fields` or its deprecated form.
     pub allow_unknown_static_fields: bool,
@@ -140,6 +154,7 @@ impl Default for Options {
             mode: Mode::Serve,
             concurrency: 1,
             cpuset_threads: false,
+            reload_static: ReloadStatic::Never,
             allow_unknown_static_fields: false,
             reject_unknown_dynamic_fields: false,
             ignore_unknown_dynamic_fields: false,

@@ -11,13 +11,19 @@ use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::
 use nuncio_route::RouteTable;
 use nuncio_worker::Published;
 use proto::http_connection_manager::RouteSpecifier;
+use std::cell::Cell;
 use std::sync::{Arc, Weak};
+
+/// Whether anything has routes: the admin dumps none before.
+#[derive(Default)]
+pub struct HasRoutes(pub Cell<bool>);
 
 /// Where routes come from.
 ///
 /// # Errors
 /// As for route tables; none at all.
 pub fn route_source(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed<RouteSource> {
+    cx.env().shared(HasRoutes::default).0.set(true);
     match &proto.route_specifier {
         Some(RouteSpecifier::RouteConfig(config)) => {
             cx.field("route_config", |cx| static_table(cx, config))

@@ -7,6 +7,7 @@
 //! The generated types are re-exported here, and named from nowhere else.
 
 pub mod any;
+pub mod diff;
 pub mod error;
 pub mod extra;
 pub mod json;

@@ -170,16 +170,19 @@ impl SubscriptionCallbacks for ClusterDiscovery {
         );
         if changed + removed > 0 {
             update.version.clone_into(&mut self.version.borrow_mut());
+        }
+        self.fetch.ready();
+        if !refused.is_empty() {
+            let refused = refused.join(", ");
+            return Err(format!("Error adding/updating cluster(s) {refused}"));
+        }
+        // Counted is what brought something, and was taken over as a whole.
+        if changed > 0 {
             self.config_reload.inc();
             let now = millis(since_epoch(wall()));
             self.config_reload_time_ms.set(now);
         }
-        self.fetch.ready();
-        if refused.is_empty() {
-            return Ok(());
-        }
-        let refused = refused.join(", ");
-        Err(format!("Error adding/updating cluster(s) {refused}"))
+        Ok(())
     }
 
     fn on_failure(&self, _: &UpdateFailure) {

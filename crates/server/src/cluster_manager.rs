@@ -119,11 +119,20 @@ impl ClusterManager {
         source: ClusterSource,
         targets: InitTargets,
     ) {
+        if !self.stays(&config.spec.name, source.config.body()) {
+            self.set_static(config, source, targets);
+        }
+    }
+
+    /// As [`set`](Self::set), and takes the place of a static cluster too.
+    pub fn set_static(
+        self: &Rc<Self>,
+        config: ClusterConfig,
+        source: ClusterSource,
+        targets: InitTargets,
+    ) {
         let name = Arc::clone(&config.spec.name);
         let known = self.newest(&name);
-        if self.stays(&name, source.config.body()) {
-            return;
-        }
         self.count_set(known.is_some());
         let number = self.last_number.get() + 1;
         self.last_number.set(number);
@@ -192,12 +201,19 @@ impl ClusterManager {
 
     /// Removes a cluster, unless it is static; whether there was one.
     pub fn remove(&self, name: &str) -> bool {
-        if self
-            .newest(name)
-            .is_some_and(|known| known.source.version_info.is_none())
-        {
-            return false;
-        }
+        let newest = self.newest(name);
+        let is_static = newest.is_some_and(|known| known.source.version_info.is_none());
+        !is_static && self.remove_any(name)
+    }
+
+    /// Removes a static cluster; whether there was one.
+    pub fn remove_static(&self, name: &str) -> bool {
+        let newest = self.newest(name);
+        let is_static = newest.is_some_and(|known| known.source.version_info.is_none());
+        is_static && self.remove_any(name)
+    }
+
+    fn remove_any(&self, name: &str) -> bool {
         let warming = self.warming.borrow_mut().remove(name).is_some();
         let active = self.active.borrow_mut().remove(name).is_some();
         if active {

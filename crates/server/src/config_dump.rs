@@ -5,6 +5,7 @@ use crate::endpoints_dump;
 use crate::listener_manager::{ListenerState, ListenerStatus, Origin};
 use crate::server::Server;
 use nuncio_admin::ConfigSection;
+use nuncio_config::route_source::HasRoutes;
 use nuncio_config::secret::SecretManager;
 use nuncio_proto::Message;
 use nuncio_proto::envoy::admin::v3 as proto;
@@ -38,8 +39,10 @@ pub fn sections(server: &Server, wanted: Wanted<'_>, include_eds: bool) -> Vec<C
         sections.push(section(&endpoints_dump::endpoints(&active, wanted)));
     }
     sections.push(listeners(server, wanted));
-    sections.push(scoped_routes(server, wanted));
-    sections.push(routes(server, wanted));
+    if server.env.shared(HasRoutes::default).0.get() {
+        sections.push(scoped_routes(server, wanted));
+        sections.push(routes(server, wanted));
+    }
     sections.push(secrets(server, wanted));
     sections
 }
@@ -47,7 +50,7 @@ pub fn sections(server: &Server, wanted: Wanted<'_>, include_eds: bool) -> Vec<C
 /// The bootstrap as it was loaded, with the node as control planes are told it.
 pub fn bootstrap(server: &Server) -> Bootstrap {
     // What was encoded from a bootstrap decodes to one.
-    let mut bootstrap = Bootstrap::decode(server.bootstrap.clone()).unwrap_or_default();
+    let mut bootstrap = Bootstrap::decode(server.bootstrap.borrow().clone()).unwrap_or_default();
     let node = nuncio_config::node::node(bootstrap.node.take(), &server.options);
     bootstrap.node = Some(node);
     bootstrap

@@ -28,4 +28,5 @@ pub mod server;
 pub mod server_stats;
 pub mod signals;
 pub mod state;
+mod static_reload;
 mod static_resources;

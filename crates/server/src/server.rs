@@ -20,6 +20,7 @@ use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
 use crate::state::{ServerState, StateCell};
+use crate::static_reload::{self, StaticReload};
 use crate::static_resources::{self, Clusters};
 use bytes::Bytes;
 use nuncio_base::log;
@@ -64,7 +65,9 @@ pub struct Server {
     pub(crate) stats: ServerStats,
     pub(crate) stats_flush_on_admin: bool,
     /// The bootstrap's bytes, for `config_dump`.
-    pub(crate) bootstrap: Bytes,
+    pub(crate) bootstrap: RefCell<Bytes>,
+    /// What reads the file again, where that is asked for.
+    pub(crate) reload: Option<StaticReload>,
     pub(crate) loaded_at: SystemTime,
     pub(crate) started: Instant,
     pub(crate) quit: Notify,
@@ -165,7 +168,6 @@ async fn serve(
     // Once more, now that there are stats to be counted and clusters to be made.
     let (parsed, layers) = bootstrap_loader::take_apart(&loaded, &options, Rc::clone(&env))?;
     let store = env.store.clone();
-    let access_logs = environment::access_logs(&env, &options);
     let subscribed = dynamic_resources::runtime_layers(&layers);
     let mut runtime = RuntimeLoader::new(layers, &store.root());
     runtime.publish_to([&handles[..], &[worker.handle().clone()]].concat());
@@ -186,11 +188,12 @@ async fn serve(
         drain: Arc::clone(&context.drain),
         admin_connections: context.connections.of_admin(),
         connections: Arc::clone(&context.connections),
-        access_logs,
+        access_logs: environment::access_logs(&env, &options),
         application_log,
         stats: ServerStats::new(&store, options.concurrency, parsed.server_version, started),
         stats_flush_on_admin: parsed.stats_flush_on_admin,
-        bootstrap: loaded.bytes.clone().into(),
+        bootstrap: RefCell::new(loaded.bytes.clone().into()),
+        reload: StaticReload::new(&store, options.reload_static),
         loaded_at: worker.wall(),
         started,
         quit: Notify::new(),
@@ -200,7 +203,7 @@ async fn serve(
         options,
     });
     config_warnings::count(&loaded, &scope, &server.runtime.borrow());
-    let whole = (&loaded, &server.bootstrap);
+    let whole = (&loaded, &server.bootstrap.borrow().clone());
     let clusters = static_resources::convert(whole, &env, &server.listeners, &parsed)?;
     server.log_outliers(&parsed.outlier_event_log)?;
     server.listeners.bind()?;
@@ -288,6 +291,7 @@ impl Server {
         histogram.record(nuncio_base::time::millis(took));
         self.state.set(ServerState::Live);
         log!(logger::MAIN, Level::Info, "starting main dispatch loop");
+        static_reload::watch(self)?;
         if self.options.demo {
             crate::demo::start()
                 .await
@@ -314,16 +318,35 @@ impl Server {
     }
 
     /// Resolves when a signal or the admin ends the process; reopens logs meanwhile.
-    async fn ended(&self, signals: &mut Signals) {
+    async fn ended(self: &Rc<Self>, signals: &mut Signals) {
         loop {
             tokio::select! {
                 event = signals.next() => match event {
                     SignalEvent::Shutdown => return,
                     SignalEvent::ReopenLogs => self.reopen_logs(),
+                    SignalEvent::HangUp => self.hang_up(),
                 },
                 () = self.quit.notified() => return,
             }
         }
+    }
+
+    /// Reads the configuration again where that is asked for, and does nothing otherwise.
+    fn hang_up(self: &Rc<Self>) {
+        if self.reload.is_none() {
+            log!(
+                logger::MAIN,
+                Level::Warning,
+                "caught and eating SIGHUP. See documentation for how to hot restart."
+            );
+            return;
+        }
+        log!(
+            logger::MAIN,
+            Level::Info,
+            "caught SIGHUP. Reloading the static configuration."
+        );
+        static_reload::begin(self);
     }
 
     pub(crate) fn reopen_logs(&self) {

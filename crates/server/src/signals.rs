@@ -1,5 +1,6 @@
-//! Signals, as Envoy answers them: TERM and INT end the process at once, USR1 reopens the logs,
-//! HUP is eaten. SIGPIPE needs nothing: Rust's runtime ignores it from the start.
+//! Signals, as Envoy answers them: TERM and INT end the process at once, USR1 reopens the logs, HUP
+//! is eaten, but by who wants the configuration read again. SIGPIPE needs nothing: Rust's runtime
+//! ignores it from the start.
 
 use std::io;
 
@@ -14,6 +15,8 @@ pub enum SignalEvent {
     Shutdown,
     /// Open the log files again.
     ReopenLogs,
+    /// Read the configuration again, where that is asked for.
+    HangUp,
 }
 
 /// The signals of the process; made once, on main's event loop.
@@ -40,26 +43,20 @@ impl Signals {
 
     /// The next event; logs which signal was caught, in Envoy's words. Cancelling loses nothing.
     pub async fn next(&mut self) -> SignalEvent {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => {
-                    log!(logger::MAIN, Level::Warning, "caught ENVOY_SIGTERM");
-                    return SignalEvent::Shutdown;
-                }
-                _ = self.interrupt.recv() => {
-                    log!(logger::MAIN, Level::Warning, "caught SIGINT");
-                    return SignalEvent::Shutdown;
-                }
-                _ = self.user1.recv() => {
-                    log!(logger::MAIN, Level::Info, "caught SIGUSR1. Reopening access logs.");
-                    return SignalEvent::ReopenLogs;
-                }
-                _ = self.hang_up.recv() => log!(
-                    logger::MAIN,
-                    Level::Warning,
-                    "caught and eating SIGHUP. See documentation for how to hot restart."
-                ),
+        tokio::select! {
+            _ = self.terminate.recv() => {
+                log!(logger::MAIN, Level::Warning, "caught ENVOY_SIGTERM");
+                SignalEvent::Shutdown
             }
+            _ = self.interrupt.recv() => {
+                log!(logger::MAIN, Level::Warning, "caught SIGINT");
+                SignalEvent::Shutdown
+            }
+            _ = self.user1.recv() => {
+                log!(logger::MAIN, Level::Info, "caught SIGUSR1. Reopening access logs.");
+                SignalEvent::ReopenLogs
+            }
+            _ = self.hang_up.recv() => SignalEvent::HangUp,
         }
     }
 }
@@ -81,8 +78,8 @@ mod tests {
                 (Number::TERM, SignalEvent::Shutdown),
                 (Number::INT, SignalEvent::Shutdown),
                 (Number::USR1, SignalEvent::ReopenLogs),
+                (Number::HUP, SignalEvent::HangUp),
             ] {
-                kill_process(getpid(), Number::HUP).unwrap();
                 kill_process(getpid(), number).unwrap();
                 assert_eq!(signals.next().await, expected);
             }

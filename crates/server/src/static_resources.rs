@@ -52,6 +52,26 @@ impl<'a> StaticResources<'a> {
         Ok(split)
     }
 
+    /// The same clusters and listeners in a bootstrap whose rest is another.
+    pub fn with_rest(&self, rest: &[u8]) -> Vec<u8> {
+        let (mut whole, mut others) = (Vec::new(), Vec::new());
+        for field in wire::fields(rest).map_while(Result::ok) {
+            match field {
+                (STATIC_RESOURCES, Value::Bytes(resources)) => others.extend_from_slice(resources),
+                (number, value) => wire::put(&mut whole, number, value),
+            }
+        }
+        let start = wire::begin(&mut whole, STATIC_RESOURCES);
+        whole.append(&mut others);
+        for (number, all) in [(LISTENERS, &self.listeners), (CLUSTERS, &self.clusters)] {
+            for bytes in all {
+                wire::put(&mut whole, number, Value::Bytes(bytes));
+            }
+        }
+        wire::end(&mut whole, start);
+        whole
+    }
+
     /// The names of the clusters that control planes may be behind.
     pub fn primary_clusters(&self) -> HashSet<String> {
         let clusters = self.clusters.iter();

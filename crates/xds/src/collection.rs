@@ -26,7 +26,7 @@ pub fn read(path: &Path, kind: ResourceType, options: &Options) -> Result<Respon
     let wrapper = Wrapper::decode(loaded.bytes.as_slice())
         .map_err(|error| FileError::Unreadable(error.to_string()))?;
     let body = wrapper.resource.unwrap_or_default();
-    let resources = entries(&any::type_name(&body).to_owned(), &body.value, kind);
+    let resources = entries(any::type_name(&body), &body.value, kind);
     Ok(Response {
         version: wrapper.version,
         resources: resources.map_err(FileError::Refused)?,

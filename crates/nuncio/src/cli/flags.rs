@@ -171,6 +171,11 @@ pub const FLAGS: &[Flag] = &[
         "reject-unknown-dynamic-fields",
         "Refuse unknown fields in dynamic configuration.",
     ),
+    text(
+        "reload-static-config",
+        "When to read the bootstrap again and take over the clusters and listeners that changed: \
+         'never' (as Envoy), 'signal' (SIGHUP) or 'change' (the file too). Default is never.",
+    ),
     number(
         "restart-epoch",
         "How often this instance was restarted hot; only 0 until hot restart is built.",

@@ -12,7 +12,7 @@ mod usage;
 use std::time::Duration;
 
 use nuncio_base::log::{Level, Logger, logger};
-use nuncio_base::options::{DrainStrategy, LocalIpVersion, Mode, Options};
+use nuncio_base::options::{DrainStrategy, LocalIpVersion, Mode, Options, ReloadStatic};
 use nuncio_base::version::{HOT_RESTART_VERSION, version};
 
 use grammar::{Given, Words};
@@ -87,6 +87,7 @@ fn check(given: &Given, demo: bool) -> Result<CommandLine, String> {
     if given.has("hot-restart-version") {
         return Ok(hot_restart_version(given));
     }
+    options.reload_static = reload_static(given, demo)?;
     options.stats_tags = given
         .texts("stats-tag")
         .map(stats_tag)
@@ -127,13 +128,12 @@ fn options(given: &Given, demo: bool) -> Result<Options, String> {
             "--allow-unknown-fields is deprecated, use --allow-unknown-static-fields instead.",
         );
     }
-    let concurrency = concurrency(given, &mut warnings);
     Ok(Options {
+        concurrency: concurrency(given, &mut warnings),
         config_path: text("config-path"),
         config_yaml: text("config-yaml"),
         demo,
         mode,
-        concurrency,
         cpuset_threads: given.has("cpuset-threads"),
         allow_unknown_static_fields: given.has("allow-unknown-static-fields")
             || given.has("allow-unknown-fields"),
@@ -176,6 +176,7 @@ fn options(given: &Given, demo: bool) -> Result<Options, String> {
         mutex_tracing: given.has("enable-mutex-tracing"),
         core_dump: given.has("enable-core-dump"),
         warnings,
+        reload_static: ReloadStatic::Never,
     })
 }
 
@@ -228,6 +229,19 @@ fn drain_strategy(given: &Given) -> Result<DrainStrategy, String> {
         "immediate" => Ok(DrainStrategy::Immediate),
         other => Err(format!("unknown drain-strategy '{other}'")),
     }
+}
+
+fn reload_static(given: &Given, demo: bool) -> Result<ReloadStatic, String> {
+    let when = match given.text("reload-static-config").unwrap_or("never") {
+        "never" => ReloadStatic::Never,
+        "signal" => ReloadStatic::Signal,
+        "change" => ReloadStatic::Change,
+        other => return Err(format!("unknown reload-static-config '{other}'")),
+    };
+    if when != ReloadStatic::Never && (demo || !given.has("config-path")) {
+        return Err("--reload-static-config needs a file, by --config-path".into());
+    }
+    Ok(when)
 }
 
 /// Worker threads. The CPUs counted are those of the affinity mask and the cgroup's quota.

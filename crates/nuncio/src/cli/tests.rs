@@ -32,7 +32,8 @@ fn options(line: &[&str]) -> Options {
 fn the_table_is_sorted_and_complete() {
     let flags = &FLAGS[..FLAGS.len() - OWN_FLAGS];
     assert!(flags.is_sorted_by(|a, b| a.long < b.long));
-    assert_eq!(FLAGS.len(), 44);
+    // Envoy's, and --reload-static-config.
+    assert_eq!(FLAGS.len(), 45);
 }
 
 #[test]
@@ -305,6 +306,7 @@ fn every_flag_is_accepted() {
             "stats-tag" => "a:b",
             "hot-restart-version" => continue,
             "restart-epoch" => "0",
+            "reload-static-config" => "never",
             _ => "7",
         };
         let name = format!("--{}", flag.long);

@@ -118,7 +118,7 @@ impl ListenerManager {
         }
         let position = self.position(&config.name);
         let (change, known) = match position {
-            Some(at) => self.compare(at, &config),
+            Some(at) => self.compare(at, &config, &source.origin),
             None => (Change::Full, Vec::new()),
         };
         if matches!(change, Change::Same) || self.is_stopped(&config) {
@@ -136,10 +136,19 @@ impl ListenerManager {
     /// Removes a listener that did not come from the static config: it drains. Whether there was
     /// one.
     pub fn remove(self: &Rc<Self>, name: &str) -> bool {
+        self.remove_of(name, |origin| *origin != Origin::Static)
+    }
+
+    /// Removes a listener of the static config: it drains. Whether there was one.
+    pub fn remove_static(self: &Rc<Self>, name: &str) -> bool {
+        self.remove_of(name, |origin| *origin == Origin::Static)
+    }
+
+    fn remove_of(self: &Rc<Self>, name: &str, which: impl Fn(&Origin) -> bool) -> bool {
         let was_warming = self.stop_warming(name);
         let at = self.position(name).filter(|at| {
             let active = self.active.borrow();
-            active[*at].source.origin != Origin::Static
+            which(&active[*at].source.origin)
         });
         if at.is_none() && !was_warming {
             return false;
@@ -213,9 +222,15 @@ impl ListenerManager {
     }
 
     /// What differs from the listener at `at`, and its chains as they were configured.
-    fn compare(&self, at: usize, config: &proto::Listener) -> (Change, Vec<ConvertedChain>) {
+    fn compare(
+        &self,
+        at: usize,
+        config: &proto::Listener,
+        origin: &Origin,
+    ) -> (Change, Vec<ConvertedChain>) {
         let active = self.active.borrow();
-        if active[at].source.origin == Origin::Static {
+        let reloaded = *origin == Origin::Static && self.started.get();
+        if active[at].source.origin == Origin::Static && !reloaded {
             // As in Envoy a static listener stays; of two of one name the first stands.
             return (Change::Same, Vec::new());
         }
@@ -282,9 +297,11 @@ impl ListenerManager {
     }
 
     /// Gives a listener other filter chains; what is on chains that it keeps does not notice.
-    fn update_in_place(self: &Rc<Self>, at: usize, source: Source, spec: ListenerSpec) {
+    fn update_in_place(self: &Rc<Self>, at: usize, mut source: Source, spec: ListenerSpec) {
         let mut active = self.active.borrow_mut();
         let old = &active[at];
+        // As in Envoy it keeps the version in which it came.
+        source.origin = old.source.origin.clone();
         let updated = old.listener().with_filter_chains(spec);
         let kept = updated.spec().filter_chains.chains();
         let before = old.listener().spec().filter_chains.chains().iter();
