@@ -81,6 +81,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             close_connections_on_host_health_failure: proto
                 .close_connections_on_host_health_failure,
             track,
+            pool_per_downstream_connection: proto.connection_pool_per_downstream_connection,
             ..ClusterSpec::new(&name, lb?)
         },
     })
@@ -105,15 +106,7 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             !proto.lrs_report_endpoint_metrics.is_empty(),
         ),
         ("preconnect_policy", proto.preconnect_policy.is_some()),
-        (
-            "connection_pool_per_downstream_connection",
-            proto.connection_pool_per_downstream_connection,
-        ),
         ("queuing_policies", proto.queuing_policies.is_some()),
-        (
-            "upstream_http_protocol_options",
-            proto.upstream_http_protocol_options.is_some(),
-        ),
     ];
     let mut result = Ok(());
     for (field, used) in checks {

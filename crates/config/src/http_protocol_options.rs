@@ -25,8 +25,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const NAME: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+const OLD_NAME: &str = "envoy.upstreams.http.http_protocol_options";
 /// Says how long a pool keeps idle TCP connections; this build's pools keep none.
 const TCP_NAME: &str = "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions";
+
+const TCP_OLD_NAME: &str = "envoy.upstreams.tcp.tcp_protocol_options";
 
 /// Converts what a cluster says of HTTP.
 ///
@@ -42,10 +45,11 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
         cx.field("typed_extension_protocol_options", |cx| {
             cx.key(key, |cx| {
                 let name = nuncio_proto::any::type_name(any);
-                if name == TCP_NAME {
+                // Envoy finds them by their names in this map.
+                if name == TCP_NAME && matches!(&**key, TCP_NAME | TCP_OLD_NAME) {
                     return Ok(());
                 }
-                if name != NAME {
+                if name != NAME || !matches!(&**key, NAME | OLD_NAME) {
                     return Err(cx.error(format!(
                         "Didn't find a registered network or http filter or protocol options \
                          implementation for name: '{key}'"
@@ -62,7 +66,13 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
         }),
         None => {
             let versions = of_older_fields(cx, cluster)?;
-            options(cx, cluster.common_http_protocol_options, versions, requests)
+            let common = cluster.common_http_protocol_options;
+            let options = options(cx, common, versions, requests)?;
+            let names = cluster.upstream_http_protocol_options.as_ref();
+            Ok(HttpOptions {
+                peer_names: names.and_then(peer_names),
+                ..options
+            })
         }
     }
 }

@@ -66,10 +66,7 @@ impl Socket {
                 } else {
                     tokio::net::TcpSocket::new_v6()?
                 };
-                options.apply(&socket)?;
-                if let Some(source) = options.source
-                    && source.is_ipv4() == ip.is_ipv4()
-                {
+                if let Some(source) = options.apply_for(&socket, *ip)? {
                     socket.bind(source)?;
                 }
                 let stream = socket.connect(*ip).await?;

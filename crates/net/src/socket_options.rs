@@ -36,6 +36,11 @@ pub struct SocketOptions {
     pub keepalive: Option<Keepalive>,
     /// The address to bind to first.
     pub source: Option<SocketAddr>,
+    /// The address to bind to for hosts of the other family, and its own raw options if it has
+    /// some.
+    pub other_source: Option<(SocketAddr, Option<Vec<SocketOption>>)>,
+    /// Whether the address to bind to may be none of this machine's.
+    pub freebind: bool,
     /// Raw options.
     pub raw: Vec<SocketOption>,
 }
@@ -60,6 +65,39 @@ impl SocketOptions {
             SockRef::from(socket).set_tcp_keepalive(&settings)?;
         }
         self.raw.iter().try_for_each(|option| option.apply(socket))
+    }
+
+    /// Sets the options on a socket for `target`, and gives the address to bind it to.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn apply_for(
+        &self,
+        socket: &impl AsFd,
+        target: SocketAddr,
+    ) -> io::Result<Option<SocketAddr>> {
+        let fits = |source: &SocketAddr| source.is_ipv4() == target.is_ipv4();
+        let other = self.other_source.as_ref().filter(|(other, _)| fits(other));
+        match other {
+            Some((_, Some(raw))) if !self.source.as_ref().is_some_and(fits) => {
+                let without = Self {
+                    raw: raw.clone(),
+                    ..self.clone()
+                };
+                without.apply(socket)?;
+            }
+            _ => self.apply(socket)?,
+        }
+        let source = self.source.filter(fits).or(other.map(|(other, _)| *other));
+        if self.freebind && source.is_some() {
+            let (level, name) = match target.is_ipv4() {
+                true => (libc::IPPROTO_IP, libc::IP_FREEBIND),
+                false => (libc::IPPROTO_IPV6, libc::IPV6_FREEBIND),
+            };
+            let value = 1_i32.to_ne_bytes().to_vec();
+            SocketOption { level, name, value }.apply(socket)?;
+        }
+        Ok(source)
     }
 }
 
@@ -107,4 +145,39 @@ pub(crate) fn round_trip_time(socket: BorrowedFd<'_>) -> Option<Duration> {
     // SAFETY: it is made of integers only, and was all zeros before the system wrote to it.
     let info = unsafe { info.assume_init() };
     (result == 0).then(|| Duration::from_micros(info.tcpi_rtt.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+
+    #[test]
+    fn the_source_is_of_the_family_of_the_target() {
+        let [v4, v6, to4, to6] = ["127.0.0.2:0", "[::1]:0", "127.0.0.1:80", "[::1]:80"];
+        for (source, other, target, expected) in [
+            (None, None, to4, None),
+            (Some(v4), None, to4, Some(v4)),
+            (Some(v4), None, to6, None),
+            (Some(v4), Some(v6), to4, Some(v4)),
+            (Some(v4), Some(v6), to6, Some(v6)),
+            (Some(v6), Some(v4), to4, Some(v4)),
+        ] {
+            let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+            let target = address(target);
+            let socket = Socket::new(Domain::for_address(target), Type::STREAM, None).unwrap();
+            let options = SocketOptions {
+                source: source.map(address),
+                other_source: other.map(|other| (address(other), Some(Vec::new()))),
+                freebind: true,
+                ..SocketOptions::default()
+            };
+            let bind_to = options.apply_for(&socket, target).unwrap();
+            assert_eq!(
+                bind_to,
+                expected.map(address),
+                "{source:?} {other:?} {target}"
+            );
+        }
+    }
 }

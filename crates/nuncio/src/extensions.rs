@@ -67,6 +67,7 @@ static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[
 static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
     &lb_policies::least_request::Policy,
     &lb_policies::maglev::Policy,
+    &lb_policies::override_host::Policy,
     &lb_policies::random::Policy,
     &lb_policies::ring_hash::Policy,
     &lb_policies::round_robin::Policy,

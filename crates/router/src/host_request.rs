@@ -11,6 +11,7 @@ use nuncio_route::request_hash::request_hash;
 use nuncio_route::retry_policy::{RetryHostPredicate, RetryPriority};
 use nuncio_route::{RetryPolicy, RouteAction};
 use nuncio_stream_info::StreamInfo;
+use nuncio_upstream::lb::MetadataKey;
 use nuncio_upstream::{Host, LbRequest, LocalCluster, Priority, PriorityLoad, PrioritySet};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -29,6 +30,8 @@ pub(crate) struct HostRequest<'a> {
     pub hash_policies: &'a [HashPolicy],
     /// `set-cookie` headers for the cookies that were made to be hashed by.
     pub set_cookies: RefCell<Vec<Vec<u8>>>,
+    /// What the balancer wants to be known of the request.
+    pub notes: RefCell<Metadata>,
 }
 
 impl LbRequest for HostRequest<'_> {
@@ -65,6 +68,10 @@ impl LbRequest for HostRequest<'_> {
             merged.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
         }
         Some(Cow::Owned(merged))
+    }
+
+    fn note(&self, key: &MetadataKey, text: String) {
+        key.set_text(&mut self.notes.borrow_mut(), &text);
     }
 
     fn refuses(&self, host: &Host) -> bool {

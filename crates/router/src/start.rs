@@ -256,9 +256,14 @@ impl Router {
             info: &state.info,
             hash_policies: action.map_or(&[], |action| &action.hash_policies),
             set_cookies: RefCell::default(),
+            notes: RefCell::default(),
         };
         let choice = cluster.choose(&request);
         self.set_cookies.append(&mut request.set_cookies.take());
+        let notes = request.notes.take();
+        if !notes.is_empty() {
+            Self::take_notes(cx, &notes);
+        }
         match choice {
             Choice::Host(host) => self.try_host(cx, &cluster, host),
             Choice::Pending(host) => {

@@ -156,6 +156,8 @@ pub struct ClusterSpec {
     pub added_via_api: bool,
     /// Which stats are kept besides the usual ones.
     pub track: TrackedStats,
+    /// Whether each client's connection has HTTP connections of its own.
+    pub pool_per_downstream_connection: bool,
 }
 
 impl ClusterSpec {
@@ -179,6 +181,7 @@ impl ClusterSpec {
             close_connections_on_host_health_failure: false,
             added_via_api: false,
             track: TrackedStats::default(),
+            pool_per_downstream_connection: false,
         }
     }
 }

@@ -35,7 +35,8 @@ pub(crate) struct ClusterCore {
     pub sockets: LocalSockets,
     /// What the sockets want to know.
     wants: SocketWants,
-    /// Whether they, or rules about names, want to know anything.
+    /// Whether connections depend on more than the host: on what sockets, or rules about names,
+    /// want to know, or on the client's connection.
     asks: bool,
     resources: [LocalResources; 2],
 }
@@ -106,7 +107,9 @@ impl LocalCluster {
             http2: OnceCell::new(),
             sockets: info.spec.transport_sockets.localize(worker),
             wants,
-            asks: wants.any() || info.spec.http.peer_names.is_some(),
+            asks: wants.any()
+                || info.spec.http.peer_names.is_some()
+                || info.spec.pool_per_downstream_connection,
             resources: Priority::ALL.map(|priority| LocalResources::new(info.resources(priority))),
             info,
         });
@@ -254,7 +257,9 @@ impl LocalCluster {
             false => pools.http(core, host, priority, speaks),
             true => {
                 let options = options_of(self.spec(), core.wants, headers, info);
-                pools.http_for(core, host, (priority, speaks), options)
+                let own = self.spec().pool_per_downstream_connection;
+                let client = own.then_some(info.connection.id);
+                pools.http_for(core, host, (priority, speaks), (options, client))
             }
         })
     }

@@ -4,7 +4,7 @@
 //! Each worker makes its own hosts, and forgets those that nobody has asked for a while.
 
 use crate::host::{Host, HostSpec};
-use crate::lb::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer};
+use crate::lb::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer, MetadataKey};
 use crate::manager::ClusterManager;
 use crate::priority::PrioritySet;
 use nuncio_base::HeaderName;
@@ -24,6 +24,8 @@ pub struct OriginalDst {
     pub cluster: Arc<str>,
     /// The header that names the host before all else.
     pub header: Option<HeaderName>,
+    /// The dynamic metadata that names the host where the header doesn't.
+    pub metadata: Option<MetadataKey>,
     /// The port instead of the one found.
     pub port: Option<u16>,
     /// After how long without use a host is forgotten, and at most twice that.
@@ -64,25 +66,15 @@ impl Balancer {
         if let Some(address) = request.stream_info().and_then(of_filter_state) {
             return Some(address);
         }
-        let named = self.spec.header.as_ref().and_then(|header| {
-            let value = request.headers()?.get(header)?;
-            Some(
-                std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.parse().ok()),
-            )
-        });
-        let address: Option<SocketAddr> = match named {
-            Some(Some(address)) => Some(address),
-            named => {
-                if named.is_some() {
-                    self.count_invalid();
-                }
-                let connection = &request.stream_info()?.connection;
-                let restored = connection.is_restored();
-                restored.then(|| connection.local_address.ip()).flatten()
-            }
+        let address = self
+            .of_metadata(request)
+            .or_else(|| self.of_header(request));
+        let restored = || {
+            let connection = &request.stream_info()?.connection;
+            let restored = connection.is_restored();
+            restored.then(|| connection.local_address.ip()).flatten()
         };
+        let address: Option<SocketAddr> = address.or_else(restored);
         let mut address = address?;
         if let Some(port) = self.spec.port {
             address.set_port(port);
@@ -90,7 +82,26 @@ impl Balancer {
         Some(address)
     }
 
-    /// A header named no address.
+    fn of_metadata(&self, request: &dyn LbRequest) -> Option<SocketAddr> {
+        let key = self.spec.metadata.as_ref()?;
+        self.parse(key.text(&request.stream_info()?.metadata)?.as_bytes())
+    }
+
+    fn of_header(&self, request: &dyn LbRequest) -> Option<SocketAddr> {
+        let header = self.spec.header.as_ref()?;
+        self.parse(request.headers()?.get(header)?)
+    }
+
+    fn parse(&self, text: &[u8]) -> Option<SocketAddr> {
+        let address = std::str::from_utf8(text).ok();
+        let address = address.and_then(|text| text.parse().ok());
+        if address.is_none() {
+            self.count_invalid();
+        }
+        address
+    }
+
+    /// A header, or metadata, named no address.
     fn count_invalid(&self) {
         let clusters = ClusterManager::of(&self.worker);
         if let Some(cluster) = clusters.get(&self.spec.cluster) {

@@ -8,6 +8,7 @@ mod keep_alive;
 mod load_reports;
 mod outliers;
 mod override_hosts;
+mod own_pools;
 mod runtime;
 mod slow_start;
 mod subsets;

@@ -265,11 +265,7 @@ fn which_http_is_spoken() {
 
 #[test]
 fn what_is_not_built_is_refused_by_name() {
-    for (field, value) in [
-        ("filters", "[{name: x}]"),
-        ("preconnect_policy", "{}"),
-        ("connection_pool_per_downstream_connection", "true"),
-    ] {
+    for (field, value) in [("filters", "[{name: x}]"), ("preconnect_policy", "{}")] {
         let fields = format!("{field}: {value}");
         let part = format!("{field} is not supported by this build");
         refused(&with_endpoints(&fields, &[IP]), &part);

@@ -1,7 +1,7 @@
 //! A cluster of clusters: their priorities stand one behind the other, and the host is chosen by
 //! the cluster that the chosen priority belongs to (Envoy's "Aggregate Cluster").
 
-use super::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer};
+use super::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer, MetadataKey};
 use crate::discovery::{Discovery, Members};
 use crate::host::Host;
 use crate::local_cluster::LocalCluster;
@@ -177,6 +177,10 @@ impl LbRequest for OnePriority<'_> {
 
     fn metadata_match(&self) -> Option<Cow<'_, Fields>> {
         self.request.metadata_match()
+    }
+
+    fn note(&self, key: &MetadataKey, text: String) {
+        self.request.note(key, text);
     }
 
     fn refuses(&self, host: &Host) -> bool {

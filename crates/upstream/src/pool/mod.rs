@@ -87,6 +87,8 @@ struct Own {
     priority: Priority,
     speaks: Option<HttpUse>,
     options: TransportSocketOptions,
+    /// The client's connection that it is for, where each has pools of its own.
+    client: Option<u64>,
 }
 
 type ByHost<T> = HashMap<(u64, Priority), T, BuildHasherDefault<IdHasher>>;
@@ -104,15 +106,16 @@ impl Pools {
         Rc::clone(pool.or_insert_with(|| HttpPool::new(core, host, priority, speaks, none)))
     }
 
-    /// The pool for requests of which transport sockets are told `options`.
+    /// The pool for requests of which transport sockets are told `options`, and those of one
+    /// `client`'s connection where each has its own.
     pub fn http_for(
         &mut self,
         core: &Rc<ClusterCore>,
         host: &Arc<Host>,
         (priority, speaks): (Priority, HttpUse),
-        options: TransportSocketOptions,
+        (options, client): (TransportSocketOptions, Option<u64>),
     ) -> Rc<HttpPool> {
-        if options == TransportSocketOptions::default() {
+        if client.is_none() && options == TransportSocketOptions::default() {
             return self.http(core, host, priority, speaks);
         }
         let make = |options| HttpPool::new(core, host, priority, speaks, options);
@@ -121,6 +124,7 @@ impl Pools {
             priority,
             speaks: Some(speaks),
             options,
+            client,
         };
         find(&mut self.http_for, key, |pool| pool.is_unused(), make)
     }
@@ -142,6 +146,7 @@ impl Pools {
             priority,
             speaks: None,
             options,
+            client: None,
         };
         find(&mut self.tcp_for, key, |pool| pool.is_unused(), make)
     }

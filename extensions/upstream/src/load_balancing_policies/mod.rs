@@ -4,6 +4,7 @@ mod hashing;
 pub mod least_request;
 mod locality;
 pub mod maglev;
+pub mod override_host;
 pub mod random;
 pub mod ring_hash;
 pub mod round_robin;
