@@ -131,17 +131,12 @@ impl Buffer {
             self.len
         );
         self.len -= n;
-        while n > 0 {
-            let step = n.min(self.first.len());
-            self.first.advance(step);
-            n -= step;
-            if self.first.is_empty() {
-                match self.rest.pop_front() {
-                    Some(next) => self.first = next,
-                    None => break,
-                }
-            }
+        while n >= self.first.len() && n > 0 {
+            n -= self.first.len();
+            // No empty slice stays, which would keep its block from being used again.
+            self.first = self.rest.pop_front().unwrap_or_default();
         }
+        self.first.advance(n);
     }
 
     /// Takes the first `n` bytes as a buffer; `n` is at most `len()`.
@@ -152,17 +147,14 @@ impl Buffer {
             self.len
         );
         let mut taken = Self::new();
-        while n > 0 {
-            let step = n.min(self.first.len());
-            taken.push(self.first.split_to(step));
-            self.len -= step;
-            n -= step;
-            if self.first.is_empty() {
-                match self.rest.pop_front() {
-                    Some(next) => self.first = next,
-                    None => break,
-                }
-            }
+        self.len -= n;
+        while n >= self.first.len() && n > 0 {
+            n -= self.first.len();
+            let next = self.rest.pop_front().unwrap_or_default();
+            taken.push(std::mem::replace(&mut self.first, next));
+        }
+        if n > 0 {
+            taken.push(self.first.split_to(n));
         }
         taken
     }
@@ -304,6 +296,17 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn nothing_is_held_by_what_was_taken() {
+        let block = Bytes::from(vec![b'x'; 8]);
+        let mut buffer = Buffer::from(block.clone());
+        buffer.push(block.slice(..4));
+        assert_eq!(buffer.split_to(3).len(), 3);
+        buffer.advance(7);
+        assert_eq!(buffer.split_to(2).len(), 2);
+        assert!(buffer.is_empty() && block.is_unique());
     }
 
     #[test]
