@@ -3,8 +3,9 @@
 //! An idle connection keeps no buffer: what is here holds memory only while a record is incomplete
 //! or not yet written.
 
+use super::scratch::Scratch;
 use super::session::Session;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use nuncio_base::Buffer;
 use rustls::Error;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, WriteTraffic};
@@ -12,7 +13,13 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, WriteTraffi
 /// How much plaintext is sealed at once: four records, which are written with one call.
 const SEAL_BYTES: usize = 64 * 1024;
 
-/// What sealing adds to each record of 16 KiB, at most: header, nonce, content type and tag.
+/// A slice of this length is worth a record of its own, where it would else be copied.
+const LARGE_SLICE: usize = 12 * 1024;
+
+/// How much plaintext a record has at most.
+const RECORD: usize = 16 * 1024;
+
+/// What sealing adds to each record, at most: header, nonce, content type and tag.
 const RECORD_OVERHEAD: usize = 64;
 
 /// An alert, sealed.
@@ -169,27 +176,27 @@ impl<S: Session> Records<S> {
     ///
     /// # Errors
     /// Where the connection can't send.
-    pub fn seal(&mut self, from: &Buffer, seal: &mut BytesMut) -> Result<usize, Error> {
-        let front = from.front();
-        let mut gathered = Vec::new();
-        let plain = if front.len() >= from.len().min(SEAL_BYTES / 4) {
-            &front[..front.len().min(SEAL_BYTES)]
-        } else {
-            for slice in from.slices() {
-                let room = SEAL_BYTES - gathered.len();
-                gathered.extend_from_slice(&slice[..slice.len().min(room)]);
-            }
-            &gathered
-        };
-        let room = plain.len() + RECORD_OVERHEAD * (1 + plain.len() / (16 * 1024));
-        let (length, outgoing) = (plain.len(), &mut self.outgoing);
+    pub fn seal(&mut self, from: &Buffer, scratch: &Scratch) -> Result<usize, Error> {
+        let length = from.len().min(SEAL_BYTES);
+        let larges = from.slices().filter(|slice| slice.len() >= LARGE_SLICE);
+        // Each large slice may end a record early, and the one before it.
+        let records = 1 + length / RECORD + 2 * larges.take(SEAL_BYTES / LARGE_SLICE).count();
+        let outgoing = &mut self.outgoing;
         with_write_traffic(&mut self.session, &mut self.incoming, |traffic| {
-            seal.clear();
-            seal.resize(room, 0);
-            let written = traffic.encrypt(plain, seal).map_err(cannot_send)?;
-            outgoing.push(seal.split_to(written).freeze());
+            let sealed = scratch.sealed(length + RECORD_OVERHEAD * records, |block| {
+                scratch.with_gathered(|gathered| seal_slices(traffic, from, block, gathered))
+            })?;
+            outgoing.push(sealed);
             Ok(length)
         })
+    }
+
+    /// What could not be written stays for long: it must not pin a block that is larger.
+    pub fn keep_outgoing(&mut self) {
+        if self.outgoing.len() < SEAL_BYTES / 2 {
+            let copy = Bytes::copy_from_slice(&self.outgoing.to_bytes());
+            self.outgoing = copy.into();
+        }
     }
 
     /// Tells the peer that no more is sent, once.
@@ -229,6 +236,39 @@ fn with_write_traffic<S: Session>(
         ConnectionState::WriteTraffic(mut traffic) => send(&mut traffic),
         _ => Err(Error::HandshakeNotComplete),
     }
+}
+
+/// Seals up to `SEAL_BYTES` of the slices into `block`: large ones from where they are, small ones
+/// put together. How many bytes that came to.
+fn seal_slices<D>(
+    traffic: &mut WriteTraffic<'_, D>,
+    from: &Buffer,
+    block: &mut [u8],
+    gathered: &mut Vec<u8>,
+) -> Result<usize, Error> {
+    let (mut left, mut written) = (SEAL_BYTES, 0);
+    let mut seal = |plain: &[u8]| {
+        if plain.is_empty() {
+            return Ok(written);
+        }
+        let more = traffic.encrypt(plain, &mut block[written..]);
+        written += more.map_err(cannot_send)?;
+        Ok(written)
+    };
+    let mut slices = from.slices().peekable();
+    while let Some(slice) = slices.next().filter(|_| left > 0) {
+        let slice = &slice[..slice.len().min(left)];
+        left -= slice.len();
+        let is_alone = gathered.is_empty() && slices.peek().is_none();
+        if is_alone || slice.len() >= LARGE_SLICE {
+            seal(gathered)?;
+            gathered.clear();
+            seal(slice)?;
+        } else {
+            gathered.extend_from_slice(slice);
+        }
+    }
+    seal(gathered)
 }
 
 fn encode(

@@ -249,9 +249,15 @@ impl<S: Session> TransportSocket for TlsSocket<S> {
             let State::Running(records) = &mut self.state else {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             };
-            match self.scratch.with_seal(|seal| records.seal(from, seal)) {
+            match records.seal(from, &self.scratch) {
                 Ok(sealed) => self.sealed = sealed,
                 Err(_) => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            }
+            if self.poll_flush(task)?.is_pending() {
+                if let State::Running(records) = &mut self.state {
+                    records.keep_outgoing();
+                }
+                return Poll::Pending;
             }
         }
     }
@@ -264,7 +270,7 @@ impl<S: Session> TransportSocket for TlsSocket<S> {
         if !is_open || from.len() >= SMALL || !self.socket.is_flushed() {
             return false;
         }
-        match self.scratch.with_seal(|seal| records.seal(from, seal)) {
+        match records.seal(from, &self.scratch) {
             Ok(sealed) => self.sealed = sealed,
             // Writing at once tells.
             Err(_) => return false,
