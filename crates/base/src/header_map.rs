@@ -14,6 +14,7 @@ pub use field::{Field, Part};
 
 mod field;
 mod present;
+mod status;
 
 const CUSTOM: u8 = 0xff;
 

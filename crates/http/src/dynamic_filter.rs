@@ -74,6 +74,10 @@ impl LocalFilter for LocalDynamic {
     fn renew(&self, filter: &mut Box<dyn HttpFilter>) {
         self.local().renew(filter);
     }
+
+    fn changes(&self) -> bool {
+        true
+    }
 }
 
 /// Stands in for a filter that was not delivered: no request passes.

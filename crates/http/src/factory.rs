@@ -35,6 +35,11 @@ pub trait LocalFilter {
     /// Makes a used filter a new one in its place: no state can bleed into the next stream, and
     /// nothing is allocated.
     fn renew(&self, filter: &mut Box<dyn HttpFilter>);
+
+    /// Whether filters may have become other ones since they were made new.
+    fn changes(&self) -> bool {
+        false
+    }
 }
 
 /// Turns a factory into what the chain sees.

@@ -102,11 +102,11 @@ impl Router {
 
     /// Whether the response is a reason for another attempt.
     fn retry_headers(&mut self, cx: &mut Cx<'_>, headers: &HeaderMap, status: u16) -> bool {
-        let random = cx.worker().random();
-        let wall = cx.worker().wall();
         let Some(retry) = &mut self.retry else {
             return false;
         };
+        let random = cx.worker().random();
+        let wall = cx.worker().wall();
         let decision = retry.on_headers(headers, random, wall);
         let again = self.may_retry(cx, decision);
         if again && let Some(cluster) = &self.cluster {
@@ -300,8 +300,7 @@ impl Router {
 }
 
 fn status_of(headers: &HeaderMap) -> u16 {
-    let status = headers.get_str(names::STATUS);
-    status.and_then(|text| text.parse().ok()).unwrap_or(0)
+    headers.status().unwrap_or(0)
 }
 
 /// Whether a `grpc-status` is none of those that stand for a failure of the server.

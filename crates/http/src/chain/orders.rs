@@ -41,7 +41,19 @@ impl Orders {
         self.local_reply.is_some() || self.reset.is_some()
     }
 
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        !self.interrupt()
+            && self.resumes.is_empty()
+            && self.responses.is_empty()
+            && self.injected.is_empty()
+            && self.added.is_empty()
+    }
+
     pub(crate) fn clear(&mut self) {
+        if self.is_empty() {
+            return;
+        }
         self.local_reply = None;
         self.reset = None;
         self.resumes.clear();

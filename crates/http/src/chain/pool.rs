@@ -76,7 +76,10 @@ impl LocalChain {
                 stream.chain = Some(Rc::clone(self));
                 stream.state.renew(config, info, self.entries.len());
                 for (slot, entry) in stream.slots.iter_mut().zip(&self.entries) {
-                    entry.local.renew(&mut slot.filter);
+                    // It was made new when it was given back.
+                    if entry.local.changes() {
+                        entry.local.renew(&mut slot.filter);
+                    }
                     slot.hooks = entry.local.hooks();
                     slot.off = entry.disabled;
                 }

@@ -6,7 +6,7 @@ use crate::filter::Direction;
 use crate::local_reply::LocalReply;
 use crate::route_cache::RouteCache;
 use crate::route_source::LocalRoutes;
-use nuncio_base::{Buffer, HeaderMap, names};
+use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, ResetReason};
 use nuncio_net::pending_calls::PendingCalls;
 use nuncio_route::Lookup;
@@ -98,14 +98,14 @@ impl Side {
         self.gates.resize_with(filters, Gate::default);
     }
 
-    fn renew(&mut self, filters: usize) {
+    /// Forgets what it was; its memory stays.
+    fn release(&mut self) {
         self.headers.clear();
         self.trailers = None;
         self.started = false;
         self.ended = false;
         self.push_backs = 0;
         self.gates.clear();
-        self.gates.resize_with(filters, Gate::default);
     }
 }
 
@@ -198,34 +198,33 @@ impl StreamState {
         }
     }
 
+    /// Makes a state that was [released](Self::release) that of another stream.
     pub(crate) fn renew(&mut self, config: Rc<StreamConfig>, info: StreamInfo, filters: usize) {
         self.info = info;
         self.buffer_limit = config.buffer_limit;
         self.config = config;
-        self.request.renew(filters);
-        self.response.renew(filters);
-        self.route.renew();
-        self.override_host = None;
-        self.out.clear();
-        self.sent.clear();
+        self.request.open(filters);
+        self.response.open(filters);
         self.request_aborted = false;
         self.response_sent = false;
         self.replied_locally = false;
         self.came_as_grpc = None;
         self.replied_bad_request = false;
-        self.begin_anew = None;
         self.wake_at = None;
-        self.orders.clear();
-        self.calls.clear();
     }
 
     /// Lets go of what belongs to others; the stream's own memory stays.
     pub(crate) fn release(&mut self) {
-        self.request.renew(0);
-        self.response.renew(0);
+        self.request.release();
+        self.response.release();
         self.route.renew();
-        self.out.clear();
-        self.sent.clear();
+        self.override_host = None;
+        if !self.out.is_empty() {
+            self.out.clear();
+        }
+        if !self.sent.is_empty() {
+            self.sent.clear();
+        }
         self.begin_anew = None;
         self.orders.clear();
         self.calls.clear();
@@ -272,8 +271,7 @@ impl StreamState {
     /// Records a local reply's status as it enters the chain, so that formats in filters see it;
     /// the router does so for a response from upstream.
     pub(crate) fn note_status(&mut self) {
-        let status = self.response.headers.get_str(names::STATUS);
-        self.info.response_code = status.and_then(|status| status.parse().ok());
+        self.info.response_code = self.response.headers.status();
     }
 
     /// Asks for the stream's turn at `at` at the latest: said anew in each turn.

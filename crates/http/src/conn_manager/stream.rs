@@ -302,12 +302,7 @@ impl ActiveStream {
             tracing::finish(settings, self.decorated.take(), self);
         }
         let state = &mut self.filters().state;
-        let status = state
-            .response
-            .headers
-            .get_str(names::STATUS)
-            .and_then(|s| s.parse().ok());
-        state.info.response_code = status;
+        state.info.response_code = state.response.headers.status();
         state.info.header_bytes[1] = state.response.headers.byte_size() as u64;
         self.response_started = true;
         self.log_tunnel();
