@@ -35,7 +35,11 @@ pub fn limit(
     })
 }
 
-pub(crate) fn convert(cx: &mut ParseCx, value: &Proto) -> Parsed<Duration> {
+/// A duration that is there; none is negative.
+///
+/// # Errors
+/// Recorded in `cx`: a negative one, and parts of a second out of range.
+pub fn convert(cx: &mut ParseCx, value: &Proto) -> Parsed<Duration> {
     match (u64::try_from(value.seconds), u32::try_from(value.nanos)) {
         (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => {
             Ok(Duration::new(seconds.min(LONGEST_SECONDS), nanos))

@@ -64,18 +64,69 @@ pub fn settings(
         keep_alive: cx.field("connection_keepalive", |cx| {
             keep_alive(cx, options.connection_keepalive.as_ref())
         })?,
+        custom: custom(cx, options)?,
         ..default
     })
+}
+
+/// What the peer is told besides. What has a field of its own may only be set there; where that is
+/// not set its default counts, as in Envoy.
+fn custom(cx: &mut ParseCx, options: &Http2ProtocolOptions) -> Parsed<Vec<(u16, u32)>> {
+    const ENABLE_PUSH: u32 = 2;
+    const MAX_FRAME_SIZE: u32 = 5;
+    const CONNECT: u32 = 8;
+    let named = [
+        (1, options.hpack_table_size.is_some()),
+        (3, options.max_concurrent_streams.is_some()),
+        (4, options.initial_stream_window_size.is_some()),
+        (CONNECT, true),
+    ];
+    let mut custom: Vec<(u16, u32)> = Vec::new();
+    cx.list(
+        "custom_settings_parameters",
+        options.custom_settings_parameters.clone(),
+        |cx, parameter| {
+            let number = |value: &Option<UInt32Value>| value.as_ref().map_or(0, |v| v.value);
+            let (name, value) = (number(&parameter.identifier), number(&parameter.value));
+            let has_field = named.iter().find(|(own, _)| *own == name);
+            if let Some((_, is_set)) = has_field {
+                return match is_set {
+                    true => Err(cx.error(format!(
+                        "the {name} HTTP/2 SETTINGS parameter(s) can not be configured through \
+                         both named and custom parameters"
+                    ))),
+                    false => Ok(()),
+                };
+            }
+            if name == ENABLE_PUSH && value != 0 {
+                return Err(cx.error(
+                    "server push is not supported by Envoy and can not be enabled via a SETTINGS \
+                     parameter.",
+                ));
+            }
+            let is_longer = name == MAX_FRAME_SIZE && value != 16 * 1024;
+            cx.refuse("identifier", is_longer)?;
+            let name = u16::try_from(name).unwrap_or(u16::MAX);
+            match custom.iter().find(|(known, _)| *known == name) {
+                Some((_, other)) if *other != value => Err(cx.error(format!(
+                    "inconsistent HTTP/2 custom SETTINGS parameter(s) detected; identifiers = \
+                     {{0x{name:02x}}}"
+                ))),
+                Some(_) => Ok(()),
+                None => {
+                    custom.push((name, value));
+                    Ok(())
+                }
+            }
+        },
+    )?;
+    Ok(custom)
 }
 
 fn refuse_not_built(cx: &mut ParseCx, options: &Http2ProtocolOptions) -> Parsed<()> {
     let huffman = options.enable_huffman_encoding.as_ref();
     for (field, used) in [
         ("allow_metadata", options.allow_metadata),
-        (
-            "custom_settings_parameters",
-            !options.custom_settings_parameters.is_empty(),
-        ),
         ("max_metadata_size", options.max_metadata_size.is_some()),
         (
             "max_header_field_size_kb",

@@ -2,7 +2,7 @@
 
 use crate::spec::ListenerSpec;
 use nuncio_observe::{AccessLog, AccessLogType, FormatCx};
-use nuncio_stream_info::{ConnectionInfo, ResponseFlag, StreamInfo, Summary, Timings};
+use nuncio_stream_info::{ConnectionInfo, ResponseFlag, StreamInfo, Summary};
 use nuncio_worker::Worker;
 use std::rc::Rc;
 
@@ -25,7 +25,7 @@ impl Logs {
         if self.is_empty() {
             return;
         }
-        let mut stream = stream_of(Rc::new(info));
+        let mut stream = Rc::new(info).to_stream();
         stream.set_flag(ResponseFlag::NoRouteFound);
         stream.response_code_details = Some("filter_chain_not_found".into());
         self.log(worker, stream);
@@ -34,7 +34,7 @@ impl Logs {
     /// A connection's listener filters did not let it in.
     pub fn refused(&self, worker: &Worker, info: ConnectionInfo) {
         if !self.is_empty() {
-            self.log(worker, stream_of(Rc::new(info)));
+            self.log(worker, Rc::new(info).to_stream());
         }
     }
 
@@ -42,7 +42,7 @@ impl Logs {
     pub fn end(&self, worker: &Worker, info: Rc<ConnectionInfo>) {
         let stream = match info.summary.take() {
             Summary::Given(stream) => *stream,
-            Summary::Wanted | Summary::Unwanted => stream_of(info),
+            Summary::Wanted | Summary::Unwanted => info.to_stream(),
         };
         self.log(worker, stream);
     }
@@ -63,14 +63,5 @@ impl Logs {
             flags: &flags,
         };
         self.0.iter().for_each(|log| log.log(&cx));
-    }
-}
-
-fn stream_of(info: Rc<ConnectionInfo>) -> StreamInfo {
-    let timings = Timings::new(info.start_time, info.start);
-    let metadata = info.metadata.borrow().clone();
-    StreamInfo {
-        metadata,
-        ..StreamInfo::new(info, timings)
     }
 }

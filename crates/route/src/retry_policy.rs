@@ -124,6 +124,19 @@ pub struct BackOff {
     pub max_interval: Duration,
 }
 
+impl BackOff {
+    /// How long is waited after so many attempts, given 64 random bits.
+    pub fn delay(self, attempts: u32, random: u64) -> Duration {
+        let factor = 2_u32.saturating_pow(attempts.min(31)) - 1;
+        let most = self
+            .base_interval
+            .saturating_mul(factor)
+            .min(self.max_interval);
+        let millis = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(random % millis.max(1))
+    }
+}
+
 /// How a response header says when to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetHeaderFormat {

@@ -1,7 +1,9 @@
 //! The facts of one connection, shared by all its streams.
 
 use crate::filter_state::FilterState;
+use crate::response_flags::ResponseFlag;
 use crate::stream_info::StreamInfo;
+use crate::timings::Timings;
 use crate::tls_info::TlsInfo;
 use nuncio_base::address::Address;
 use nuncio_base::metadata::Metadata;
@@ -117,6 +119,8 @@ pub struct ConnectionInfo {
     pub termination_details: RefCell<Option<Rc<str>>>,
     /// Why we closed the connection, if we did (`%DOWNSTREAM_LOCAL_CLOSE_REASON%`).
     pub local_close_reason: Cell<Option<&'static str>>,
+    /// Why a network filter turned the connection away, where there is a flag for it.
+    pub flag: Cell<Option<ResponseFlag>>,
     /// How the connection was closed.
     pub close_type: Cell<CloseType>,
     /// The last round-trip time that the kernel told, in microseconds, where it is
@@ -149,6 +153,7 @@ impl ConnectionInfo {
             transport_failure_reason: None,
             termination_details: RefCell::default(),
             local_close_reason: Cell::new(None),
+            flag: Cell::new(None),
             close_type: Cell::new(CloseType::Normal),
             round_trip_time: Cell::new(None),
             summary: Cell::new(Summary::Unwanted),
@@ -182,6 +187,26 @@ impl ConnectionInfo {
     pub fn direct_remote_address(&self) -> &Address {
         let direct = self.direct.as_ref();
         direct.map_or(&self.remote_address, |direct| &direct.remote)
+    }
+
+    /// The connection as a stream of its own.
+    pub fn to_stream(self: &Rc<Self>) -> StreamInfo {
+        let timings = Timings::new(self.start_time, self.start);
+        let mut stream = StreamInfo::new(Rc::clone(self), timings);
+        stream.metadata.clone_from(&self.metadata.borrow());
+        if let Some(flag) = self.flag.get() {
+            stream.set_flag(flag);
+        }
+        stream
+    }
+
+    /// Tells the listener's access logs what its filter knows, if there are some.
+    pub fn summarize(self: &Rc<Self>, fill: impl FnOnce(&mut StreamInfo)) {
+        if matches!(self.summary.take(), Summary::Wanted) {
+            let mut stream = self.to_stream();
+            fill(&mut stream);
+            self.summary.set(Summary::Given(Box::new(stream)));
+        }
     }
 
     /// The listener's name, empty if there is none.

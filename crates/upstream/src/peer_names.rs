@@ -11,7 +11,7 @@ pub struct PeerNameRules {
     pub auto_sni: bool,
     /// The host's certificate must be for it.
     pub auto_san_validation: bool,
-    /// Where it is there, this header is read instead.
+    /// Where it is there and not empty, this header is read instead.
     pub header: Option<HeaderName>,
 }
 
@@ -19,6 +19,7 @@ impl PeerNameRules {
     /// The names for a request.
     pub fn names(&self, headers: &HeaderMap) -> TransportSocketOptions {
         let other = self.header.as_ref().and_then(|name| headers.get(name));
+        let other = other.filter(|value| !value.is_empty());
         let authority = other.or_else(|| headers.get(names::AUTHORITY));
         let host = authority.and_then(|host| std::str::from_utf8(host).ok());
         let Some((host, is_ip)) = host.map(without_port).filter(|(host, _)| !host.is_empty())
@@ -65,6 +66,7 @@ mod tests {
             ("a.test", None, (Some("a.test"), Some("a.test"))),
             ("a.test:80", None, (Some("a.test"), Some("a.test"))),
             ("a.test", Some("b.test"), (Some("b.test"), Some("b.test"))),
+            ("a.test", Some(""), (Some("a.test"), Some("a.test"))),
             ("127.0.0.1:80", None, (None, Some("127.0.0.1"))),
             ("[::1]:80", None, (None, Some("::1"))),
             ("", None, (None, None)),

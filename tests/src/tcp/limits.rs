@@ -1,6 +1,6 @@
 //! Limits of connections: of the process, of a filter chain, and in time.
 
-use crate::harness::{Config, Connection, Proxy, network_filter, wait_for};
+use crate::harness::{Config, Connection, Proxy, file_log, network_filter, wait_for};
 use serde_json::{Value, json};
 
 /// Echo behind `filter`.
@@ -73,4 +73,66 @@ fn in_time() {
     wait_for("the next token", || {
         echoes(&mut proxy.connect()).then_some(())
     });
+}
+
+/// A connection that another filter turns away is the TCP proxy's to log all the same.
+#[test]
+fn what_is_turned_away_is_logged() {
+    let bucket = json!({"max_tokens": 1, "fill_interval": "60s"});
+    let limit = network_filter(
+        "local_ratelimit",
+        "local_ratelimit.v3.LocalRateLimit",
+        json!({"stat_prefix": "p", "token_bucket": bucket}),
+    );
+    let log = file_log("%RESPONSE_FLAGS% %BYTES_SENT% %DOWNSTREAM_LOCAL_CLOSE_REASON%");
+    let fields = json!({"stat_prefix": "tcp", "cluster": "none", "access_log": [log]});
+    let proxied = network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields);
+    let proxy = Config::tcp(limit.clone())
+        .filter_chain(json!({"filters": [limit, proxied]}))
+        .start();
+    for _ in 0..2 {
+        proxy.connect().read_to_end();
+    }
+    let lines = [
+        "NC 0 tcp_initializion_failure:3",
+        "URX 0 local_ratelimit_close_over_limit",
+    ];
+    assert_eq!(proxy.access_log(2), lines);
+}
+
+/// What a listener's log tells of connections that no proxy filter sums up.
+#[test]
+fn listeners_log_what_passed() {
+    let response = json!({"response": {"inline_string": "bye\n"}});
+    let direct = network_filter("direct_response", "direct_response.v3.Config", response);
+    let echo = network_filter("echo", "echo.v3.Echo", json!({}));
+    for (filter, sent, line) in [
+        (direct, "", "0 4 direct_response"),
+        (echo, "hello", "5 5 -"),
+    ] {
+        let proxy = Config::tcp(filter)
+            .listener_log("%BYTES_RECEIVED% %BYTES_SENT% %RESPONSE_CODE_DETAILS%")
+            .start();
+        let mut connection = proxy.connect();
+        connection.send(sent);
+        connection.read(sent.len().max(4));
+        drop(connection);
+        assert_eq!(proxy.access_log(1), [line]);
+    }
+}
+
+/// Attempts that fail are some time apart.
+#[test]
+fn attempts_back_off() {
+    let fields = json!({
+        "stat_prefix": "tcp", "cluster": "dead", "max_connect_attempts": 3,
+        "backoff_options": {"base_interval": "0.02s", "max_interval": "0.04s"},
+    });
+    let proxied = network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let proxy = Config::tcp(proxied).cluster("dead", &[address]).start();
+    assert_eq!(proxy.connect().read_to_end(), b"");
+    assert_eq!(proxy.stat("cluster.dead.upstream_cx_connect_fail"), 3);
 }

@@ -187,6 +187,9 @@ impl H2Connection {
             Role::Client => put(setting::ENABLE_PUSH, 0),
         }
         put(setting::INITIAL_WINDOW_SIZE, settings.initial_stream_window);
+        for (name, value) in &settings.custom {
+            put(*name, *value);
+        }
         frame::put(&mut self.output.block, kind::SETTINGS, 0, 0, &payload);
         self.output.frames += 1;
         let more = settings.initial_connection_window.saturating_sub(INITIAL);

@@ -37,6 +37,8 @@ pub struct H2Settings {
     pub underscores: UnderscoresAction,
     /// `connection_keepalive`.
     pub keep_alive: Option<KeepAlive>,
+    /// `custom_settings_parameters`: what the peer is told besides, by number.
+    pub custom: Vec<(u16, u32)>,
 }
 
 impl Default for H2Settings {
@@ -58,6 +60,7 @@ impl Default for H2Settings {
             max_headers_count: 100,
             underscores: UnderscoresAction::Allow,
             keep_alive: None,
+            custom: Vec::new(),
         }
     }
 }

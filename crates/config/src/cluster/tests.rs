@@ -258,6 +258,21 @@ fn which_http_is_spoken() {
             "explicit_http_config: {http2_protocol_options: {allow_metadata: true}}",
             "allow_metadata is not supported by this build",
         ),
+        (
+            "explicit_http_config: {http2_protocol_options: {custom_settings_parameters: [
+              {identifier: 20, value: 1}, {identifier: 20, value: 2}]}}",
+            "inconsistent HTTP/2 custom SETTINGS parameter(s) detected; identifiers = {0x14}",
+        ),
+        (
+            "explicit_http_config: {http2_protocol_options: {hpack_table_size: 1,
+              custom_settings_parameters: [{identifier: 1, value: 1}]}}",
+            "can not be configured through both named and custom parameters",
+        ),
+        (
+            "explicit_http_config: {http2_protocol_options: {custom_settings_parameters: [
+              {identifier: 2, value: 1}]}}",
+            "server push is not supported by Envoy",
+        ),
     ] {
         refused(&with_endpoints(&typed(options), &[IP]), part);
     }

@@ -53,7 +53,12 @@ impl HttpFilterSpec for GrpcStatsSpec {
     fn localize(&self, worker: &Rc<Worker>) -> Rc<dyn LocalFilter> {
         let clusters = ClusterManager::of(worker);
         Rc::new(Local(Rc::new(GrpcStatsLocal {
-            stats: CallStats::new(clusters, "grpc", self.replace_dots),
+            // Names that were listed are told as they were.
+            stats: CallStats::new(
+                clusters,
+                "grpc",
+                self.replace_dots && self.methods == Methods::All,
+            ),
             spec: self.clone(),
         })))
     }
@@ -121,14 +126,6 @@ impl FilterStateObject for MessageCounts {
         Some(Value::Struct(Arc::new(fields)))
     }
 
-    fn field(&self, name: &str) -> Option<String> {
-        match name {
-            "request_message_count" => Some(self.request.get().to_string()),
-            "response_message_count" => Some(self.response.get().to_string()),
-            _ => None,
-        }
-    }
-
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -140,7 +137,7 @@ impl GrpcStatsFilter {
         let called = service_and_method(&path);
         let method = match &self.local.spec.methods {
             Methods::All => Some(called?),
-            Methods::Listed(listed) => called.filter(|(service, method)| {
+            Methods::Listed(listed) => Some(called?).filter(|(service, method)| {
                 let mut listed = listed.iter();
                 listed.any(|(a, b)| a == service && b == method)
             }),

@@ -38,6 +38,12 @@ fn what_is_counted() {
             "p.S.M.",
         ),
         (
+            "{individual_method_stats_allowlist: {services: [{name: p.S, method_names: [M]}]},
+              replace_dots_in_grpc_service_name: true}",
+            "/p.S/M",
+            "p.S.M.",
+        ),
+        (
             "{individual_method_stats_allowlist: {services: [{name: p.S, method_names: [M]}]}}",
             "/p.S/N",
             "",

@@ -37,6 +37,11 @@ struct DirectResponse(Bytes);
 
 impl NetworkFilter for DirectResponse {
     fn on_new_connection(&mut self, cx: &mut ConnCx<'_>) -> FilterStatus {
+        let sent = self.0.len() as u64;
+        cx.info().summarize(|stream| {
+            stream.bytes_sent = sent;
+            stream.response_code_details = Some("direct_response".into());
+        });
         cx.out().push(self.0.clone());
         cx.close(Close::Flush);
         FilterStatus::StopIteration

@@ -7,6 +7,7 @@ use nuncio_net::{
     NewConnection,
 };
 use nuncio_stats::{Group, stat_group};
+use nuncio_stream_info::ResponseFlag;
 use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,7 +67,10 @@ impl NetworkFilter for Limited {
             return FilterStatus::Continue;
         }
         stats.rate_limited().inc();
-        cx.info().local_close_reason.set(Some(OVER_LIMIT));
+        let info = cx.info();
+        info.local_close_reason.set(Some(OVER_LIMIT));
+        info.flag
+            .set(Some(ResponseFlag::UpstreamRetryLimitExceeded));
         cx.close(Close::NoFlush);
         FilterStatus::StopIteration
     }

@@ -51,7 +51,7 @@ impl NetworkFilterExtension for Rbac {
         let shadow = engine(cx, Scene::Connection, shadow);
         let delay = duration::limit(cx, "delay_deny", delay_deny, None);
         let root = cx.env().scope();
-        let prefix = format!("{stat_prefix}.rbac");
+        let prefix = format!("{}.rbac", stat_prefix.trim_end_matches('.'));
         Ok(RbacFactory(Arc::new(RbacSpec {
             enforced: enforced?,
             shadow: shadow?.map(|engine| (engine, Record::shadow(Self::NAME, &shadow_prefix))),

@@ -11,6 +11,7 @@ use nuncio_config::format::text_format;
 use nuncio_config::header_mutation::{HeaderFields, header_mutations};
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
+use nuncio_proto::envoy::config::core::v3::BackoffStrategy;
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3 as proto;
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy as Proto;
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::{
@@ -19,6 +20,7 @@ use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy:
 use nuncio_proto::envoy::r#type::v3::HashPolicy as HashPolicyProto;
 use nuncio_proto::envoy::r#type::v3::hash_policy::PolicySpecifier;
 use nuncio_route::hash_policy::{HashInput, HashPolicy};
+use nuncio_route::retry_policy::BackOff;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ impl NetworkFilterExtension for TcpProxy {
         let metadata_match = metadata_match(proto.metadata_match);
         let cluster = cluster(cx, proto.cluster_specifier, metadata_match.as_ref());
         let hash_policies = cx.list("hash_policy", proto.hash_policy, hash_policy);
+        let back_off = cx.optional("backoff_options", proto.backoff_options, back_off);
         let tunnel = cx.optional("tunneling_config", proto.tunneling_config, tunnel);
         refused?;
         let scope = cx.env().scope();
@@ -65,6 +68,7 @@ impl NetworkFilterExtension for TcpProxy {
             .map_or(0.0, |percent| percent.value);
         spec.check_drain_close = proto.check_drain_close.is_some_and(|value| value.value);
         spec.access_logs = access_logs?;
+        spec.back_off = back_off?;
         spec.tunnel = tunnel?;
         let logs = logs?;
         spec.access_log_flush_interval = logs.interval;
@@ -85,7 +89,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
     }
     let checks = [
         ("on_demand", proto.on_demand.is_some()),
-        ("backoff_options", proto.backoff_options.is_some()),
         ("proxy_protocol_tlvs", !proto.proxy_protocol_tlvs.is_empty()),
         ("upstream_connect_mode", !immediate),
         ("max_early_data_bytes", proto.max_early_data_bytes.is_some()),
@@ -95,6 +98,23 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
         result = result.and(cx.refuse(field, used));
     }
     result
+}
+
+fn back_off(cx: &mut ParseCx, proto: BackoffStrategy) -> Parsed<BackOff> {
+    let base = cx.required("base_interval", proto.base_interval, |cx, base| {
+        duration::convert(cx, &base)
+    });
+    let max = duration::optional(cx, "max_interval", proto.max_interval);
+    let (base_interval, max) = (base?, max?);
+    let max_interval = max.unwrap_or(base_interval * 10);
+    if max_interval < base_interval {
+        let message = "max_interval must be greater than or equal to the base_interval";
+        return Err(cx.error_at("max_interval", message));
+    }
+    Ok(BackOff {
+        base_interval,
+        max_interval,
+    })
 }
 
 /// How a tunnel is asked for. Response headers and trailers kept for logs, ids made for requests

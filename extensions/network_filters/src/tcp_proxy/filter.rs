@@ -1,5 +1,7 @@
 //! The filter: finds an upstream connection, and watches over the two.
 
+mod ending;
+
 use super::CLUSTER_KEY;
 use super::carrier::Carrier;
 use super::factory::LocalTcpProxy;
@@ -15,7 +17,7 @@ use nuncio_net::{
     Close, ConnCx, ConnectionEvent, DrainDecision, FilterStatus, NetworkFilter, NewConnection,
 };
 use nuncio_observe::AccessLogType;
-use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Summary, Timings};
+use nuncio_stream_info::{CloseType, ResponseFlag, StreamInfo, Timings};
 use nuncio_upstream::outlier::OutlierResult;
 use nuncio_upstream::resource::Resource;
 use nuncio_upstream::{Choice, Host, LocalCluster, PoolFailure, Priority};
@@ -48,8 +50,11 @@ pub(super) struct TcpProxy {
     metadata_match: Option<Arc<Fields>>,
     state: State,
     attempts: u32,
+    ended: bool,
     /// When the connection has lasted long enough.
     max_at: Option<Instant>,
+    /// When another attempt is made.
+    retry_at: Option<Instant>,
     /// When the connection is logged next.
     log_at: Option<Instant>,
     timer: Timer,
@@ -80,10 +85,12 @@ impl TcpProxy {
             log_at: spec
                 .access_log_flush_interval
                 .map(|every| worker.now() + every),
+            retry_at: None,
             info: Box::new(stream),
             drain,
             state: State::Idle,
             attempts: 0,
+            ended: false,
             timer: Timer::default(),
             local: Rc::clone(local),
         }
@@ -196,7 +203,15 @@ impl TcpProxy {
         let reason = &failure.transport_failure_reason;
         self.info.upstream_mut().transport_failure_reason =
             (!reason.is_empty()).then(|| Arc::clone(reason));
-        self.connect(cx);
+        let spec = &self.local.spec;
+        match spec.back_off {
+            Some(back_off) if self.attempts < spec.max_connect_attempts => {
+                let worker = &self.local.worker;
+                let delay = back_off.delay(self.attempts, worker.random());
+                self.retry_at = Some(worker.now() + delay);
+            }
+            _ => self.connect(cx),
+        }
     }
 
     /// Goes on with whatever is next; whether something changed.
@@ -273,60 +288,6 @@ impl TcpProxy {
             cx.close(Close::Flush);
         }
     }
-
-    /// Looks at the deadlines.
-    fn poll_deadlines(&mut self, cx: &mut ConnCx<'_>, task: &mut Context<'_>) {
-        loop {
-            let idle_at = match (&self.state, self.local.spec.idle_timeout) {
-                (State::Relaying(carrier), Some(timeout)) => {
-                    Some(carrier.last_activity() + timeout)
-                }
-                _ => None,
-            };
-            let deadline = [idle_at, self.max_at, self.log_at]
-                .into_iter()
-                .flatten()
-                .min();
-            if cx.is_closing()
-                || self
-                    .timer
-                    .poll(&self.local.worker, deadline, task)
-                    .is_pending()
-            {
-                return;
-            }
-            let now = self.local.worker.now();
-            let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-            if passed(self.max_at) {
-                self.local.stats.max_downstream_connection_duration().inc();
-                self.info.set_flag(ResponseFlag::DurationTimeout);
-                self.close(cx, "max_connection_duration_reached");
-            } else if passed(idle_at) {
-                self.local.stats.idle_timeout().inc();
-                self.close(cx, "tcp_session_idle_timeout");
-            } else if passed(self.log_at) {
-                self.log(AccessLogType::TcpPeriodic);
-                let every = self.local.spec.access_log_flush_interval;
-                self.log_at = every.map(|every| now + every);
-            }
-        }
-    }
-
-    fn log(&mut self, log_type: AccessLogType) {
-        let metadata = self.info.connection.metadata.borrow();
-        if !metadata.is_empty() {
-            self.info.metadata.clone_from(&metadata);
-        }
-        drop(metadata);
-        self.local.log(&self.info, log_type);
-    }
-
-    /// Closes both connections.
-    fn close(&mut self, cx: &mut ConnCx<'_>, reason: &'static str) {
-        cx.info().local_close_reason.set(Some(reason));
-        self.info.upstream_mut().local_close_reason = Some(reason);
-        cx.close(Close::NoFlush);
-    }
 }
 
 impl NetworkFilter for TcpProxy {
@@ -365,7 +326,6 @@ impl NetworkFilter for TcpProxy {
     }
 
     fn on_event(&mut self, _cx: &mut ConnCx<'_>, event: ConnectionEvent) {
-        self.info.timings.end = Some(self.local.worker.now());
         if let State::Relaying(carrier) = std::mem::replace(&mut self.state, State::Idle) {
             let client_went = event == ConnectionEvent::RemoteClose;
             if let Some((upstream, rest)) = carrier.into_rest(client_went) {
@@ -373,13 +333,7 @@ impl NetworkFilter for TcpProxy {
                 self.local.worker.spawn(flush);
             }
         }
-        self.log(AccessLogType::TcpConnectionEnd);
-        let connection = Rc::clone(&self.info.connection);
-        if matches!(connection.summary.take(), Summary::Wanted) {
-            let empty = StreamInfo::new(Rc::clone(&connection), self.info.timings.clone());
-            let info = std::mem::replace(&mut *self.info, empty);
-            connection.summary.set(Summary::Given(Box::new(info)));
-        }
+        self.end();
     }
 
     fn half_close(&self) -> bool {
@@ -389,6 +343,10 @@ impl NetworkFilter for TcpProxy {
 
 impl Drop for TcpProxy {
     fn drop(&mut self) {
+        // What a filter before this one has turned away is logged too.
+        if !self.ended {
+            self.end();
+        }
         self.timer.disarm(&self.local.worker);
     }
 }

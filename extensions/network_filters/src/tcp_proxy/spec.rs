@@ -5,6 +5,7 @@ use super::tunnel::TunnelSpec;
 use nuncio_base::metadata::Fields;
 use nuncio_observe::access_log::AccessLogSpec;
 use nuncio_route::hash_policy::HashPolicy;
+use nuncio_route::retry_policy::BackOff;
 use nuncio_stats::{Group, Scope};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct TcpProxySpec {
     pub idle_timeout: Option<Duration>,
     /// How often a host is tried at most, at least once.
     pub max_connect_attempts: u32,
+    /// How long is waited before a host is tried again; `None`: not at all.
+    pub back_off: Option<BackOff>,
     /// How long a connection may last.
     pub max_downstream_connection_duration: Option<Duration>,
     /// By what share, in percent, that time is made longer at random.
@@ -91,6 +94,7 @@ impl TcpProxySpec {
             hash_policies: Vec::new(),
             idle_timeout: Some(Duration::from_secs(3600)),
             max_connect_attempts: 1,
+            back_off: None,
             max_downstream_connection_duration: None,
             max_duration_jitter_percent: 0.0,
             check_drain_close: false,

@@ -45,6 +45,16 @@ fn what_comes_before_anything_else() {
 }
 
 #[test]
+fn settings_of_other_numbers_are_told() {
+    let settings = H2Settings {
+        custom: vec![(20, 7), (21, 8)],
+        ..H2Settings::default()
+    };
+    let mut server = Server::new(settings);
+    assert_eq!(server.sent(), "SETTINGS 0 6\n0 WINDOW 25100289");
+}
+
+#[test]
 fn connection_frames() {
     let settings = |entries: &[u8]| frame(kind::SETTINGS, 0, 0, entries);
     check(

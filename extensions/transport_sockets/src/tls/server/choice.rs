@@ -62,7 +62,8 @@ impl<'a> Wishes<'a> {
 fn is_ecdsa(suite: u16, params: &TlsParams) -> bool {
     let suite = CipherSuite::from(suite);
     let name = suite.as_str().unwrap_or_default();
-    name.contains("_ECDSA_") && params.cipher_suites.contains(&suite)
+    let mut suites = params.cipher_suites.iter();
+    name.contains("_ECDSA_") && suites.any(|equals| equals.contains(&suite))
 }
 
 /// What was chosen for a client.

@@ -18,7 +18,7 @@ use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{
     NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
 };
-use rustls::{DistinguishedName, Error, ServerConfig};
+use rustls::{CipherSuite, DistinguishedName, Error, ServerConfig};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -65,6 +65,7 @@ pub enum Tickets {
 pub struct ServerContext {
     pub(super) spec: ServerSpec,
     config: ServerConfig,
+    verifier: Arc<Verifier>,
     _expirations: Vec<SharedGauge>,
 }
 
@@ -90,7 +91,7 @@ impl ServerContext {
     /// What rustls has against the parameters.
     pub fn new(mut spec: ServerSpec, stats: &Arc<ContextStats>) -> Result<Self, Error> {
         let provider = spec.params.provider();
-        let verifier = Verifier {
+        let verifier = Arc::new(Verifier {
             validation: Arc::clone(&spec.validation),
             mandatory: spec.require_client_certificate,
             match_server_name: false,
@@ -98,11 +99,11 @@ impl ServerContext {
             hints: std::mem::take(&mut spec.hints),
             algorithms: provider.signature_verification_algorithms,
             stats: Arc::clone(stats),
-        };
+        });
         let gives = GivesCertificate::new(&spec.certificates.identities);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&spec.params.versions())?
-            .with_client_cert_verifier(Arc::new(verifier))
+            .with_client_cert_verifier(verifier.clone())
             .with_cert_resolver(Arc::new(gives));
         let lifetime = spec.session_timeout;
         let inner: Option<Arc<dyn ProducesTickets>> =
@@ -127,9 +128,31 @@ impl ServerContext {
         };
         Ok(Self {
             _expirations: stats.expirations(&spec.certificates.identities, &spec.validation),
+            verifier,
             spec,
             config,
         })
+    }
+
+    /// The same as `config`, with the suites of TLS 1.2 in another order; `None` where rustls has
+    /// something against it.
+    pub(super) fn reordered(
+        &self,
+        config: &ServerConfig,
+        suites: &[CipherSuite],
+    ) -> Option<ServerConfig> {
+        let provider = self.spec.params.provider_of(suites);
+        let mut fresh = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&self.spec.params.versions())
+            .ok()?
+            .with_client_cert_verifier(self.verifier.clone())
+            .with_cert_resolver(Arc::clone(&config.cert_resolver));
+        fresh.session_storage = Arc::clone(&config.session_storage);
+        fresh.ticketer = Arc::clone(&config.ticketer);
+        fresh.alpn_protocols.clone_from(&config.alpn_protocols);
+        fresh.send_tls13_tickets = config.send_tls13_tickets;
+        fresh.ignore_client_order = config.ignore_client_order;
+        Some(fresh)
     }
 
     /// The configuration of one worker: what it gives is its own.

@@ -14,7 +14,8 @@ use nuncio_codec::client_hello::{ClientHello, FirstFlightError, Inspection, insp
 use nuncio_stream_info::{CertificateInfo, TlsInfo};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::UnbufferedStatus;
-use rustls::{CommonState, Error, OtherError, ServerConfig};
+use rustls::{CipherSuite, CommonState, Error, OtherError, ServerConfig};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -39,7 +40,14 @@ struct Configs {
     alpn: [Arc<ServerConfig>; 2],
     protocols: Vec<Vec<u8>>,
     tls13: bool,
+    /// The order of suites in those above.
+    suites: Vec<CipherSuite>,
+    /// Other orders of suites that clients had among equals, each without and with ALPN.
+    reordered: RefCell<Vec<(Vec<CipherSuite>, [Arc<ServerConfig>; 2])>>,
 }
+
+/// How many orders of suites are kept ready, where lists have many equals.
+const MOST_ORDERS: usize = 16;
 
 impl Configs {
     fn new(config: ServerConfig, spec: &ServerSpec) -> Self {
@@ -55,16 +63,41 @@ impl Configs {
             alpn: [false, true].map(|own_order| variant(own_order, protocols)),
             protocols: protocols.clone(),
             tls13: spec.params.tls13,
+            suites: spec.params.cipher_suites.concat(),
+            reordered: RefCell::default(),
         }
     }
 
-    fn find(&self, hello: &ClientHello) -> &Arc<ServerConfig> {
+    fn find(&self, hello: &ClientHello, context: &ServerContext) -> Arc<ServerConfig> {
         let mut offered = hello.alpn.iter();
-        let configs = match offered.any(|protocol| self.protocols.contains(protocol)) {
-            true => &self.alpn,
-            false => &self.plain,
+        let has_alpn = offered.any(|protocol| self.protocols.contains(protocol));
+        let configs = if has_alpn { &self.alpn } else { &self.plain };
+        if self.tls13 && hello.max_version >= TLS_1_3 {
+            return Arc::clone(&configs[0]);
+        }
+        let spec = &context.spec;
+        let suites = match spec.prefer_client_ciphers {
+            true => return Arc::clone(&configs[1]),
+            false => spec.params.suites_for(&hello.cipher_suites),
         };
-        &configs[usize::from(!self.tls13 || hello.max_version < TLS_1_3)]
+        if suites == self.suites {
+            return Arc::clone(&configs[1]);
+        }
+        let mut reordered = self.reordered.borrow_mut();
+        if let Some((_, found)) = reordered.iter().find(|(order, _)| *order == suites) {
+            return Arc::clone(&found[usize::from(has_alpn)]);
+        }
+        let both = [&self.plain[1], &self.alpn[1]];
+        let [Some(plain), Some(alpn)] = both.map(|config| context.reordered(config, &suites))
+        else {
+            return Arc::clone(&configs[1]);
+        };
+        let made = [Arc::new(plain), Arc::new(alpn)];
+        let found = Arc::clone(&made[usize::from(has_alpn)]);
+        if reordered.len() < MOST_ORDERS {
+            reordered.push((suites, made));
+        }
+        found
     }
 }
 
@@ -128,7 +161,7 @@ impl Handshaker<ServerSession> for ServerHandshaker {
         let Some(chosen) = chosen.filter(|_| choice.staple != StapleAction::Fail) else {
             return Err(Error::Other(OtherError(Arc::new(ConnectionRejected))));
         };
-        let config = Arc::clone(self.configs.find(&hello));
+        let config = self.configs.find(&hello, &self.context);
         Ok(Some(ServerSession {
             connection: UnbufferedServerConnection::new(config)?,
             gives: Arc::clone(&self.gives),

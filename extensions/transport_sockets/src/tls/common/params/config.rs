@@ -92,23 +92,28 @@ pub fn tls_params(
     })
 }
 
-fn cipher_suites_of(cx: &mut ParseCx, list: &[String]) -> Parsed<Vec<CipherSuite>> {
+fn cipher_suites_of(cx: &mut ParseCx, list: &[String]) -> Parsed<Vec<Vec<CipherSuite>>> {
     if list.is_empty() {
         return Ok(TlsParams::default_suites());
     }
     cx.field("cipher_suites", |cx| {
-        let names = list
-            .iter()
-            .flat_map(|entry| entry.split([':', '[', ']', '|']));
-        let (mut suites, mut rejected) = (Vec::new(), Vec::new());
-        for name in names.filter(|name| !name.is_empty()) {
-            match tls12_suite(name) {
-                Some(suite) if suites.contains(&suite) => {}
-                Some(suite) => suites.push(suite),
-                None if WITHOUT.contains(&name) => {
-                    cx.warn(format!("cipher suite {name} is not served by this build"));
+        let entries = list.iter().flat_map(|entry| entry.split(':'));
+        let (mut suites, mut rejected) = (Vec::<Vec<CipherSuite>>::new(), Vec::new());
+        for entry in entries {
+            let mut equals = Vec::new();
+            let names = entry.split(['[', ']', '|']);
+            for name in names.filter(|name| !name.is_empty()) {
+                match tls12_suite(name) {
+                    Some(suite) if suites.iter().any(|former| former.contains(&suite)) => {}
+                    Some(suite) => equals.push(suite),
+                    None if WITHOUT.contains(&name) => {
+                        cx.warn(format!("cipher suite {name} is not served by this build"));
+                    }
+                    None => rejected.push(name),
                 }
-                None => rejected.push(name),
+            }
+            if !equals.is_empty() {
+                suites.push(equals);
             }
         }
         if rejected.is_empty() && !suites.is_empty() {
