@@ -567,8 +567,8 @@ fn what_is_wrong_or_not_built_is_refused_by_its_name() {
         ("", "cluster_specifier"),
         ("{cluster: c, on_demand: {}}", "on_demand"),
         (
-            "{cluster: c, backoff_options: {base_interval: 1s}}",
-            "backoff_options",
+            "{cluster: c, backoff_options: {base_interval: 1s, max_interval: 0.5s}}",
+            "max_interval must be greater than or equal to the base_interval",
         ),
         (
             "{cluster: c, tunneling_config: {hostname: a, propagate_response_headers: true}}",
