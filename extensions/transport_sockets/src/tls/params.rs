@@ -11,8 +11,8 @@ pub struct TlsParams {
     pub tls12: bool,
     /// Whether TLS 1.3 may.
     pub tls13: bool,
-    /// Suites of TLS 1.2 in order of preference, of which some are equals; those of TLS 1.3 can't be
-    /// chosen, as in Envoy.
+    /// Suites of TLS 1.2 in order of preference, of which some are equals; those of TLS 1.3 can't
+    /// be chosen, as in Envoy.
     pub cipher_suites: Vec<Vec<CipherSuite>>,
     /// Key exchange groups, in order of preference.
     pub groups: Vec<NamedGroup>,
