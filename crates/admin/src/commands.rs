@@ -1,8 +1,8 @@
 //! The commands of the admin, sorted, with the words of `/help`.
 
 use crate::{
-    AdminResponse, Call, certs, clusters, config_dump, contention, drain_listeners, healthcheck,
-    help, home, hot_restart_version, init_dump, listeners, logging, memory, not_built,
+    AdminResponse, Call, certs, clusters, config_dump, contention, csds, drain_listeners,
+    healthcheck, help, home, hot_restart_version, init_dump, listeners, logging, memory, not_built,
     quitquitquit, ready, recent_lookups, reopen_logs, reset_counters, runtime, server_info, stats,
 };
 
@@ -97,7 +97,15 @@ const FILTER: Parameter = parameter(
 );
 const INVERT_FILTER: Parameter = flag("invert_filter", "Invert the filter regex");
 
-/// All commands.
+/// The commands that Envoy does not have. `/help` lists Envoy's.
+pub const MORE_COMMANDS: &[Command] = &[get(
+    "/csds",
+    "how far each dynamic resource is",
+    csds::answer,
+    &[],
+)];
+
+/// All commands of Envoy.
 pub const COMMANDS: &[Command] = &[
     get("/", "Admin home page", home::answer, &[]),
     post(

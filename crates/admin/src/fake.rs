@@ -221,6 +221,11 @@ impl AdminServer for Fake {
         Vec::new()
     }
 
+    fn client_config(&self) -> Vec<u8> {
+        // `client_scope`
+        b"\x22\x01c".to_vec()
+    }
+
     fn unready_targets(&self, mask: Option<&str>) -> Vec<UnreadyTargets> {
         let all = vec![UnreadyTargets {
             name: "init manager Server".into(),

@@ -9,6 +9,7 @@ mod clusters;
 mod commands;
 mod config_dump;
 mod contention;
+mod csds;
 mod drain_listeners;
 #[cfg(test)]
 mod fake;
@@ -45,7 +46,7 @@ use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_matching::string::StringMatcher;
 
-use commands::COMMANDS;
+use commands::{COMMANDS, MORE_COMMANDS};
 pub use request::AdminRequest;
 use request::Target;
 pub use response::{AdminBody, AdminResponse};
@@ -86,6 +87,7 @@ impl Admin {
         }
         let command = COMMANDS
             .iter()
+            .chain(MORE_COMMANDS)
             .find(|command| command.path == target.path());
         let Some(command) = command else {
             return AdminResponse::error(404, format!("invalid path. {}", help::text()));

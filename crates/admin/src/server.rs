@@ -63,6 +63,9 @@ pub trait AdminServer {
     /// The loaded certificates, as an encoded `envoy.admin.v3.Certificates`.
     fn certificates(&self) -> Vec<u8>;
 
+    /// How far each dynamic resource is, as an encoded `envoy.service.status.v3.ClientConfig`.
+    fn client_config(&self) -> Vec<u8>;
+
     /// What start-up or warming still waits for; `mask` names the kind that is asked for.
     fn unready_targets(&self, mask: Option<&str>) -> Vec<UnreadyTargets>;
 

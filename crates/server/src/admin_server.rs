@@ -1,5 +1,6 @@
 //! What the admin sees of the server.
 
+use crate::client_status;
 use crate::config_dump;
 use crate::listener_manager::{ListenerState, ListenerStatus};
 use crate::server::Server;
@@ -139,6 +140,10 @@ impl AdminServer for ServerView {
         let certificates = CertificatesInUse::of(&self.0.env);
         let now = nuncio_base::time::wall();
         certificates.to_proto(now).encode_to_vec()
+    }
+
+    fn client_config(&self) -> Vec<u8> {
+        client_status::client_config(&self.0.env).encode_to_vec()
     }
 
     fn unready_targets(&self, _mask: Option<&str>) -> Vec<UnreadyTargets> {

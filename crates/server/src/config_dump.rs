@@ -266,7 +266,7 @@ fn section<M: AdminMessage>(message: &M) -> ConfigSection {
     }
 }
 
-fn timestamp(time: SystemTime) -> Timestamp {
+pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     let since = nuncio_base::time::since_epoch(time);
     Timestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),

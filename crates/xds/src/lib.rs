@@ -16,6 +16,7 @@ mod lease;
 mod mux;
 mod path_subscription;
 mod resource;
+mod resource_states;
 mod response;
 mod rest;
 mod stats;
@@ -26,6 +27,7 @@ pub use file_watcher::{FileWatch, FileWatcher};
 pub use initial_fetch::InitialFetch;
 pub use lease::Lease;
 pub use resource::{Resource, ResourceType};
+pub use resource_states::{Refusal, ResourceState, ResourceStates};
 pub use response::text_of;
 pub use stats::SubscriptionStats;
 pub use subscriptions::{

@@ -92,6 +92,8 @@ impl PathSubscription {
                 version: &response.version,
             };
             let accepted = callbacks.on_update(&update);
+            let now = nuncio_base::time::wall();
+            self.owner.states().note(self.kind, &update, &accepted, now);
             accepted.map_err(FileError::Refused)?;
             Ok(response.version)
         });

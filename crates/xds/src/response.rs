@@ -189,6 +189,24 @@ fn opened(body: Any) -> StreamResource {
 }
 
 impl StreamResponse {
+    /// The resources as they came, whatever is wrong with them.
+    pub fn unchecked(&self, kind: ResourceType) -> Vec<Resource> {
+        let resources = self.resources.iter().filter(|from| !from.heartbeat);
+        let resources = resources.map(|from| {
+            let unwrapped = unwrap(from.body.clone(), kind, &self.version);
+            let mut resource = unwrapped.unwrap_or_else(|_| Resource {
+                name: from.name.clone(),
+                version: self.version.clone(),
+                body: Any::default(),
+            });
+            if let Some(version) = &from.version {
+                resource.version.clone_from(version);
+            }
+            resource
+        });
+        resources.collect()
+    }
+
     /// The resources, checked.
     ///
     /// # Errors

@@ -201,11 +201,15 @@ impl RestSubscription {
         let Some(callbacks) = self.callbacks.upgrade() else {
             return Ok(());
         };
-        callbacks.on_update(&Update {
+        let update = Update {
             resources: &response.resources,
             removed: None,
             version: &response.version,
-        })?;
+        };
+        let outcome = callbacks.on_update(&update);
+        let states = self.owner.states();
+        states.note(self.kind, &update, &outcome, wall());
+        outcome?;
         self.stats.accepted(&response.version, wall());
         *self.version.borrow_mut() = response.version;
         Ok(())

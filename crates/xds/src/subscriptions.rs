@@ -4,6 +4,7 @@ use crate::config_source::{ApiSource, ConfigSource};
 use crate::mux::{GrpcMux, Watch};
 use crate::path_subscription::PathSubscription;
 use crate::resource::{Resource, ResourceType};
+use crate::resource_states::ResourceStates;
 use crate::rest::RestSubscription;
 use crate::stats::SubscriptionStats;
 use nuncio_extension::ServerEnv;
@@ -98,6 +99,7 @@ pub struct Subscriptions {
     ads: RefCell<Option<Rc<GrpcMux>>>,
     /// Whether anything came since somebody asked.
     updated: Cell<bool>,
+    states: Rc<ResourceStates>,
 }
 
 impl Subscriptions {
@@ -109,6 +111,7 @@ impl Subscriptions {
             node: RefCell::default(),
             ads: RefCell::default(),
             updated: Cell::new(false),
+            states: Rc::default(),
         })
     }
 
@@ -125,6 +128,11 @@ impl Subscriptions {
     /// Who asks.
     pub fn node(&self) -> Node {
         self.node.borrow().clone()
+    }
+
+    /// How far each resource is.
+    pub fn states(&self) -> &Rc<ResourceStates> {
+        &self.states
     }
 
     /// Says where the stream for all types leads.

@@ -115,6 +115,31 @@ fn all_comes_over_one_stream() {
         "{reason}"
     );
     assert_eq!(proxy.get("/").text(), "two");
+    if !is_envoy() {
+        let states = proxy.admin_json("/csds");
+        let states = states["generic_xds_configs"].as_array().unwrap();
+        let brief = states.iter().map(|state| {
+            let text = |field: &str| state[field].as_str().unwrap_or_default();
+            let error = &state["error_state"]["version_info"];
+            format!(
+                "{} {} {} {}",
+                text("name"),
+                text("version_info"),
+                text("client_status"),
+                error.as_str().unwrap_or("-"),
+            )
+        });
+        let brief: Vec<_> = brief.collect();
+        assert_eq!(
+            brief,
+            [
+                "a 2 ACKED -",
+                "a 2 ACKED -",
+                "main 1 ACKED -",
+                "routes 1 NACKED 2"
+            ]
+        );
+    }
 }
 
 #[test]

@@ -53,11 +53,6 @@ impl Cluster {
         &self.members
     }
 
-    /// How hosts are found: `STATIC`, `STRICT_DNS` and so on.
-    pub fn discovery(&self) -> &'static str {
-        self.discovery.name()
-    }
-
     /// The name by which a control plane knows the hosts, where the configuration gives one.
     pub fn service_name(&self) -> Option<&str> {
         self.discovery.service_name()

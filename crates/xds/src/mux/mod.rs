@@ -125,6 +125,11 @@ impl GrpcMux {
     fn end(&self, watch: &Rc<WatchState>) {
         if let Some(state) = self.types.borrow_mut().get_mut(&watch.kind()) {
             state.end(watch);
+            if let Some(name) = watch.name()
+                && !state.interest.wants(name)
+            {
+                self.owner.states().forget(watch.kind(), name);
+            }
         }
         self.wake();
     }
@@ -272,6 +277,9 @@ impl GrpcMux {
             Ok(loaded)
         });
         if let Err(reason) = &outcome {
+            let (resources, version) = (response.unchecked(kind), &response.version);
+            let states = self.owner.states();
+            states.refuse(kind, &resources, version, reason, time::wall());
             let failure = UpdateFailure::Rejected(reason.clone());
             let types = self.types.borrow();
             let watches = types.get(&kind).map_or_else(Vec::new, TypeState::live);

@@ -2,6 +2,7 @@
 
 use super::GrpcMux;
 use crate::resource::{Resource, ResourceType, is_in};
+use crate::resource_states::ResourceStates;
 use crate::stats::SubscriptionStats;
 use crate::subscriptions::{SubscriptionCallbacks, Update, UpdateFailure};
 use nuncio_base::log;
@@ -18,6 +19,7 @@ pub struct WatchState {
     kind: ResourceType,
     name: Option<String>,
     stats: SubscriptionStats,
+    states: Rc<ResourceStates>,
     callbacks: Weak<dyn SubscriptionCallbacks>,
     begun: Cell<bool>,
     /// Something came, if only a refusal.
@@ -67,7 +69,9 @@ impl WatchState {
         let Some(callbacks) = self.callbacks.upgrade() else {
             return Ok(());
         };
-        callbacks.on_update(update)?;
+        let outcome = callbacks.on_update(update);
+        self.states.note(self.kind, update, &outcome, wall());
+        outcome?;
         self.answered.set(true);
         self.stats.update_attempt.inc();
         self.stats.accepted(update.version, wall());
@@ -117,6 +121,7 @@ impl Watch {
             kind,
             name: name.map(str::to_owned),
             stats,
+            states: Rc::clone(mux.owner.states()),
             callbacks,
             begun: Cell::new(false),
             answered: Cell::new(false),
@@ -134,6 +139,9 @@ impl Watch {
             return;
         }
         self.state.stats.update_attempt.inc();
+        if let Some(name) = self.state.name() {
+            self.state.states.request(self.state.kind, name);
+        }
         let known = self.mux.known(&self.state);
         self.mux.begin(&self.state);
         self.mux.run();
