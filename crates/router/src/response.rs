@@ -194,7 +194,7 @@ impl Router {
     pub(crate) fn end_attempt(&mut self, cx: &mut Cx<'_>) {
         if let Some(mut attempt) = self.attempt.take() {
             attempt.end();
-            cx.info().upstream_mut().bytes = attempt.bytes();
+            cx.info().upstream_mut().bytes += attempt.bytes();
             self.log_attempt(cx, attempt);
         }
     }

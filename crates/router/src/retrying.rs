@@ -6,7 +6,6 @@ use crate::retry::Decision;
 use crate::router::Router;
 use nuncio_http::Cx;
 use nuncio_stream_info::ResponseFlag;
-use nuncio_stream_info::upstream_info::Attempt as PastAttempt;
 use nuncio_upstream::Priority;
 use std::time::Duration;
 
@@ -66,14 +65,8 @@ impl Router {
             self.request_started |= attempt.request_sent;
             attempt.end();
             let upstream = cx.info().upstream_mut();
-            if let (Some(address), Some(id)) = (&upstream.address, upstream.connection_id.take()) {
-                let past = PastAttempt {
-                    address: address.clone(),
-                    host_name: upstream.host_name.clone().unwrap_or_default(),
-                    connection_id: id,
-                };
-                upstream.earlier_attempts.push(past);
-            }
+            upstream.connection_id = None;
+            upstream.bytes += attempt.bytes();
             self.log_attempt(cx, attempt);
         }
         self.is_retry = true;

@@ -25,4 +25,4 @@ pub use response_flags::{ResponseFlag, ResponseFlags};
 pub use stream_info::{BytesMeter, StreamInfo};
 pub use timings::Timings;
 pub use tls_info::{CertificateInfo, SanKind, SubjectAltName, TlsInfo};
-pub use upstream_info::{Attempt, UpstreamInfo};
+pub use upstream_info::UpstreamInfo;

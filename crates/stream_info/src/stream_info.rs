@@ -9,6 +9,7 @@ use crate::timings::Timings;
 use crate::upstream_info::UpstreamInfo;
 use nuncio_base::metadata::Metadata;
 use std::borrow::Cow;
+use std::ops::AddAssign;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,6 +24,15 @@ pub struct BytesMeter {
     pub header_received: u64,
     /// Header bytes sent on the wire.
     pub header_sent: u64,
+}
+
+impl AddAssign for BytesMeter {
+    fn add_assign(&mut self, more: Self) {
+        self.wire_received += more.wire_received;
+        self.wire_sent += more.wire_sent;
+        self.header_received += more.header_received;
+        self.header_sent += more.header_sent;
+    }
 }
 
 /// What is known of one stream; every component writes its facts here, once.

@@ -10,17 +10,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// An attempt that got a connection.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// The host's address.
-    pub address: Address,
-    /// The host's `hostname`; empty if it has none: then its address stands for it.
-    pub host_name: Arc<str>,
-    /// The upstream connection's number.
-    pub connection_id: u64,
-}
-
 /// Facts of the last upstream attempt, and of all attempts where the name says so.
 #[derive(Clone, Debug, Default)]
 pub struct UpstreamInfo {
@@ -48,13 +37,10 @@ pub struct UpstreamInfo {
     pub connect_start: Option<Instant>,
     /// When the connection in use was there.
     pub connect_end: Option<Instant>,
-    /// Earlier attempts that got a connection, in order; the last attempt is described above, so
-    /// that a request without retries keeps no list.
-    pub earlier_attempts: Vec<Attempt>,
     /// Why we closed the upstream connection, if we did.
     pub local_close_reason: Option<&'static str>,
     /// How the upstream connection was closed.
     pub close_type: CloseType,
-    /// Bytes on the wire of the last attempt.
+    /// Bytes on the wire, of all attempts.
     pub bytes: BytesMeter,
 }

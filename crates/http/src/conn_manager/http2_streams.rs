@@ -129,7 +129,7 @@ impl Http2Session {
                     let headers = stream.response_headers();
                     let bytes = headers.byte_size() as u64;
                     self.codec.send_head(id, headers, end);
-                    stream.head_sent(bytes, bytes + FRAME_HEADER);
+                    stream.head_sent(bytes + FRAME_HEADER, bytes + FRAME_HEADER);
                     stream.complete_when(end);
                 }
                 Out::Data(data, end) => {

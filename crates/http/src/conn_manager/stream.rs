@@ -132,7 +132,10 @@ impl ActiveStream {
         let filters = self.filters();
         let state = &mut filters.state;
         state.info.header_bytes[0] = state.request.headers.byte_size() as u64;
-        state.info.downstream_bytes.header_received = request::field_bytes(&state.request.headers);
+        state.info.downstream_bytes.header_received = match state.info.protocol {
+            Some(Protocol::Http2) => state.info.downstream_bytes.wire_received,
+            _ => request::field_bytes(&state.request.headers),
+        };
         if end.is_end() {
             state.info.timings.last_downstream_rx = Some(now);
         }

@@ -9,7 +9,7 @@ use crate::format_cx::FormatCx;
 use nuncio_base::address::Address;
 use nuncio_base::random::uuid_of;
 use nuncio_stream_info::wanted::{ROUND_TRIP_TIME, ROUTE_RESOLUTIONS, Wanted};
-use nuncio_stream_info::{BytesMeter, StreamInfo, UpstreamInfo};
+use nuncio_stream_info::{BytesMeter, Protocol, StreamInfo, UpstreamInfo};
 
 /// A number of the stream.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,9 @@ pub(super) enum Count {
     BytesSent,
     Attempts,
     Downstream(Meter),
+    DownstreamDecompressed {
+        sent: bool,
+    },
     Upstream(Meter),
 }
 
@@ -147,6 +150,10 @@ fn count(name: &str) -> Option<Count> {
         "BYTES_SENT" => Count::BytesSent,
         "RESPONSE_CODE" => Count::ResponseCode,
         "UPSTREAM_REQUEST_ATTEMPT_COUNT" => Count::Attempts,
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_RECEIVED" => {
+            Count::DownstreamDecompressed { sent: false }
+        }
+        "DOWNSTREAM_DECOMPRESSED_HEADER_BYTES_SENT" => Count::DownstreamDecompressed { sent: true },
         _ => {
             let (side, rest): (fn(Meter) -> Count, _) = match name.split_once('_')? {
                 ("DOWNSTREAM", rest) => (Count::Downstream, rest),
@@ -275,11 +282,23 @@ impl Count {
             Self::BytesSent => info.bytes_sent,
             Self::Attempts => u64::from(info.attempt_count),
             Self::Downstream(meter) => meter.of(&info.downstream_bytes),
+            Self::DownstreamDecompressed { sent } => decompressed(info, sent),
             Self::Upstream(meter) => info
                 .upstream
                 .as_deref()
                 .map_or(0, |upstream| meter.of(&upstream.bytes)),
         }
+    }
+}
+
+/// Names and values, which HTTP/2 compresses; HTTP/1 has them as they are on the wire.
+fn decompressed(info: &StreamInfo, sent: bool) -> u64 {
+    let meter = &info.downstream_bytes;
+    match (info.protocol, sent) {
+        (Some(Protocol::Http2), false) => info.header_bytes[0],
+        (Some(Protocol::Http2), true) => info.header_bytes[1],
+        (_, false) => meter.header_received,
+        (_, true) => meter.header_sent,
     }
 }
 
@@ -336,35 +355,22 @@ fn write_host_name(out: &mut Vec<u8>, address: &Address, name: &str, port: bool)
 }
 
 impl Attempted {
-    /// The attempts that got a connection, with commas between them.
+    /// The attempt that got a connection. The names promise a list, but what Envoy prints is the
+    /// last attempt alone.
     fn write(self, upstream: Option<&UpstreamInfo>, out: &mut Vec<u8>) -> Rendered {
-        let start = out.len();
         let Some(upstream) = upstream else {
             return Rendered::Absent;
         };
-        for earlier in &upstream.earlier_attempts {
-            let id = earlier.connection_id;
-            self.write_one(&earlier.address, &earlier.host_name, id, out);
-            out.push(b',');
-        }
-        if let (Some(address), Some(id)) = (&upstream.address, upstream.connection_id) {
-            let name = upstream.host_name.as_deref().unwrap_or_default();
-            self.write_one(address, name, id, out);
-        } else {
-            out.truncate(start.max(out.len().saturating_sub(1)));
-        }
-        if out.len() == start {
+        let (Some(address), Some(id)) = (&upstream.address, upstream.connection_id) else {
             return Rendered::Absent;
-        }
-        Rendered::Text
-    }
-
-    fn write_one(self, address: &Address, name: &str, id: u64, out: &mut Vec<u8>) {
+        };
+        let name = upstream.host_name.as_deref().unwrap_or_default();
         match self {
             Self::Hosts { port: true } => write_address(out, address),
             Self::Hosts { port: false } => write_without_port(out, address),
             Self::HostNames { port } => write_host_name(out, address, name, port),
             Self::ConnectionIds => write_u64(out, id),
         }
+        Rendered::Text
     }
 }
