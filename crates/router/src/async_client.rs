@@ -1,6 +1,7 @@
 //! Calls that filters and services make through a cluster: one request, one response (Envoy's
 //! `Http::AsyncClient`).
 
+use crate::client_stats::ClientStats;
 use nuncio_base::time::millis;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, Frame, ResetReason};
@@ -101,6 +102,9 @@ impl AsyncClient {
         let cluster = self.clusters.get(&self.cluster);
         async move {
             let cluster = cluster.ok_or(AsyncFailure::NoCluster)?;
+            if let Some(stats) = worker.services().get::<ClientStats>() {
+                stats.count_request();
+            }
             if request.envoy_headers {
                 request.headers.set(names::X_ENVOY_INTERNAL, b"true");
             }

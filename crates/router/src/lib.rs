@@ -3,6 +3,7 @@
 
 pub mod async_client;
 mod attempt;
+mod client_stats;
 mod counts;
 mod headers;
 mod host_request;

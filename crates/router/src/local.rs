@@ -1,5 +1,6 @@
 //! The router's configuration, and its part of one worker.
 
+use crate::client_stats::ClientStats;
 use crate::counts::RouteCounts;
 use crate::router::Router;
 use crate::upstream_filters::UpstreamChains;
@@ -24,6 +25,8 @@ use std::time::Duration;
 pub struct RouterSpec {
     /// The stats it counts in: its connection manager's.
     pub stats: Group<RouterStats>,
+    /// The stats of requests that begin in this proxy: `http.async-client.*`.
+    pub client_stats: Group<RouterStats>,
     /// Whether responses are counted by their codes, and timed.
     pub dynamic_stats: bool,
     /// Whether it leaves out the `x-envoy-*` headers it would add.
@@ -50,9 +53,12 @@ impl HttpFilterSpec for RouterSpec {
                 describe_cluster(&cluster, info);
             }
         });
+        let client_stats: Rc<ClientStats> = worker.services().get_or_default();
+        client_stats.fill(&self.client_stats);
         let logs = self.upstream_logs.logs.iter();
         Rc::new(Local(Rc::new(RouterLocal {
             stats: self.stats.local(),
+            client_stats,
             clusters,
             dynamic_stats: self.dynamic_stats,
             suppress_envoy_headers: self.suppress_envoy_headers,
@@ -78,6 +84,7 @@ pub(crate) fn describe_cluster(cluster: &LocalCluster, info: &mut StreamInfo) {
 /// The router on one worker.
 pub struct RouterLocal {
     pub(crate) stats: RouterStats,
+    pub(crate) client_stats: Rc<ClientStats>,
     pub(crate) clusters: Rc<ClusterManager>,
     pub(crate) dynamic_stats: bool,
     pub(crate) suppress_envoy_headers: bool,

@@ -207,6 +207,7 @@ impl Router {
         let name = std::str::from_utf8(name).ok()?;
         let cluster = self.local.clusters.get(name)?;
         let headers = self.mirror_headers(cx, policy);
+        self.local.client_stats.count_request();
         let Choice::Host(host) = cluster.choose(&CopyRequest(&headers)) else {
             cluster.count_response(503, true, false);
             return None;

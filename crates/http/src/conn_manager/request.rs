@@ -180,6 +180,8 @@ fn remove_edge_headers(headers: &mut HeaderMap) {
         names::X_ENVOY_DECORATOR_OPERATION,
         names::X_ENVOY_DOWNSTREAM_SERVICE_CLUSTER,
         names::X_ENVOY_DOWNSTREAM_SERVICE_NODE,
+        names::X_ENVOY_ORIGINAL_HOST,
+        names::X_ENVOY_ORIGINAL_PATH,
     ] {
         headers.remove(name);
     }
@@ -192,9 +194,7 @@ fn remove_internal_headers(headers: &mut HeaderMap) {
         names::X_ENVOY_FORCE_TRACE,
         names::X_ENVOY_HEDGE_ON_PER_TRY_TIMEOUT,
         names::X_ENVOY_IP_TAGS,
-        names::X_ENVOY_IS_TIMEOUT_RETRY,
         names::X_ENVOY_MAX_RETRIES,
-        names::X_ENVOY_ORIGINAL_PATH,
         names::X_ENVOY_ORIGINAL_URL,
         names::X_ENVOY_RETRIABLE_HEADER_NAMES,
         names::X_ENVOY_RETRIABLE_STATUS_CODES,

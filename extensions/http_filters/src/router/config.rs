@@ -39,6 +39,7 @@ impl HttpFilterExtension for Router {
         let prefix = filter.stat_prefix.trim_end_matches('.');
         Ok(RouterSpec {
             stats: cx.env().store.scope(prefix).group(),
+            client_stats: cx.env().store.scope("http.async-client").group(),
             dynamic_stats: proto.dynamic_stats.is_none_or(|value| value.value),
             suppress_envoy_headers: proto.suppress_envoy_headers,
             suppress_grpc_request_failure_code_stats: proto
