@@ -186,11 +186,10 @@ impl RouteTable {
         if let Some(host) = self.domains.only_any() {
             return Some(host);
         }
-        let host = match &self.config.vhost_header {
-            None => headers.get(names::AUTHORITY),
-            Some(name) => headers.get(name),
+        let mut host = match &self.config.vhost_header {
+            None => headers.get(names::AUTHORITY)?,
+            Some(name) => headers.get(name)?,
         };
-        let mut host = host.filter(|host| !host.is_empty())?;
         if self.config.ignore_port_in_host_matching {
             host = without_port(host);
         }

@@ -99,13 +99,18 @@ fn set_port(connection: &ConnectionInfo, headers: &mut HeaderMap) {
 }
 
 fn detect(spec: &HcmSpec, peer: &Address, headers: &HeaderMap) -> Result<Detected, LocalReply> {
+    let mut append = false;
     for detection in &spec.original_ip {
         let detected = detection.detect(headers, peer.ip_only())?;
+        append |= detected.append;
         if detected.address.is_some() {
-            return Ok(detected);
+            return Ok(Detected { append, ..detected });
         }
     }
-    Ok(Detected::default())
+    Ok(Detected {
+        append,
+        ..Detected::default()
+    })
 }
 
 /// How the request came: over TLS or not, or what the port says that the PROXY protocol named.

@@ -68,7 +68,10 @@ impl OriginalIpDetection {
                 skip_append,
             } => {
                 if !peer.is_some_and(|ip| trusted.contains(ip)) {
-                    return Ok(Detected::default());
+                    return Ok(Detected {
+                        append: true,
+                        ..Detected::default()
+                    });
                 }
                 Ok(Detected {
                     append: !skip_append,
@@ -87,9 +90,11 @@ impl OriginalIpDetection {
                         may_be_internal: *trusted,
                         append: false,
                     }),
-                    (None, Some(status)) => {
-                        Err(LocalReply::new(*status, "", "original_ip_detection_failed"))
-                    }
+                    (None, Some(status)) => Err(LocalReply::new(
+                        *status,
+                        "",
+                        "rejecting_because_detection_failed",
+                    )),
                     (None, None) => Ok(Detected::default()),
                 }
             }
@@ -127,11 +132,10 @@ fn last_untrusted(headers: &HeaderMap, trusted: &CidrList) -> Detected {
     found
 }
 
-/// An entry of `x-forwarded-for`, which may carry a port: `1.2.3.4`, `1.2.3.4:5`, `[::1]:5`.
+/// An entry of `x-forwarded-for`: an address without a port.
 fn address(entry: &str) -> Option<SocketAddr> {
-    let entry = entry.trim_matches([' ', '\t']);
-    let plain = entry.parse().map(|ip| SocketAddr::new(ip, 0));
-    plain.or_else(|_| entry.parse()).ok()
+    let ip = entry.trim_matches([' ', '\t']).parse().ok()?;
+    Some(SocketAddr::new(ip, 0))
 }
 
 #[cfg(test)]
@@ -152,7 +156,9 @@ mod tests {
             ("1.1.1.1, 2.2.2.2", 0, Some("2.2.2.2:0"), false),
             ("1.1.1.1, 2.2.2.2", 1, Some("1.1.1.1:0"), false),
             ("1.1.1.1", 1, None, false),
-            ("1.1.1.1:80,[::1]:7", 0, Some("[::1]:7"), false),
+            ("1.1.1.1:80,::1", 0, Some("[::1]:0"), false),
+            ("1.1.1.1:80,::1", 1, None, false),
+            ("[::1]", 0, None, true),
             ("nonsense", 0, None, true),
             ("", 0, None, true),
         ] {

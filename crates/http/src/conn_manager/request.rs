@@ -94,7 +94,8 @@ fn mutate(local: &HcmLocal, state: &mut StreamState) -> Result<bool, LocalReply>
     headers.remove(names::KEEP_ALIVE);
     headers.remove(names::PROXY_CONNECTION);
     headers.remove(names::TRANSFER_ENCODING);
-    let origin = forwarded::apply(&local.spec, state)?;
+    let rejected = |_: &_| local.stats.downstream_rq_rejected_via_ip_detection().inc();
+    let origin = forwarded::apply(&local.spec, state).inspect_err(rejected)?;
     let headers = &mut state.request.headers;
     if origin.internal {
         headers.set(names::X_ENVOY_INTERNAL, b"true");
