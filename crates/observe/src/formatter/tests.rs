@@ -1,7 +1,7 @@
 //! What Envoy 1.40 prints and refuses, case by case.
 
 use super::*;
-use crate::fixture::{Facts, address, fields, text};
+use crate::fixture::{Facts, fields, text};
 use nuncio_base::random::Random;
 use nuncio_stream_info::ResponseFlag;
 use std::rc::Rc;
