@@ -10,6 +10,7 @@ mod rest;
 mod routes;
 mod runtime;
 mod scopes;
+mod sovereign;
 mod virtual_hosts;
 
 use serde_json::{Value, json};
