@@ -14,6 +14,10 @@ pub struct Target {
 /// All targets, sorted by name.
 pub const TARGETS: &[Target] = &[
     Target {
+        name: "capsule",
+        run: targets::capsule::run,
+    },
+    Target {
         name: "chain",
         run: targets::chain::run,
     },

@@ -3,6 +3,7 @@
 //! A codec is pulled: `next` gives one frame at a time, so that a read full of pipelined requests
 //! stays under the connection manager's control.
 
+pub mod capsule;
 mod chars;
 pub mod client_hello;
 pub mod h1;

@@ -247,8 +247,6 @@ fn upgrade_configs(
             let message = format!("Non-CONNECT upgrade type {upgrade_type} has ConnectConfig");
             return Err(cx.error_at("connect_config", message));
         }
-        let is_udp = upgrade_type.eq_ignore_ascii_case("CONNECT-UDP");
-        cx.refuse("connect_config", connect_config.is_some() && is_udp)?;
         Ok(UpgradeConfig {
             kind: upgrade_type.into(),
             enabled: enabled.is_none_or(|value| value.value),

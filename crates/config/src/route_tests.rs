@@ -283,7 +283,7 @@ fn what_is_not_built_is_refused_by_its_name() {
         ),
         (
             action("upgrade_configs: [{upgrade_type: CONNECT-UDP, connect_config: {}}]"),
-            "connect_config",
+            "",
         ),
         (action("hedge_policy: {}"), ""),
         (

@@ -16,6 +16,7 @@ pub mod splice;
 mod tcp_socket;
 pub mod transport;
 pub mod transport_socket_options;
+mod udp_socket;
 
 pub use connection::{Connection, ConnectionSettings};
 pub use drain::{DrainDecision, DrainScope, DrainSettings, DrainStrategy};
@@ -34,3 +35,4 @@ pub use tcp_socket::TcpSocket;
 pub use transport::{Transport, TransportSocket};
 pub use transport_socket_options::TransportSocketOptions;
 pub use transport_socket_options::{Downstream, SharedState, SocketWants};
+pub use udp_socket::UdpSocket;

@@ -135,6 +135,11 @@ impl RouteAction {
         }
     }
 
+    /// Whether there are requests whose payload goes on by itself.
+    pub fn ends_any_connect(&self) -> bool {
+        self.upgrades.iter().any(|one| one.connect.is_some())
+    }
+
     /// Whether the payload of a request with this method goes on as plain TCP.
     pub fn ends_connect(&self, method: &[u8]) -> bool {
         let mut configs = self.upgrades.iter().rev().filter_map(|one| one.connect);

@@ -29,11 +29,7 @@ impl<'a> RequestView<'a> {
     /// Whether a `connect_matcher` means this request: CONNECT, or an upgrade to CONNECT-UDP
     /// (RFC 9298).
     pub fn is_connect(&self) -> bool {
-        self.headers.get(names::METHOD) == Some(b"CONNECT")
-            || self
-                .headers
-                .get(names::UPGRADE)
-                .is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"connect-udp"))
+        self.headers.get(names::METHOD) == Some(b"CONNECT") || is_connect_udp(self.headers)
     }
 
     /// Whether this is a gRPC request, by its content type: `application/grpc` or
@@ -49,6 +45,12 @@ impl<'a> RequestView<'a> {
         }
         self.info.connection.filter_state.borrow().get(key).cloned()
     }
+}
+
+/// Whether a request asks for an upgrade to CONNECT-UDP (RFC 9298).
+pub fn is_connect_udp(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(names::UPGRADE);
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"connect-udp"))
 }
 
 /// Whether a message's content type is gRPC's: `application/grpc` or `application/grpc+…`.

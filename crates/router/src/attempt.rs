@@ -210,7 +210,7 @@ impl BulkBody for Attempt {
     fn source(&self) -> Option<(u64, &Socket)> {
         match self.stream()? {
             UpstreamStream::Http(stream) => stream.bulk_source(),
-            UpstreamStream::Tcp(_) | UpstreamStream::Filtered(_) => None,
+            UpstreamStream::Tcp(_) | UpstreamStream::Udp(_) | UpstreamStream::Filtered(_) => None,
         }
     }
 

@@ -7,6 +7,7 @@ use nuncio_base::{HeaderMap, names};
 use nuncio_http::chain::StreamState;
 use nuncio_http::route_cache::RouteCache;
 use nuncio_route::hash_policy::HashPolicy;
+use nuncio_route::request::is_connect_udp;
 use nuncio_route::request_hash::request_hash;
 use nuncio_route::retry_policy::{RetryHostPredicate, RetryPriority};
 use nuncio_route::{RetryPolicy, RouteAction};
@@ -133,18 +134,24 @@ pub(crate) const fn priority_of(action: &RouteAction) -> Priority {
     }
 }
 
-/// Asks for a connection: of HTTP, or of TCP for the payload of a CONNECT that ends here.
+/// Asks for a connection: of HTTP, or of TCP or UDP for the payload of a CONNECT that ends here.
 pub(crate) fn ask_pool(
     cluster: &LocalCluster,
     host: &Arc<Host>,
     priority: Priority,
     state: &StreamState,
 ) -> UpstreamRequest {
-    let is_tcp = state.route.action().is_some_and(|action| {
-        let method = state.request.headers.get(names::METHOD);
-        action.ends_connect(method.unwrap_or_default())
-    });
-    if is_tcp {
+    let action = state.route.action();
+    // Most routes end nothing: their requests are not asked what they are.
+    let ends = action.filter(|action| action.ends_any_connect());
+    let is = |of: fn(&RouteAction, &HeaderMap) -> bool| {
+        ends.is_some_and(|action| of(action, &state.request.headers))
+    };
+    if is(|_, headers| is_connect_udp(headers)) {
+        UpstreamRequest::Udp(cluster.udp_stream(host).map(Box::new))
+    } else if is(|action, headers| {
+        action.ends_connect(headers.get(names::METHOD).unwrap_or_default())
+    }) {
         UpstreamRequest::Tcp(cluster.tcp_connection(host, priority, &state.info))
     } else {
         let headers = &state.request.headers;

@@ -1,11 +1,11 @@
-//! What an attempt waits for and sends through: an HTTP stream, or a TCP connection for the payload
-//! of a CONNECT that ends here.
+//! What an attempt waits for and sends through: an HTTP stream, or for the payload of a CONNECT that
+//! ends here a TCP connection or a UDP socket.
 
 use crate::upstream_filters::FilteredStream;
 use nuncio_base::{Buffer, HeaderMap};
-use nuncio_codec::{End, Frame};
+use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_stream_info::{BytesMeter, UpstreamInfo};
-use nuncio_upstream::{ClientStream, PoolFailure, StreamRequest, TcpRequest, TcpStream};
+use nuncio_upstream::{ClientStream, PoolFailure, StreamRequest, TcpRequest, TcpStream, UdpStream};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -13,6 +13,8 @@ use std::time::Instant;
 pub(crate) enum UpstreamRequest {
     Http(StreamRequest),
     Tcp(TcpRequest),
+    /// A socket that is there at once; `None` once it is taken, or where there is none.
+    Udp(Option<Box<UdpStream>>),
 }
 
 impl UpstreamRequest {
@@ -21,7 +23,17 @@ impl UpstreamRequest {
             Self::Http(request) => ready!(request.poll(task)).map(UpstreamStream::Http),
             Self::Tcp(request) => ready!(request.poll(task))
                 .map(|connection| UpstreamStream::Tcp(Box::new(TcpStream::new(connection)))),
+            Self::Udp(stream) => stream.take().map(UpstreamStream::Udp).ok_or_else(no_socket),
         })
+    }
+}
+
+/// There is no socket for packets to a host.
+fn no_socket() -> PoolFailure {
+    PoolFailure {
+        reason: ResetReason::LocalConnectionFailure,
+        transport_failure_reason: "".into(),
+        at_host: true,
     }
 }
 
@@ -29,6 +41,7 @@ impl UpstreamRequest {
 pub(crate) enum UpstreamStream {
     Http(ClientStream),
     Tcp(Box<TcpStream>),
+    Udp(Box<UdpStream>),
     /// With filters before it.
     Filtered(Box<FilteredStream>),
 }
@@ -38,6 +51,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.send_headers(headers, end),
             Self::Tcp(stream) => stream.send_headers(end),
+            Self::Udp(stream) => stream.send_headers(),
             Self::Filtered(stream) => stream.send_headers(headers, end),
         }
     }
@@ -46,6 +60,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.send_data(data, end),
             Self::Tcp(stream) => stream.send_data(data, end),
+            Self::Udp(stream) => stream.send_data(data),
             Self::Filtered(stream) => stream.send_data(data, end),
         }
     }
@@ -54,6 +69,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.send_trailers(trailers),
             Self::Tcp(stream) => stream.send_trailers(),
+            Self::Udp(_) => {}
             Self::Filtered(stream) => stream.send_trailers(trailers),
         }
     }
@@ -62,6 +78,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.poll(task),
             Self::Tcp(stream) => stream.poll(task),
+            Self::Udp(stream) => stream.poll(task),
             Self::Filtered(stream) => stream.poll(task),
         }
     }
@@ -70,6 +87,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.flush(task),
             Self::Tcp(stream) => stream.flush(task),
+            Self::Udp(_) => {}
             Self::Filtered(stream) => stream.flush(task),
         }
     }
@@ -78,6 +96,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.write_blocked(),
             Self::Tcp(stream) => stream.write_blocked(),
+            Self::Udp(_) => false,
             Self::Filtered(stream) => stream.write_blocked(),
         }
     }
@@ -86,6 +105,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => stream.bytes(),
             Self::Tcp(stream) => stream.bytes(),
+            Self::Udp(stream) => stream.bytes(),
             Self::Filtered(stream) => stream.bytes(),
         }
     }
@@ -104,6 +124,7 @@ impl UpstreamStream {
                 upstream.connect_end = Some(connection.connect_end);
             }
             Self::Filtered(stream) => stream.describe(upstream),
+            Self::Udp(stream) => upstream.local_address = stream.local_address(),
             Self::Tcp(stream) => {
                 let connection = stream.info();
                 upstream.local_address = connection.local_address.clone();
@@ -117,7 +138,7 @@ impl UpstreamStream {
     /// The request's headers where filters may have changed them.
     pub fn request_headers(&self) -> Option<&HeaderMap> {
         match self {
-            Self::Http(_) | Self::Tcp(_) => None,
+            Self::Http(_) | Self::Tcp(_) | Self::Udp(_) => None,
             Self::Filtered(stream) => stream.request_headers(),
         }
     }
@@ -125,7 +146,7 @@ impl UpstreamStream {
     /// When it wants its turn at the latest.
     pub fn wake_at(&self) -> Option<Instant> {
         match self {
-            Self::Http(_) | Self::Tcp(_) => None,
+            Self::Http(_) | Self::Tcp(_) | Self::Udp(_) => None,
             Self::Filtered(stream) => stream.wake_at(),
         }
     }

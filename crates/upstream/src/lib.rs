@@ -35,7 +35,9 @@ pub use lb::{Choice, LbRequest, LbSpec, LoadBalancer};
 pub use local_cluster::LocalCluster;
 pub use manager::ClusterManager;
 pub use override_host::{HostsByAddress, Overridden};
-pub use pool::{ClientStream, PoolFailure, StreamRequest, TcpConnection, TcpRequest, TcpStream};
+pub use pool::{
+    ClientStream, PoolFailure, StreamRequest, TcpConnection, TcpRequest, TcpStream, UdpStream,
+};
 pub use priority::{HostsChange, PriorityLoad, PrioritySet};
 pub use resource::{Priority, RetryPermit};
 pub use tracked::TrackedRequests;

@@ -1,5 +1,6 @@
 //! What must hold, parser by parser. The HTTP/1 codecs bring their own checks.
 
+pub mod capsule;
 pub mod chain;
 pub mod client_hello;
 pub mod config;

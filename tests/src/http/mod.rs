@@ -5,6 +5,7 @@ mod allocations;
 mod bulk;
 mod client_facts;
 mod connect;
+mod connect_udp;
 mod connections;
 mod filter_chains;
 mod filters;

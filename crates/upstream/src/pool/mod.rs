@@ -17,12 +17,14 @@ mod input;
 mod secure;
 pub(crate) mod tcp;
 mod tcp_stream;
+mod udp_stream;
 mod waiting;
 
 pub use client_stream::{ClientStream, ClientStreamInfo};
 pub use http::StreamRequest;
 pub use tcp::{TcpConnection, TcpRequest};
 pub use tcp_stream::TcpStream;
+pub use udp_stream::UdpStream;
 
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;
