@@ -1,5 +1,5 @@
-//! What an attempt waits for and sends through: an HTTP stream, or for the payload of a CONNECT that
-//! ends here a TCP connection or a UDP socket.
+//! What an attempt waits for and sends through: an HTTP stream, or, for the payload of a CONNECT
+//! that ends here, a TCP connection or a UDP socket.
 
 use crate::upstream_filters::FilteredStream;
 use nuncio_base::{Buffer, HeaderMap};
