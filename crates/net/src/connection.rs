@@ -146,7 +146,10 @@ impl Connection {
             self.poll_filters(task, input, out);
             let ordered = self.shared.close.is_some()
                 || (self.shared.end_write && !self.write_ended && out.is_empty());
-            if got.is_none() && out.len() <= waiting && !ordered && self.phase != Phase::Done {
+            // Filters that let reading go on again: nobody else asks the socket.
+            let resumed = got.is_none() && !drained && self.may_read(input);
+            let settled = got.is_none() && !resumed && !ordered && out.len() <= waiting;
+            if settled && self.phase != Phase::Done {
                 return Poll::Pending;
             }
         }
@@ -184,6 +187,12 @@ impl Connection {
         }
     }
 
+    /// Whether more may be read behind what is in `input`.
+    fn may_read(&self, input: &Buffer) -> bool {
+        let is_open = !self.read_ended && self.shared.read_disabled == 0;
+        is_open && input.len() < self.shared.buffer_limit
+    }
+
     /// Reads once and shows the filters what came; how many bytes, or `None` where nothing did.
     /// A socket that is `drained` brings no more in the same turn of the task.
     fn take_in(
@@ -198,11 +207,7 @@ impl Connection {
             self.run_filters(0, input, out);
             return Some(0);
         }
-        if *drained
-            || self.read_ended
-            || self.shared.read_disabled > 0
-            || input.len() >= self.shared.buffer_limit
-        {
+        if *drained || !self.may_read(input) {
             return None;
         }
         let (transport, worker) = (&mut self.transport, &self.shared.worker);

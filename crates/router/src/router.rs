@@ -66,6 +66,8 @@ pub struct Router {
     pub(crate) response_started: bool,
     pub(crate) done: bool,
     pub(crate) holds_request: bool,
+    /// The response is held up downstream.
+    is_paused: bool,
 }
 
 impl Router {
@@ -100,6 +102,21 @@ impl Router {
             response_started: false,
             done: false,
             holds_request: false,
+            is_paused: false,
+        }
+    }
+
+    #[cold]
+    fn note_paused(&mut self, paused: bool) {
+        self.is_paused = paused;
+        let Some(cluster) = &self.cluster else {
+            return;
+        };
+        let stats = cluster.stats();
+        if paused {
+            stats.upstream_flow_control_paused_reading_total().inc();
+        } else {
+            stats.upstream_flow_control_resumed_reading_total().inc();
         }
     }
 
@@ -262,6 +279,9 @@ impl HttpFilter for Router {
             return;
         }
         let paused = cx.response_paused();
+        if paused != self.is_paused {
+            self.note_paused(paused);
+        }
         if let Some(attempt) = &mut self.attempt {
             match attempt.poll(task, paused) {
                 Poll::Pending => {}

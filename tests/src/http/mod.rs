@@ -9,6 +9,7 @@ mod connect_udp;
 mod connections;
 mod filter_chains;
 mod filters;
+mod flow_control;
 mod framing;
 mod grpc_access_log;
 mod health_check;

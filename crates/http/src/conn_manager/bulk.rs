@@ -53,7 +53,9 @@ fn drain(stream: &mut ActiveStream, cx: &mut ConnCx<'_>, task: &mut Context<'_>)
     };
     match drained {
         Poll::Pending => return false,
-        Poll::Ready(Ok(())) => stream.pause_response(false),
+        Poll::Ready(Ok(())) => {
+            stream.pause_response(false);
+        }
         // The client is gone.
         Poll::Ready(Err(_)) => cx.close(Close::NoFlush),
     }

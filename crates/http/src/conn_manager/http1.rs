@@ -20,6 +20,8 @@ pub(super) struct Http1Session {
     codec: H1Server,
     stream: Option<Box<ActiveStream>>,
     reading_stopped: bool,
+    /// It stopped because the request was held up, and was counted.
+    pause_counted: bool,
     /// The connection has lasted long enough: the next response tells the client to close.
     pub last_response_next: bool,
 }
@@ -130,13 +132,12 @@ impl Http1Session {
         }
     }
 
-    /// Writes what left the filters; whether there was anything.
+    /// Writes what left the filters; whether the response may go on that was held up: nothing else
+    /// may come to wake the task.
     fn encode(&mut self, conn: &mut Connection, cx: &mut ConnCx<'_>) -> bool {
-        let mut moved = false;
         while let Some(stream) = &mut self.stream
             && let Some(out) = stream.next_out()
         {
-            moved = true;
             match out {
                 Out::Informational(headers) => {
                     // Unless they are proxied, the client was told to go on by this proxy itself.
@@ -151,10 +152,10 @@ impl Http1Session {
                 Out::Reset(_) => self.reset_stream(conn, cx),
             }
         }
-        if let Some(stream) = &mut self.stream {
-            stream.pause_response(cx.write_blocked() || stream.bulk.holds_bytes());
-        }
-        moved
+        let Some(stream) = &mut self.stream else {
+            return false;
+        };
+        stream.pause_response(cx.write_blocked() || stream.bulk.holds_bytes())
     }
 
     fn encode_1xx(&mut self, conn: &Connection, cx: &mut ConnCx<'_>, headers: &HeaderMap) {
@@ -297,14 +298,13 @@ impl Http1Session {
         if stuck != self.reading_stopped {
             self.reading_stopped = stuck;
             cx.read_disable(stuck);
+            let by_request = |stream: &Box<ActiveStream>| stream.request_paused();
             let stats = &conn.local.stats;
-            if self
-                .stream
-                .as_ref()
-                .is_some_and(|stream| stream.request_paused())
-                && stuck
-            {
+            if stuck && self.stream.as_ref().is_some_and(by_request) {
+                self.pause_counted = true;
                 stats.downstream_flow_control_paused_reading_total().inc();
+            } else if std::mem::take(&mut self.pause_counted) {
+                stats.downstream_flow_control_resumed_reading_total().inc();
             }
         }
         conn.release_block();
@@ -326,7 +326,7 @@ impl Http1Session {
             // What waits is decoded, or read, now: nothing else may come to wake the task.
             moved |= was_paused && !stream.request_paused();
         }
-        self.encode(conn, cx);
+        moved |= self.encode(conn, cx);
         moved |= self.finish_stream(conn, cx);
         moved
     }

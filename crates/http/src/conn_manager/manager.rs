@@ -206,7 +206,10 @@ impl NetworkFilter for HttpConnectionManager {
                 moved = self.poll_deadlines(cx, task);
             }
             if !moved {
-                cx.settled();
+                // What is held up for bytes that wait to be written goes on once they are.
+                if !cx.write_blocked() {
+                    cx.settled();
+                }
                 break;
             }
             if cx.out().len() >= WRITE_SOON || cx.is_closing() {

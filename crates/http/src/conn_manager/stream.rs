@@ -247,12 +247,14 @@ impl ActiveStream {
         self.filters.as_mut()?.bulk_body()
     }
 
-    /// Holds the response back, or lets it go on.
-    pub fn pause_response(&mut self, pause: bool) {
-        if pause != self.response_paused {
-            self.response_paused = pause;
-            self.filters().state.response.push_back(pause);
+    /// Holds the response back, or lets it go on; whether it goes on now and did not before.
+    pub fn pause_response(&mut self, pause: bool) -> bool {
+        if pause == self.response_paused {
+            return false;
         }
+        self.response_paused = pause;
+        self.filters().state.response.push_back(pause);
+        !pause
     }
 
     /// Whether the head of an answer waits to be written, with nothing behind it.
