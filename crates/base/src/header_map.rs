@@ -7,10 +7,10 @@
 use crate::header_case::{OriginalCase, OtherNames};
 use crate::header_name::{Key, Known, MessageKind, names};
 use field::Entry;
-use present::Present;
 use std::fmt;
 
 pub use field::{Field, Part};
+pub use present::KnownNames;
 
 mod field;
 mod present;
@@ -23,7 +23,7 @@ const CUSTOM: u8 = 0xff;
 pub struct HeaderMap {
     arena: Vec<u8>,
     entries: Vec<Entry>,
-    present: Present,
+    present: KnownNames,
     size: usize,
     original: Option<Box<OriginalCase>>,
 }
@@ -53,7 +53,7 @@ impl HeaderMap {
     pub fn clear(&mut self) {
         self.arena.clear();
         self.entries.clear();
-        self.present = Present::default();
+        self.present = KnownNames::default();
         self.size = 0;
         self.original = None;
     }
@@ -104,6 +104,11 @@ impl HeaderMap {
     /// Whether there is a field under `key`.
     pub fn contains(&self, key: impl Key) -> bool {
         self.position(&key, 0).is_some()
+    }
+
+    /// Whether there is a field under one of these names.
+    pub fn contains_any(&self, names: KnownNames) -> bool {
+        self.present.has_any(names)
     }
 
     /// All values under `key`, in order.

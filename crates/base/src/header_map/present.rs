@@ -2,20 +2,35 @@
 
 use crate::header_name::Known;
 
-/// A bit for each known name.
+/// A set of known names: a bit for each.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Present([u64; 2]);
+pub struct KnownNames([u64; 2]);
 
-impl Present {
+impl KnownNames {
+    /// The set of these names.
+    pub const fn of(names: &[Known]) -> Self {
+        let (mut set, mut at) = (Self([0; 2]), 0);
+        while at < names.len() {
+            set.add(names[at]);
+            at += 1;
+        }
+        set
+    }
+
+    /// Whether a name is in it.
     pub fn has(self, known: Known) -> bool {
-        self.0[usize::from(known.index() >> 6 & 1)] >> (known.index() & 63) & 1 != 0
+        self.0[(known.index() >> 6 & 1) as usize] >> (known.index() & 63) & 1 != 0
     }
 
-    pub fn add(&mut self, known: Known) {
-        self.0[usize::from(known.index() >> 6 & 1)] |= 1 << (known.index() & 63);
+    pub(super) fn has_any(self, others: Self) -> bool {
+        self.0[0] & others.0[0] | self.0[1] & others.0[1] != 0
     }
 
-    pub fn remove(&mut self, known: Known) {
-        self.0[usize::from(known.index() >> 6 & 1)] &= !(1 << (known.index() & 63));
+    pub(super) const fn add(&mut self, known: Known) {
+        self.0[(known.index() >> 6 & 1) as usize] |= 1 << (known.index() & 63);
+    }
+
+    pub(super) fn remove(&mut self, known: Known) {
+        self.0[(known.index() >> 6 & 1) as usize] &= !(1 << (known.index() & 63));
     }
 }

@@ -4,6 +4,7 @@ use super::connection::H2Connection;
 use super::frame::MAX_FRAME;
 use super::stream::{Asked, SendEnd};
 use crate::End;
+use nuncio_base::header_map::KnownNames;
 use nuncio_base::{Buffer, HeaderMap, Known, names};
 
 impl H2Connection {
@@ -33,9 +34,11 @@ impl H2Connection {
 
     /// Encodes the fields that another hop may see, and that `keep` keeps.
     pub(super) fn put_fields(&mut self, headers: &HeaderMap, keep: impl Fn(Known, &[u8]) -> bool) {
+        let has_others = headers.contains_any(OF_ONE_HOP);
         for field in headers.fields() {
             let (known, value) = (field.known(), field.value);
-            let is_kept = |known| !is_of_one_hop(known, value) && keep(known, value);
+            let is_other = |known| has_others && is_of_one_hop(known, value);
+            let is_kept = |known| !is_other(known) && keep(known, value);
             if known.is_none_or(is_kept) {
                 self.encoder.field(known, field.name(), value);
             }
@@ -136,16 +139,19 @@ impl H2Connection {
     }
 }
 
-/// Whether a field concerns an HTTP/1 connection only (RFC 9113 section 8.2.2).
+/// The names of fields that concern an HTTP/1 connection only (RFC 9113 section 8.2.2).
+const OF_ONE_HOP: KnownNames = KnownNames::of(&[
+    names::CONNECTION,
+    names::KEEP_ALIVE,
+    names::PROXY_CONNECTION,
+    names::TRANSFER_ENCODING,
+    names::UPGRADE,
+    names::HTTP2_SETTINGS,
+    names::TE,
+]);
+
+/// Whether a field is one of those.
 fn is_of_one_hop(known: Known, value: &[u8]) -> bool {
-    match known {
-        names::CONNECTION
-        | names::KEEP_ALIVE
-        | names::PROXY_CONNECTION
-        | names::TRANSFER_ENCODING
-        | names::UPGRADE
-        | names::HTTP2_SETTINGS => true,
-        names::TE => !value.eq_ignore_ascii_case(b"trailers"),
-        _ => false,
-    }
+    let may_pass = known == names::TE && value.eq_ignore_ascii_case(b"trailers");
+    OF_ONE_HOP.has(known) && !may_pass
 }
