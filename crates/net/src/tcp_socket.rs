@@ -82,6 +82,12 @@ impl TcpSocket {
         }
     }
 
+    /// Whether the event loop knows of nothing to be read; nobody is woken when that changes.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let known = self.stream.try_io(Interest::READABLE, || Ok(()));
+        known.is_err()
+    }
+
     /// Puts writing `from` off, where it is little and nothing is in its way; whether it did, and
     /// `from` is empty.
     pub(crate) fn write_late(self: &Rc<Self>, worker: &Worker, from: &mut Buffer) -> bool {

@@ -109,6 +109,11 @@ impl Transport {
         }
     }
 
+    /// Whether it is known that there is nothing to be read, not even the end; of plain TCP only.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self, Self::Raw(Socket::Tcp(socket)) if socket.is_quiet())
+    }
+
     /// What TLS found out, where there is TLS.
     pub fn tls(&self) -> Option<&Arc<TlsInfo>> {
         match self {

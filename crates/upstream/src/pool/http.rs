@@ -258,7 +258,7 @@ impl StreamRequest {
             match granted {
                 Granted::Http1(mut leased) => {
                     // A peer may have closed since anybody looked.
-                    if leased.connection.poll_idle(task).is_ready() {
+                    if leased.connection.is_gone(task) {
                         self.pool.end(leased);
                         continue;
                     }

@@ -95,6 +95,12 @@ impl Http1Connection {
         Poll::Ready(())
     }
 
+    /// Whether it has ended, or brought bytes that nobody asked for, while nobody looked. `task` is
+    /// woken by that only once it has asked for a response.
+    pub fn is_gone(&mut self, task: &mut Context<'_>) -> bool {
+        !self.transport.is_quiet() && self.poll_idle(task).is_ready()
+    }
+
     /// A stream takes it over.
     pub fn begin(&mut self) {
         let requests = self.counted.requests.get_or_insert(0);
