@@ -298,9 +298,9 @@ impl Http1Session {
         if stuck != self.reading_stopped {
             self.reading_stopped = stuck;
             cx.read_disable(stuck);
-            let by_request = |stream: &Box<ActiveStream>| stream.request_paused();
+            let stream = self.stream.as_ref();
             let stats = &conn.local.stats;
-            if stuck && self.stream.as_ref().is_some_and(by_request) {
+            if stuck && stream.is_some_and(|stream| stream.request_paused()) {
                 self.pause_counted = true;
                 stats.downstream_flow_control_paused_reading_total().inc();
             } else if std::mem::take(&mut self.pause_counted) {
