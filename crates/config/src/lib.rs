@@ -8,6 +8,7 @@
 pub mod access_log;
 pub mod address;
 mod aggregate_cluster;
+pub mod authorization;
 pub mod bind_config;
 pub mod bootstrap;
 pub mod certificates;

@@ -285,14 +285,15 @@ impl Connection {
 
     /// Gives every filter its turn, and finished calls theirs.
     fn poll_filters(&mut self, task: &mut Context<'_>, input: &mut Buffer, out: &mut Buffer) {
-        if self.phase == Phase::Done {
-            return;
-        }
-        self.poll_calls(task, out);
-        for index in 0..usize::from(self.opened) {
-            self.with_filter(index, out, |filter, cx| filter.poll(cx, task));
-        }
-        while let Some(from) = self.shared.resume_from.take() {
+        while self.phase != Phase::Done {
+            self.poll_calls(task, out);
+            for index in 0..usize::from(self.opened) {
+                self.with_filter(index, out, |filter, cx| filter.poll(cx, task));
+            }
+            let Some(from) = self.shared.resume_from.take() else {
+                return;
+            };
+            // Filters that begin now have their turn too.
             self.run_filters(usize::from(from), input, out);
         }
     }

@@ -177,6 +177,11 @@ impl ConnCx<'_> {
         self.shared.resume_from = u8::try_from(self.index + 1).ok();
     }
 
+    /// Shows this filter what was read before it could take it.
+    pub fn show_pending(&mut self) {
+        self.shared.resume_from = u8::try_from(self.index).ok();
+    }
+
     /// Waits for `future` and then calls `then` on this filter, unless the connection ends before.
     pub fn call<F: NetworkFilter, T: 'static>(
         &mut self,

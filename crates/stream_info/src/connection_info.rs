@@ -48,6 +48,15 @@ pub enum Summary {
     Given(Box<StreamInfo>),
 }
 
+/// Why a network filter turned a connection away.
+#[derive(Debug)]
+pub struct TurnedAway {
+    /// The flag.
+    pub flag: ResponseFlag,
+    /// `%RESPONSE_CODE_DETAILS%`
+    pub details: Option<&'static str>,
+}
+
 /// What the connections of a listener have in common.
 #[derive(Clone, Debug)]
 pub struct ListenerInfo {
@@ -119,8 +128,8 @@ pub struct ConnectionInfo {
     pub termination_details: RefCell<Option<Rc<str>>>,
     /// Why we closed the connection, if we did (`%DOWNSTREAM_LOCAL_CLOSE_REASON%`).
     pub local_close_reason: Cell<Option<&'static str>>,
-    /// Why a network filter turned the connection away, where there is a flag for it.
-    pub flag: Cell<Option<ResponseFlag>>,
+    /// Why a network filter turned the connection away, where logs tell it.
+    pub turned_away: Cell<Option<&'static TurnedAway>>,
     /// How the connection was closed.
     pub close_type: Cell<CloseType>,
     /// The last round-trip time that the kernel told, in microseconds, where it is
@@ -153,7 +162,7 @@ impl ConnectionInfo {
             transport_failure_reason: None,
             termination_details: RefCell::default(),
             local_close_reason: Cell::new(None),
-            flag: Cell::new(None),
+            turned_away: Cell::new(None),
             close_type: Cell::new(CloseType::Normal),
             round_trip_time: Cell::new(None),
             summary: Cell::new(Summary::Unwanted),
@@ -194,9 +203,7 @@ impl ConnectionInfo {
         let timings = Timings::new(self.start_time, self.start);
         let mut stream = StreamInfo::new(Rc::clone(self), timings);
         stream.metadata.clone_from(&self.metadata.borrow());
-        if let Some(flag) = self.flag.get() {
-            stream.set_flag(flag);
-        }
+        stream.note_turned_away();
         stream
     }
 
@@ -231,4 +238,4 @@ impl ConnectionInfo {
 }
 
 // One for each connection, however idle.
-const _: () = assert!(size_of::<ConnectionInfo>() <= 320);
+const _: () = assert!(size_of::<ConnectionInfo>() <= 328);

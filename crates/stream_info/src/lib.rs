@@ -16,7 +16,7 @@ pub mod wanted;
 
 pub use chosen::{ChosenCluster, ChosenRoute, RouteNames, RoutePlace};
 pub use connection_info::{
-    CloseType, ConnectionInfo, FilterChainInfo, Fingerprints, ListenerInfo, Summary,
+    CloseType, ConnectionInfo, FilterChainInfo, Fingerprints, ListenerInfo, Summary, TurnedAway,
 };
 pub use filter_state::{FilterState, FilterStateObject, LifeSpan};
 pub use override_host::OverrideHost;

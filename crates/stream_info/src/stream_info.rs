@@ -144,6 +144,14 @@ impl StreamInfo {
         self.upstream.as_ref()?.cluster.as_deref()
     }
 
+    /// Takes over why a network filter turned the connection away.
+    pub fn note_turned_away(&mut self) {
+        if let Some(why) = self.connection.turned_away.get() {
+            self.set_flag(why.flag);
+            self.response_code_details = why.details.map(Cow::Borrowed);
+        }
+    }
+
     /// Adds a response flag.
     pub fn set_flag(&mut self, flag: ResponseFlag) {
         self.flags.set(flag);

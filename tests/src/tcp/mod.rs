@@ -7,6 +7,7 @@ mod internal_listener;
 mod limits;
 mod original_dst;
 mod proxy_protocol;
+mod services;
 mod tunnels;
 
 mod filter_chain_matcher;

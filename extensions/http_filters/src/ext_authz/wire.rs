@@ -3,23 +3,20 @@
 use super::check::sent_headers;
 use super::settings::{BodySettings, ExtAuthzSpec};
 use super::verdict::{Consent, Denial, Fields, ResponseField, Verdict};
-use nuncio_base::address::Address;
-use nuncio_base::metadata::{Metadata, Value};
+use nuncio_base::metadata::Value;
 use nuncio_base::{Buffer, HeaderMap, HeaderName, names};
+use nuncio_config::authorization::{certificate, metadata, peer};
 use nuncio_config::common::structure;
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use nuncio_proto::envoy::service::auth::v3 as proto;
-use nuncio_proto::envoy::service::auth::v3::attribute_context::{
-    HttpRequest, Peer, Request, TlsSession,
-};
+use nuncio_proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Request, TlsSession};
 use nuncio_proto::envoy::service::auth::v3::check_response::HttpResponse;
-use nuncio_proto::google::protobuf::value::Kind;
-use nuncio_proto::google::protobuf::{ListValue, Struct, Timestamp, Value as ValueProto};
+use nuncio_proto::google::protobuf::{Struct, Timestamp};
 use nuncio_route::mutation::AppendAction;
-use nuncio_stream_info::{CertificateInfo, Protocol, SanKind, StreamInfo};
+use nuncio_stream_info::{Protocol, StreamInfo};
 use prost::Message;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 /// The method that is called.
@@ -48,10 +45,8 @@ pub(super) fn request(spec: &ExtAuthzSpec, subject: Subject<'_>) -> Vec<u8> {
         peer_certificate,
     );
     source.service = text(subject.headers.get("x-envoy-downstream-service-cluster"));
-    if let Some(certificate) = peer_certificate.filter(|_| spec.grpc.include_peer_certificate) {
-        let mut pem = Vec::new();
-        certificate.url_encoded_pem(&mut pem);
-        source.certificate = String::from_utf8(pem).unwrap_or_default();
+    if spec.grpc.include_peer_certificate {
+        source.certificate = peer_certificate.map(certificate).unwrap_or_default();
     }
     let start = info.timings.start_time.duration_since(UNIX_EPOCH);
     let start = start.unwrap_or_default();
@@ -134,79 +129,6 @@ fn http(spec: &ExtAuthzSpec, subject: &Subject<'_>) -> HttpRequest {
 
 fn text(value: Option<&[u8]>) -> String {
     String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
-}
-
-fn peer(address: &Address, certificate: Option<&CertificateInfo>) -> Peer {
-    let address = match address {
-        Address::Ip(ip) => core::address::Address::SocketAddress(core::SocketAddress {
-            address: ip.ip().to_string(),
-            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(
-                ip.port().into(),
-            )),
-            ..core::SocketAddress::default()
-        }),
-        Address::Pipe(path) => core::address::Address::Pipe(core::Pipe {
-            path: path.to_string(),
-            mode: 0,
-        }),
-        Address::Internal(internal) => {
-            core::address::Address::EnvoyInternalAddress(core::EnvoyInternalAddress {
-                endpoint_id: String::new(),
-                address_name_specifier: Some(
-                    core::envoy_internal_address::AddressNameSpecifier::ServerListenerName(
-                        internal.listener.to_string(),
-                    ),
-                ),
-            })
-        }
-    };
-    let principal = certificate.map(|certificate| {
-        let uri = certificate.sans_of(SanKind::Uri).next();
-        let name = uri.or_else(|| certificate.sans_of(SanKind::Dns).next());
-        name.unwrap_or(&certificate.subject).to_owned()
-    });
-    Peer {
-        address: Some(core::Address {
-            address: Some(address),
-        }),
-        principal: principal.unwrap_or_default(),
-        ..Peer::default()
-    }
-}
-
-/// The namespaces of metadata that a service gets, each from the first that has it.
-fn metadata(namespaces: &[String], from: &[Option<&Metadata>]) -> core::Metadata {
-    let find = |name: &String| {
-        let found = from.iter().flatten().find_map(|data| data.get(name))?;
-        match to_proto(found).kind {
-            Some(Kind::StructValue(fields)) => Some((name.clone(), fields)),
-            _ => None,
-        }
-    };
-    core::Metadata {
-        filter_metadata: namespaces.iter().filter_map(find).collect(),
-        typed_filter_metadata: HashMap::new(),
-    }
-}
-
-fn to_proto(value: &Value) -> ValueProto {
-    let kind = match value {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(value) => Kind::BoolValue(*value),
-        Value::Number(value) => Kind::NumberValue(*value),
-        Value::Text(value) => Kind::StringValue(value.to_string()),
-        Value::List(values) => Kind::ListValue(ListValue {
-            values: values.iter().map(to_proto).collect(),
-        }),
-        Value::Struct(fields) => {
-            let fields = fields.iter();
-            let fields = fields.map(|(name, value)| (name.clone(), to_proto(value)));
-            Kind::StructValue(Struct {
-                fields: fields.collect(),
-            })
-        }
-    };
-    ValueProto { kind: Some(kind) }
 }
 
 /// What the service's answer means.

@@ -7,10 +7,15 @@ use nuncio_net::{
     NewConnection,
 };
 use nuncio_stats::{Group, stat_group};
-use nuncio_stream_info::ResponseFlag;
+use nuncio_stream_info::{ResponseFlag, TurnedAway};
 use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
+
+const TURNED_AWAY: TurnedAway = TurnedAway {
+    flag: ResponseFlag::UpstreamRetryLimitExceeded,
+    details: None,
+};
 
 /// `%DOWNSTREAM_LOCAL_CLOSE_REASON%`.
 const OVER_LIMIT: &str = "local_ratelimit_close_over_limit";
@@ -69,8 +74,7 @@ impl NetworkFilter for Limited {
         stats.rate_limited().inc();
         let info = cx.info();
         info.local_close_reason.set(Some(OVER_LIMIT));
-        info.flag
-            .set(Some(ResponseFlag::UpstreamRetryLimitExceeded));
+        info.turned_away.set(Some(&TURNED_AWAY));
         cx.close(Close::NoFlush);
         FilterStatus::StopIteration
     }

@@ -186,6 +186,8 @@ impl TcpProxy {
         upstream.pool_ready = Some(now.saturating_duration_since(asked));
         self.state = State::Relaying(opened.carrier(cluster, now));
         cx.read_disable(false);
+        // A filter before this one may have waited meanwhile.
+        cx.show_pending();
         task.waker().wake_by_ref();
         if self.local.spec.flush_access_log_on_connected {
             self.log(AccessLogType::TcpUpstreamConnected);

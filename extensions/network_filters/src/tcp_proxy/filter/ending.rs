@@ -66,9 +66,7 @@ impl TcpProxy {
         self.ended = true;
         self.info.timings.end = Some(self.local.worker.now());
         let connection = Rc::clone(&self.info.connection);
-        if let Some(flag) = connection.flag.get() {
-            self.info.set_flag(flag);
-        }
+        self.info.note_turned_away();
         self.log(AccessLogType::TcpConnectionEnd);
         if matches!(connection.summary.take(), Summary::Wanted) {
             let empty = StreamInfo::new(Rc::clone(&connection), self.info.timings.clone());
