@@ -1,5 +1,6 @@
 //! `envoy.config.bootstrap.v3.Bootstrap`: what a process starts with.
 
+use crate::config_source::LocalInfo;
 use crate::dynamic_resources::{DynamicSources, dynamic_resources};
 use crate::internal_listener::bootstrap_extensions;
 use crate::overload::{Overload, overload};
@@ -64,6 +65,8 @@ pub fn bootstrap(
     proto: proto::Bootstrap,
     options: &Options,
 ) -> Parsed<Bootstrap> {
+    let full_node = node::node(proto.node.clone(), options);
+    LocalInfo::set(cx.env(), &full_node.id, &full_node.cluster);
     let refused = refuse_not_built(cx, &proto);
     let resources = proto.static_resources.unwrap_or_default();
     let regex_engine = cx.optional(
@@ -84,7 +87,6 @@ pub fn bootstrap(
     let dynamic = dynamic_resources(cx, proto.dynamic_resources.as_ref(), options.mode);
     let internal = bootstrap_extensions(cx, proto.bootstrap_extensions);
     let manager = proto.cluster_manager.unwrap_or_default();
-    let full_node = node::node(proto.node, options);
     let load_stats = cx.field("cluster_manager", |cx| {
         let config = manager.load_stats_config.as_ref();
         cx.optional("load_stats_config", config, config_source::api_service)

@@ -2,12 +2,14 @@
 
 use crate::duration;
 use crate::grpc_service::grpc_service;
-use nuncio_extension::{ParseCx, Parsed};
+use nuncio_extension::{ParseCx, Parsed, ServerEnv};
 use nuncio_grpc::GrpcService;
 use nuncio_proto::envoy::config::core::v3 as proto;
-use nuncio_xds::{ApiSource, ConfigSource, PathSource, RateLimit, RestSource};
+use nuncio_xds::{ApiSource, ConfigSource, PathSource, RateLimit, ResourceType, RestSource};
+use proto::ApiVersion;
 use proto::api_config_source::ApiType;
 use proto::config_source::ConfigSourceSpecifier;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,20 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Recorded in `cx`.
-pub fn config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<ConfigSource> {
+pub fn config_source(
+    cx: &mut ParseCx,
+    proto: &proto::ConfigSource,
+    kind: ResourceType,
+) -> Parsed<ConfigSource> {
+    check_local_info(cx, &kind.type_url())?;
+    sound_config_source(cx, proto)
+}
+
+/// As [`config_source`], whoever asks.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn sound_config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<ConfigSource> {
     let converted = unchecked_config_source(cx, proto)?;
     let cluster = match &converted {
         // One that is named by its address is there.
@@ -30,7 +45,7 @@ pub fn config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Parsed<Co
     Ok(converted)
 }
 
-/// As [`config_source`], but a control plane's cluster need not be there, as with SDS: its secrets
+/// As [`sound_config_source`], but a control plane's cluster need not be there, as with SDS: its secrets
 /// are asked for when everything else is there.
 ///
 /// # Errors
@@ -47,12 +62,27 @@ pub fn unchecked_config_source(
             cx.field("path_config_source", |cx| {
                 let directory = source.watched_directory.as_ref();
                 let directory = directory.map(|directory| PathBuf::from(&directory.path));
+                if let Some(missing) = directory.as_ref().filter(|it| !it.exists()) {
+                    let message = format!(
+                        "unable to add filesystem watch for file {}/: No such file or directory",
+                        missing.display()
+                    );
+                    return Err(cx.error_at("watched_directory", message));
+                }
                 path_source(cx, "path", &source.path, directory)
             })
         }
         Some(ConfigSourceSpecifier::ApiConfigSource(source)) => {
             let timeout = first_fetch(cx, proto)?;
             cx.field("api_config_source", |cx| {
+                if matches!(
+                    source.api_type(),
+                    ApiType::AggregatedGrpc | ApiType::AggregatedDeltaGrpc
+                ) {
+                    let kind = source.api_type().as_str_name();
+                    let message = format!("Unsupported config source {kind}");
+                    return Err(cx.error_at("api_type", message));
+                }
                 if source.api_type() == ApiType::Rest {
                     return Ok(ConfigSource::Rest(rest_source(cx, source)?, timeout));
                 }
@@ -60,7 +90,11 @@ pub fn unchecked_config_source(
             })
         }
         Some(ConfigSourceSpecifier::Ads(_)) => Ok(ConfigSource::Ads(first_fetch(cx, proto)?)),
-        Some(ConfigSourceSpecifier::Self_(_)) => Err(cx.not_built("self")),
+        Some(ConfigSourceSpecifier::Self_(_)) => {
+            let message =
+                "Missing config source specifier in envoy::config::core::v3::ConfigSource";
+            Err(cx.error_at("self", message))
+        }
     }
 }
 
@@ -81,6 +115,41 @@ fn check_cluster(cx: &mut ParseCx, name: &str) -> Parsed<()> {
     )))
 }
 
+/// Whether the node says who it is, as far as that is known: control planes are told.
+#[derive(Default)]
+pub struct LocalInfo(Cell<Option<bool>>);
+
+impl LocalInfo {
+    /// Says whose configuration is parsed.
+    pub fn set(env: &ServerEnv, id: &str, cluster: &str) {
+        let named = !id.is_empty() && !cluster.is_empty();
+        env.shared(Self::default).0.set(Some(named));
+    }
+}
+
+/// Whoever asks for resources has a name, and belongs to a cluster.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn check_local_info(cx: &mut ParseCx, what: &str) -> Parsed<()> {
+    if cx.env().shared(LocalInfo::default).0.get() != Some(false) {
+        return Ok(());
+    }
+    Err(cx.error(format!(
+        "{what}: node 'id' and 'cluster' are required. Set it either in 'node' config or via \
+         --service-node and --service-cluster options."
+    )))
+}
+
+/// The old version of the protocol is gone.
+fn check_version(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<()> {
+    if proto.transport_api_version() != ApiVersion::V2 {
+        return Ok(());
+    }
+    let message = "V2 xDS transport protocol version is deprecated in this field: it is gone";
+    Err(cx.error_at("transport_api_version", message))
+}
+
 /// Converts a control plane that is asked over HTTP.
 fn rest_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<RestSource>> {
     if !proto.grpc_services.is_empty() {
@@ -88,6 +157,7 @@ fn rest_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<R
                        gRPC service specified";
         return Err(cx.error_at("grpc_services", message));
     }
+    check_version(cx, proto)?;
     let cluster = match &proto.cluster_names[..] {
         [] => {
             let message = "API configs must have either a gRPC service or a cluster name defined";
@@ -127,23 +197,31 @@ pub fn api_service(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<A
 /// # Errors
 /// Recorded in `cx`.
 pub fn api_source(cx: &mut ParseCx, proto: &proto::ApiConfigSource) -> Parsed<Arc<ApiSource>> {
+    check_version(cx, proto)?;
     let delta = match proto.api_type() {
         ApiType::Grpc | ApiType::AggregatedGrpc => false,
         ApiType::DeltaGrpc | ApiType::AggregatedDeltaGrpc => true,
-        ApiType::Rest | ApiType::DeprecatedAndUnavailableDoNotUse => {
-            return Err(cx.not_built("api_type"));
+        ApiType::Rest => return Err(cx.not_built("api_type")),
+        ApiType::DeprecatedAndUnavailableDoNotUse => {
+            let message = "REST_LEGACY no longer a supported ApiConfigSource. Please specify an \
+                           explicit supported api_type";
+            return Err(cx.error_at("api_type", message));
         }
     };
     if !proto.cluster_names.is_empty() {
-        let message = "::(DELTA_)GRPC must not have a cluster name specified";
+        let message = "envoy.config.core.v3.ApiConfigSource::(AGGREGATED_)(DELTA_)GRPC must not \
+                       have a cluster name specified";
         return Err(cx.error_at("cluster_names", message));
     }
     let validators = !proto.config_validators.is_empty();
     cx.refuse("config_validators", validators)?;
     let [service] = &proto.grpc_services[..] else {
         return Err(cx.error(match proto.grpc_services.len() {
-            0 => "::(DELTA_)GRPC must have one gRPC service specified".to_owned(),
-            _ => return Err(cx.not_built("grpc_services")),
+            0 => "API configs must have either a gRPC service or a cluster name defined",
+            _ => {
+                "envoy.config.core.v3.ApiConfigSource::(AGGREGATED_)(DELTA_)GRPC must have no more \
+                 than 1 gRPC services specified"
+            }
         }));
     };
     let service = cx.field("grpc_services", |cx| {
@@ -202,4 +280,81 @@ pub fn locator(cx: &mut ParseCx, field: &'static str, locator: &str) -> Parsed<C
         watched_directory: None,
         is_collection: true,
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::convert;
+
+    #[test]
+    fn what_is_refused() {
+        let service = "grpc_services: [{envoy_grpc: {cluster_name: c}}]";
+        for (yaml, error) in [
+            (
+                format!("api_type: GRPC, transport_api_version: V2, {service}"),
+                "V2 xDS transport",
+            ),
+            (
+                format!("api_type: AGGREGATED_GRPC, {service}"),
+                "source AGGREGATED_GRPC",
+            ),
+            (
+                format!("api_type: AGGREGATED_DELTA_GRPC, {service}"),
+                "source AGGREGATED_DELTA_GRPC",
+            ),
+            (
+                "api_type: DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE".to_owned(),
+                "REST_LEGACY no longer a supported ApiConfigSource",
+            ),
+            (
+                "api_type: GRPC".to_owned(),
+                "must have either a gRPC service or a cluster name",
+            ),
+            (
+                format!("api_type: GRPC, cluster_names: [c], {service}"),
+                "must not have a cluster name specified",
+            ),
+            (
+                "api_type: GRPC, grpc_services: [{envoy_grpc: {cluster_name: c}},
+                 {envoy_grpc: {cluster_name: d}}]"
+                    .to_owned(),
+                "must have no more than 1 gRPC services specified",
+            ),
+        ] {
+            let yaml = format!("{{api_config_source: {{{yaml}}}}}");
+            let found = convert(&yaml, |cx, source: proto::ConfigSource| {
+                config_source(cx, &source, ResourceType::Cluster)
+            });
+            let found = found.unwrap_err();
+            assert!(found.contains(error), "{yaml}: {found}");
+        }
+        let missing = "{path_config_source: {path: /dev/null, watched_directory: {path: /nope}}}";
+        for (yaml, error) in [
+            ("{self: {}}", "Missing config source specifier"),
+            (
+                missing,
+                "unable to add filesystem watch for file /nope/: No such file or directory",
+            ),
+        ] {
+            let found = convert(yaml, |cx, source: proto::ConfigSource| {
+                sound_config_source(cx, &source)
+            });
+            let found = found.unwrap_err();
+            assert!(found.contains(error), "{yaml}: {found}");
+        }
+    }
+
+    #[test]
+    fn who_asks_has_a_name() {
+        for (id, cluster, is_known) in [("a", "b", true), ("a", "", false), ("", "b", false)] {
+            let found = convert("{ads: {}}", |cx, source: proto::ConfigSource| {
+                LocalInfo::set(cx.env(), id, cluster);
+                config_source(cx, &source, ResourceType::Cluster)
+            });
+            let text = "envoy.config.cluster.v3.Cluster: node 'id' and 'cluster' are required.";
+            assert_eq!(found.is_ok(), is_known);
+            assert!(found.err().is_none_or(|error| error.contains(text)));
+        }
+    }
 }

@@ -1,12 +1,15 @@
 //! `Bootstrap.dynamic_resources`: where clusters and listeners come from.
 
-use crate::config_source::{api_source, config_source, locator};
+use crate::config_source::{
+    api_source, check_local_info, config_source, locator, sound_config_source,
+};
 use nuncio_base::options::Mode;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3::bootstrap as proto;
+use nuncio_proto::envoy::config::core::v3::api_config_source::ApiType;
 use nuncio_proto::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use nuncio_proto::envoy::config::core::v3::{ApiConfigSource, ConfigSource as ConfigSourceProto};
-use nuncio_xds::{ApiSource, ConfigSource};
+use nuncio_xds::{ApiSource, ConfigSource, ResourceType};
 use std::sync::Arc;
 
 /// Where clusters and listeners come from.
@@ -38,8 +41,15 @@ pub fn dynamic_resources(
         };
         let lds = proto.lds_config.as_ref();
         let lds = lds.filter(|source| mode != Mode::Validate || !is_path(source));
-        let cds = cx.optional("cds_config", proto.cds_config.as_ref(), config_source)?;
-        let lds = cx.optional("lds_config", lds, config_source)?;
+        let cds = proto.cds_config.as_ref();
+        let cds = cx.optional("cds_config", cds, |cx, source| {
+            config_source(cx, source, ResourceType::Cluster)
+        })?;
+        let lds = cx.optional("lds_config", lds, |cx, source| match mode {
+            // Nor who is going to ask.
+            Mode::Validate => sound_config_source(cx, source),
+            Mode::Serve | Mode::InitOnly => config_source(cx, source, ResourceType::Listener),
+        })?;
         Ok(DynamicSources {
             ads: cx.optional("ads_config", proto.ads_config.as_ref(), ads_source)?,
             cds: located(cx, "cds_resources_locator", &proto.cds_resources_locator)?.or(cds),
@@ -59,6 +69,11 @@ fn located(cx: &mut ParseCx, field: &'static str, text: &str) -> Parsed<Option<C
 
 /// The stream for all types.
 fn ads_source(cx: &mut ParseCx, proto: &ApiConfigSource) -> Parsed<Arc<ApiSource>> {
+    check_local_info(cx, "ads")?;
+    if !matches!(proto.api_type(), ApiType::Grpc | ApiType::DeltaGrpc) {
+        let message = "envoy.config.core.v3.ApiConfigSource type must be of non-aggregated gRPC";
+        return Err(cx.error_at("api_type", message));
+    }
     let source = api_source(cx, proto)?;
     let cluster = &*source.service.cluster;
     if source.service.google.is_none() && !cx.env().is_primary_cluster(cluster) {

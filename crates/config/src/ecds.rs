@@ -35,7 +35,9 @@ pub fn dynamic_filter(
     filter_cx: &HttpFilterCx,
 ) -> Parsed<Arc<dyn HttpFilterSpec>> {
     let source = proto.config_source.as_ref();
-    let source = cx.required("config_source", source, config_source)?;
+    let source = cx.required("config_source", source, |cx, source| {
+        config_source(cx, source, ResourceType::ExtensionConfig)
+    })?;
     let types: Vec<_> = proto.type_urls.iter().map(|url| type_name(url)).collect();
     for (url, name) in proto.type_urls.iter().zip(&types) {
         if factory(cx.env(), name).is_none() {

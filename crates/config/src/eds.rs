@@ -46,7 +46,9 @@ pub fn eds_hosts(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Dis
     };
     cx.field("eds_cluster_config", |cx| {
         let source = config.eds_config.as_ref();
-        let source = cx.required("eds_config", source, config_source)?;
+        let source = cx.required("eds_config", source, |cx, source| {
+            config_source(cx, source, ResourceType::Endpoint)
+        })?;
         let service = if config.service_name.is_empty() {
             &proto.name
         } else {

@@ -34,7 +34,9 @@ use std::time::SystemTime;
 /// Recorded in `cx`.
 pub fn rds(cx: &mut ParseCx, proto: &proto::Rds, stat_prefix: &str) -> Parsed<RouteSource> {
     let source = proto.config_source.as_ref();
-    let source = cx.required("config_source", source, config_source)?;
+    let source = cx.required("config_source", source, |cx, source| {
+        config_source(cx, source, ResourceType::Route)
+    })?;
     let provider = provider(cx, source, &proto.route_config_name, stat_prefix)?;
     Ok(RouteSource::Updated(UpdatedTable {
         table: provider.published.clone(),

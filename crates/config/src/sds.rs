@@ -3,7 +3,7 @@
 //! All who ask for one secret from one place share its provider, which lives on main for as long as
 //! any of them does. An update is taken over by all of them or by none.
 
-use crate::config_source::unchecked_config_source;
+use crate::config_source::{check_local_info, unchecked_config_source};
 use crate::eds::refusal;
 use crate::secret::{SecretKind, SecretManager};
 use nuncio_base::log;
@@ -80,7 +80,10 @@ impl SecretProvider {
         config: &proto::SdsSecretConfig,
     ) -> Parsed<Rc<Self>> {
         let source = config.sds_config.as_ref();
-        let source = cx.required("sds_config", source, unchecked_config_source)?;
+        let source = cx.required("sds_config", source, |cx, source| {
+            check_local_info(cx, kind.api_name())?;
+            unchecked_config_source(cx, source)
+        })?;
         let manager = SecretManager::of(cx.env());
         let known = manager.provider(kind, &config.name, &source);
         let provider = match known {

@@ -43,6 +43,16 @@ impl SecretKind {
         }
     }
 
+    /// As errors name who asks for one.
+    pub(crate) fn api_name(self) -> &'static str {
+        match self {
+            Self::TlsCertificate => "TlsCertificateSdsApi",
+            Self::ValidationContext => "CertificateValidationContextSdsApi",
+            Self::SessionTicketKeys => "TlsSessionTicketKeysSdsApi",
+            Self::Generic => "GenericSecretSdsApi",
+        }
+    }
+
     /// As errors name one that is not there.
     fn unknown(self) -> &'static str {
         match self {

@@ -41,12 +41,16 @@ pub fn srds(
     (name, stat_prefix): (&str, &str),
     builder: Parsed<Arc<ScopeKeyBuilder>>,
 ) -> Parsed<ScopedRoutes> {
-    let rds = cx.optional("rds_config_source", rds, config_source)?;
+    let rds = cx.optional("rds_config_source", rds, |cx, source| {
+        config_source(cx, source, ResourceType::Route)
+    })?;
     let source = cx.field("scoped_rds", |cx| {
         let locator = !proto.srds_resources_locator.is_empty();
         cx.refuse("srds_resources_locator", locator)?;
         let source = proto.scoped_rds_config_source.as_ref();
-        cx.required("scoped_rds_config_source", source, config_source)
+        cx.required("scoped_rds_config_source", source, |cx, source| {
+            config_source(cx, source, ResourceType::ScopedRoute)
+        })
     })?;
     let asked = Asked {
         source,

@@ -20,7 +20,9 @@ use std::rc::{Rc, Weak};
 /// Recorded in `cx`.
 pub fn vhds_source(cx: &mut ParseCx, proto: &Vhds) -> Parsed<ConfigSource> {
     let source = proto.config_source.as_ref();
-    let source = cx.required("config_source", source, config_source)?;
+    let source = cx.required("config_source", source, |cx, source| {
+        config_source(cx, source, ResourceType::VirtualHost)
+    })?;
     let refused = match &source {
         ConfigSource::Api(api, _) if api.delta => return Ok(source),
         ConfigSource::Ads(_) => match Subscriptions::of(cx.env()).ads_is_delta() {

@@ -3,6 +3,7 @@
 
 use nuncio_base::options::{self, Options};
 use nuncio_config::bootstrap::Bootstrap;
+use nuncio_config::config_source::LocalInfo;
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{Registry, ServerEnv};
 use nuncio_listener::{GlobalConnections, ListenerContext};
@@ -25,7 +26,9 @@ pub fn preliminary(registry: &'static Registry) -> Rc<ServerEnv> {
 /// The environment of `--mode validate`.
 pub fn validating(registry: &'static Registry, parsed: &mut Bootstrap) -> Rc<ServerEnv> {
     let store = Store::new(std::mem::take(&mut parsed.stats));
-    ServerEnv::new(registry, store, Vec::new(), parsed.node.clone(), true)
+    let env = ServerEnv::new(registry, store, Vec::new(), parsed.node.clone(), true);
+    LocalInfo::set(&env, &parsed.node.id, &parsed.node.cluster);
+    env
 }
 
 /// The server's environment.

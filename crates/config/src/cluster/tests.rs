@@ -95,7 +95,7 @@ fn discovery_is_refused_as_by_envoy() {
         (
             "type: EDS, eds_cluster_config: {eds_config: {self: {}}}",
             IP,
-            "eds_cluster_config.eds_config.self: self is not supported by this build",
+            "eds_cluster_config.eds_config.self: Missing config source specifier in envoy::config::core::v3::ConfigSource",
         ),
         (
             "type: ORIGINAL_DST",

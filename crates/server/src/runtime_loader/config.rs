@@ -14,6 +14,7 @@ use nuncio_proto::google::protobuf::value::Kind;
 use nuncio_proto::google::protobuf::{Struct, Value as ProtoValue};
 
 use super::{DiskLayer, Entry, LayerKind, LayerSpec, flatten};
+use nuncio_xds::ResourceType;
 
 /// Reads the layers; the service's cluster is part of the paths of those that ask for it.
 ///
@@ -79,7 +80,9 @@ fn kind(
             let source = rtds.rtds_config.as_ref();
             Ok(LayerKind::Rtds {
                 name: rtds.name.clone(),
-                source: cx.required("rtds_config", source, config_source)?,
+                source: cx.required("rtds_config", source, |cx, source| {
+                    config_source(cx, source, ResourceType::Runtime)
+                })?,
             })
         }),
         None => Err(cx.error_at("layer_specifier", "is required")),

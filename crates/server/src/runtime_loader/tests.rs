@@ -55,7 +55,7 @@ fn layers_are_read_or_refused() {
         ),
         (
             "layers: [{name: a, rtds_layer: {name: x, rtds_config: {self: {}}}}]",
-            "self is not supported by this build",
+            "Missing config source specifier in envoy::config::core::v3::ConfigSource",
         ),
     ] {
         assert_eq!(parse(yaml).unwrap_err(), [expected], "{yaml}");
