@@ -148,6 +148,35 @@ fn upstreams_are_told_of_clients_certificates() {
 }
 
 #[test]
+fn clients_certificates_are_told_as_json_too() {
+    let authority = Authority::new("authority");
+    let common = json!({
+        "tls_certificates": [authority.sign("a.test").json()],
+        "validation_context": {"trusted_ca": {"inline_string": authority.pem}},
+    });
+    let upstream = Upstream::ok("seen");
+    let proxy = Config::http(&[route("/", "up")])
+        .manager(json!({
+            "forward_client_cert_details": "APPEND_FORWARD",
+            "set_current_client_cert_details": {"format": "JSON", "issuer": true, "dns": true},
+        }))
+        .transport_socket(tls(common, json!({})))
+        .cluster("up", &[upstream.address()])
+        .start();
+    let shown = authority.sign("client.test");
+    let client = Client::new(&authority, Some(&shown));
+    let mut connection = client.connect(proxy.listener("main"), "a.test").unwrap();
+    assert_eq!(connection.get("/").unwrap().status, 200);
+    let requests = upstream.requests();
+    let told = requests[0].header("x-forwarded-client-cert").unwrap();
+    let told: serde_json::Value = serde_json::from_str(told).unwrap();
+    assert_eq!(told[0]["by"], json!(["spiffe://test/a.test"]));
+    assert_eq!(told[0]["dns"], json!(["client.test"]));
+    assert_eq!(told[0]["issuer"], "CN=authority");
+    assert_eq!(told[0]["hash"].as_str().map(str::len), Some(64));
+}
+
+#[test]
 fn hosts_have_the_names_of_requests() {
     let authority = Authority::new("authority");
     let host = host(&authority, json!({}));

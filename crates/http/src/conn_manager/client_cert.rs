@@ -1,6 +1,7 @@
 //! `x-forwarded-client-cert`: what upstreams are told of the client's certificate (Envoy's
 //! "HTTP header manipulation").
 
+use crate::conn_manager::client_cert_json;
 use crate::conn_manager::spec::{ClientCertDetails, ForwardClientCert};
 use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::{SanKind, TlsInfo};
@@ -11,10 +12,21 @@ pub(super) fn apply(how: &ForwardClientCert, tls: Option<&TlsInfo>, headers: &mu
     match (how, presented) {
         (ForwardClientCert::AlwaysForwardOnly, _) | (ForwardClientCert::ForwardOnly, Some(_)) => {}
         (ForwardClientCert::AppendForward(details), Some(tls)) => {
-            headers.join(names::X_FORWARDED_CLIENT_CERT, &element(*details, tls));
+            let before = headers.get(names::X_FORWARDED_CLIENT_CERT);
+            // The form that others began is kept.
+            let before = before.unwrap_or_default();
+            let json = !before.is_empty() || details.json;
+            match json.then(|| client_cert_json::join(before, *details, tls)) {
+                Some(Some(list)) => headers.set(names::X_FORWARDED_CLIENT_CERT, &list),
+                _ => headers.join(names::X_FORWARDED_CLIENT_CERT, &element(*details, tls)),
+            }
         }
         (ForwardClientCert::SanitizeSet(details), Some(tls)) => {
-            headers.set(names::X_FORWARDED_CLIENT_CERT, &element(*details, tls));
+            let json = details
+                .json
+                .then(|| client_cert_json::join(b"", *details, tls));
+            let value = json.flatten().unwrap_or_else(|| element(*details, tls));
+            headers.set(names::X_FORWARDED_CLIENT_CERT, &value);
         }
         _ => {
             headers.remove(names::X_FORWARDED_CLIENT_CERT);
@@ -59,6 +71,11 @@ fn element(details: ClientCertDetails, tls: &TlsInfo) -> Vec<u8> {
     if details.dns {
         let names = peer.sans_of(SanKind::Dns);
         names.for_each(|name| pair(&mut out, "DNS", name));
+    }
+    if details.issuer {
+        pair(&mut out, "Issuer", "\"");
+        out.extend_from_slice(peer.issuer.as_bytes());
+        out.push(b'"');
     }
     out
 }

@@ -5,6 +5,7 @@
 
 mod bulk;
 mod client_cert;
+mod client_cert_json;
 mod connection;
 mod counted;
 mod forwarded;

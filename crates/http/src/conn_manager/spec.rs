@@ -144,6 +144,10 @@ pub struct ClientCertDetails {
     pub uri: bool,
     /// Names of hosts.
     pub dns: bool,
+    /// Who issued it.
+    pub issuer: bool,
+    /// As JSON.
+    pub json: bool,
 }
 
 /// Time limits; `None`: without limit.

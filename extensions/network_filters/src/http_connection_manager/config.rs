@@ -74,7 +74,6 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let chain = http_filters::chain(cx, "http_filters", proto.http_filters.clone(), &filter_cx);
         let upgrades = upgrades(cx, &proto, &filter_cx);
         let routes = route_source::route_source(cx, &proto);
-        let forward_client_cert = forward_client_cert(cx, &proto);
         let internal_addresses =
             client_address::internal_addresses(cx, proto.internal_address_config.clone());
         let original_ip = client_address::original_ip(cx, &proto);
@@ -105,7 +104,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
             original_ip: original_ip?,
             host_ip: cx.env().shared(HostAddress::find).0,
             forward_proto: forward_proto(&proto),
-            forward_client_cert: forward_client_cert?,
+            forward_client_cert: forward_client_cert(&proto),
             user_agent,
             proxy_status,
             tracing: tracing?,
@@ -228,13 +227,13 @@ fn request_ids(cx: &mut ParseCx, proto: &proto::HttpConnectionManager) -> Parsed
     let mut pack_trace_reason = true;
     if let Some(extension) = &proto.request_id_extension {
         let config = cx.field("request_id_extension", |cx| {
-            cx.required(
-                "typed_config",
-                extension.typed_config.as_ref(),
-                |cx, any| cx.unpack::<UuidRequestIdConfig>(any),
-            )
+            let config = extension.typed_config.as_ref();
+            cx.optional("typed_config", config, |cx, any| {
+                cx.unpack::<UuidRequestIdConfig>(any)
+            })
         })?;
-        pack_trace_reason = config.pack_trace_reason.is_none_or(|value| value.value);
+        let packs = config.unwrap_or_default().pack_trace_reason;
+        pack_trace_reason = packs.is_none_or(|value| value.value);
     }
     Ok(RequestIds {
         generate: proto.generate_request_id.is_none_or(|value| value.value),
