@@ -169,7 +169,7 @@ fn clients_certificates_are_told_as_json_too() {
     assert_eq!(connection.get("/").unwrap().status, 200);
     let requests = upstream.requests();
     let told = requests[0].header("x-forwarded-client-cert").unwrap();
-    let told: serde_json::Value = serde_json::from_str(told).unwrap();
+    let told: Value = serde_json::from_str(told).unwrap();
     assert_eq!(told[0]["by"], json!(["spiffe://test/a.test"]));
     assert_eq!(told[0]["dns"], json!(["client.test"]));
     assert_eq!(told[0]["issuer"], "CN=authority");
