@@ -80,11 +80,20 @@ impl<S: Session> Records<S> {
         plain: &mut BytesMut,
         seal: &mut BytesMut,
     ) -> Result<Progress, Error> {
-        let mut taken = 0;
+        let (mut taken, before) = (0, (plain.len(), self.outgoing.len()));
         let result = loop {
             let (discard, stepped) = self.step(&mut block[taken..], plain, seal);
             taken += discard;
             match stepped {
+                // Data alone, mostly. Of what was sent for it rustls wants to hear.
+                Ok(None)
+                    if taken == block.len()
+                        && plain.len() > before.0
+                        && self.outgoing.len() == before.1
+                        && !self.owes() =>
+                {
+                    break Ok(Progress::Open);
+                }
                 Ok(None) => {}
                 Ok(Some(progress)) => break Ok(progress),
                 Err(error) => {
@@ -100,6 +109,11 @@ impl<S: Session> Records<S> {
             self.incoming = rest.to_vec();
         }
         result
+    }
+
+    /// Whether rustls has something to be sent.
+    fn owes(&self) -> bool {
+        self.session.common().wants_write()
     }
 
     /// As [`receive`](Self::receive), with what is kept alone.
@@ -159,7 +173,7 @@ impl<S: Session> Records<S> {
     /// After an error: what is due to the peer. rustls wants to see what is left of the input, and
     /// would stumble over it once more where nothing is due.
     fn queue_alert(&mut self, mut rest: &mut [u8], seal: &mut BytesMut) {
-        while self.session.common().wants_write() {
+        while self.owes() {
             let status = self.session.process(rest);
             let discard = status.discard;
             let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else {
