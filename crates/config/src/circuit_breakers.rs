@@ -20,8 +20,7 @@ pub fn thresholds(
         return Ok(all);
     };
     cx.field("circuit_breakers", |cx| {
-        let parsed = cx.list("thresholds", &proto.thresholds, |cx, proto| {
-            cx.refuse("max_connection_pools", proto.max_connection_pools.is_some())?;
+        let parsed = cx.list("thresholds", &proto.thresholds, |_, proto| {
             Ok((slot(proto), limits(proto)))
         })?;
         // The first of a priority counts, as in Envoy.
@@ -57,6 +56,7 @@ fn limits(proto: &ProtoThresholds) -> Thresholds {
         max_retries: or(&proto.max_retries, default.max_retries),
         retry_budget: budget,
         track_remaining: proto.track_remaining,
+        max_connection_pools: proto.max_connection_pools.as_ref().map(|v| v.value),
         ..default
     }
 }

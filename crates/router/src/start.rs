@@ -285,6 +285,9 @@ impl Router {
         let action = state.route.action();
         let priority = action.map_or(Priority::Default, priority_of);
         let request = ask_pool(cluster, &host, priority, state);
+        if request.is_refused() {
+            return self.no_host(cx, 503);
+        }
         let info = cx.info();
         let upstream = info.upstream_mut();
         upstream.address = Some(host.address());

@@ -18,6 +18,11 @@ pub(crate) enum UpstreamRequest {
 }
 
 impl UpstreamRequest {
+    /// Whether there may be no pool for it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Http(request) if request.is_refused())
+    }
+
     pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<UpstreamStream, PoolFailure>> {
         Poll::Ready(match self {
             Self::Http(request) => ready!(request.poll(task)).map(UpstreamStream::Http),

@@ -57,6 +57,8 @@ pub struct Thresholds {
     pub track_remaining: bool,
     /// Connections to one host.
     pub max_connections_per_host: u32,
+    /// Pools of HTTP connections that are in use.
+    pub max_connection_pools: Option<u32>,
 }
 
 impl Default for Thresholds {
@@ -69,6 +71,7 @@ impl Default for Thresholds {
             retry_budget: None,
             track_remaining: false,
             max_connections_per_host: u32::MAX,
+            max_connection_pools: None,
         }
     }
 }
@@ -84,9 +87,11 @@ pub enum Resource {
     Requests,
     /// Retries in flight.
     Retries,
+    /// Pools of HTTP connections that are in use.
+    ConnectionPools,
 }
 
-const RESOURCES: usize = 4;
+const RESOURCES: usize = 5;
 
 impl Resource {
     const ALL: [Self; RESOURCES] = [
@@ -94,6 +99,7 @@ impl Resource {
         Self::PendingRequests,
         Self::Requests,
         Self::Retries,
+        Self::ConnectionPools,
     ];
 
     /// As the limit is called in configurations and runtime flags.
@@ -103,6 +109,7 @@ impl Resource {
             Self::PendingRequests => "max_pending_requests",
             Self::Requests => "max_requests",
             Self::Retries => "max_retries",
+            Self::ConnectionPools => "max_connection_pools",
         }
     }
 }
@@ -121,19 +128,13 @@ pub struct ResourceManager {
 /// The gauges of `track_remaining`. Few clusters have them, so that they are not kept per worker.
 struct Remaining {
     gauges: [SharedGauge; RESOURCES],
-    /// Kept for its name: the number of pools is not limited.
-    _pools: SharedGauge,
 }
 
 impl Remaining {
     fn new(scope: &Scope) -> Self {
-        let pools = scope.gauge("remaining_cx_pools");
-        // Envoy shows the largest number for "no limit".
-        pools.set(u64::MAX);
-        let names = ["cx", "pending", "rq", "retries"];
+        let names = ["cx", "pending", "rq", "retries", "cx_pools"];
         Self {
             gauges: names.map(|name| scope.gauge(&format!("remaining_{name}"))),
-            _pools: pools,
         }
     }
 }
@@ -160,14 +161,17 @@ impl ResourceManager {
     /// Shows how much of a resource is left, where that is tracked.
     fn show_remaining(&self, resource: Resource) {
         if let Some(remaining) = &self.remaining {
-            // A budget has no fixed remainder: Envoy shows 0.
-            let max = if self.has_fixed_limit(resource) {
-                self.max(resource)
-            } else {
-                0
+            let max: u64 = match resource {
+                // Envoy's "no limit" is the largest number.
+                Resource::ConnectionPools if self.thresholds.max_connection_pools.is_none() => {
+                    u64::MAX
+                }
+                // A budget has no fixed remainder: Envoy shows 0.
+                _ if !self.has_fixed_limit(resource) => 0,
+                _ => self.max(resource).into(),
             };
-            let left = max.saturating_sub(self.used(resource));
-            remaining.gauges[resource as usize].set(left.into());
+            let left = max.saturating_sub(self.used(resource).into());
+            remaining.gauges[resource as usize].set(left);
         }
     }
 
@@ -256,6 +260,7 @@ impl Thresholds {
             Resource::PendingRequests => self.max_pending_requests,
             Resource::Requests => self.max_requests,
             Resource::Retries => self.max_retries,
+            Resource::ConnectionPools => self.max_connection_pools.unwrap_or(u32::MAX),
         }
     }
 }
@@ -317,6 +322,7 @@ impl LocalResources {
             Resource::PendingRequests => self.stats.rq_pending_open(),
             Resource::Requests => self.stats.rq_open(),
             Resource::Retries => self.stats.rq_retry_open(),
+            Resource::ConnectionPools => self.stats.cx_pool_open(),
         }
     }
 }

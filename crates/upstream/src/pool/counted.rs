@@ -31,13 +31,51 @@ pub(crate) enum Cause {
     Timeout,
 }
 
+/// How many connections of a pool are alive.
+#[derive(Default)]
+pub(crate) struct Live {
+    count: Cell<u32>,
+    /// Whether a pool that has some is one of those that circuit breakers count.
+    is_counted: bool,
+}
+
+impl Live {
+    /// Of a pool that circuit breakers count.
+    pub fn counted() -> Rc<Self> {
+        Rc::new(Self {
+            count: Cell::new(0),
+            is_counted: true,
+        })
+    }
+
+    pub fn get(&self) -> u32 {
+        self.count.get()
+    }
+
+    fn begin(&self, core: &ClusterCore, priority: Priority) {
+        let before = self.count.get();
+        self.count.set(before + 1);
+        if self.is_counted && before == 0 {
+            core.take(priority, Resource::ConnectionPools);
+        }
+    }
+
+    fn end(&self, core: &ClusterCore, priority: Priority) {
+        let after = self.count.get() - 1;
+        self.count.set(after);
+        if self.is_counted && after == 0 {
+            core.give(priority, Resource::ConnectionPools);
+        }
+    }
+}
+
 /// Counts a connection from its making until it is dropped.
 pub(crate) struct CountedConnection {
     pub core: Rc<ClusterCore>,
     pub host: Arc<Host>,
     priority: Priority,
     /// How many connections of its pool are alive.
-    live: Rc<Cell<u32>>,
+    live: Rc<Live>,
     pub connect_start: Instant,
     pub connect_end: Option<Instant>,
     /// Requests so far; recorded where the connection speaks HTTP.
@@ -54,7 +92,7 @@ impl CountedConnection {
         core: &Rc<ClusterCore>,
         host: &Arc<Host>,
         priority: Priority,
-        live: &Rc<Cell<u32>>,
+        live: &Rc<Live>,
     ) -> (MayConnect, Option<Self>) {
         let per_host = core
             .info
@@ -73,7 +111,7 @@ impl CountedConnection {
             core.take(priority, Resource::Connections);
             MayConnect::OnlyThis
         };
-        live.set(live.get() + 1);
+        live.begin(core, priority);
         core.info.had_connection.store(true, Relaxed);
         core.stats.upstream_cx_total().inc();
         core.stats.upstream_cx_active().inc();
@@ -119,7 +157,7 @@ impl CountedConnection {
 impl Drop for CountedConnection {
     fn drop(&mut self) {
         let (core, stats) = (&self.core, &self.core.stats);
-        self.live.set(self.live.get() - 1);
+        self.live.end(&self.core, self.priority);
         core.give(self.priority, Resource::Connections);
         stats.upstream_cx_active().dec();
         self.host.stats().cx_active.dec();

@@ -7,7 +7,7 @@
 use super::PoolFailure;
 use super::client_stream::ClientStream;
 use super::connect::{Connected, Use, connect};
-use super::counted::{CountedConnection, MayConnect};
+use super::counted::{CountedConnection, Live, MayConnect};
 use super::http1::{Leased, Slot};
 use super::http2::Seat;
 use super::http2_connection::Http2Connection;
@@ -73,7 +73,7 @@ pub(crate) struct HttpPool {
     /// HTTP/2 connections that take streams; the first that has room is used.
     pub(super) shared: RefCell<Vec<Rc<Http2Connection>>>,
     connecting: Cell<usize>,
-    live: Rc<Cell<u32>>,
+    pub(super) live: Rc<Live>,
     draining: Cell<bool>,
 }
 
@@ -96,7 +96,7 @@ impl HttpPool {
             ended_idle: Cell::new(0),
             shared: RefCell::default(),
             connecting: Cell::new(0),
-            live: Rc::default(),
+            live: Live::counted(),
             draining: Cell::new(false),
         })
     }
@@ -204,26 +204,46 @@ impl HttpPool {
         }
     }
 
-    /// Closes what is idle; what is leased or still connecting is closed when it would become so.
-    pub fn drain(self: &Rc<Self>) {
-        self.draining.set(true);
+    /// Whether it is in use, and only by idle connections.
+    pub(super) fn is_idle(&self) -> bool {
+        let shared = self.shared.borrow();
+        let idle = self.idle.borrow().len() - self.ended_idle.get() + shared.len();
+        let live = self.live.get() as usize;
+        let no_streams = shared.iter().all(|connection| connection.is_idle());
+        live > 0 && live == idle && no_streams && self.waiting.len() == 0
+    }
+
+    /// Closes the connections that are idle.
+    pub(super) fn close_idle(self: &Rc<Self>) {
         while let Some(leased) = self.take_idle() {
             self.end(leased);
         }
         let shared = self.shared.borrow().clone();
         shared.iter().for_each(|connection| connection.drain());
     }
+
+    /// Closes what is idle; what is leased or still connecting is closed when it would become so.
+    pub fn drain(self: &Rc<Self>) {
+        self.draining.set(true);
+        self.close_idle();
+    }
 }
 
 /// A stream that was asked for. Poll it until it is ready, once; dropping it cancels.
 pub struct StreamRequest {
-    pool: Rc<HttpPool>,
+    /// `None`: there may be no pool for it.
+    pool: Option<Rc<HttpPool>>,
     waiter: Option<Rc<Waiter<Granted>>>,
 }
 
 impl StreamRequest {
-    pub(crate) fn new(pool: Rc<HttpPool>) -> Self {
+    pub(crate) fn new(pool: Option<Rc<HttpPool>>) -> Self {
         Self { pool, waiter: None }
+    }
+
+    /// Whether there may be no pool for it: polling gives an overflow.
+    pub fn is_refused(&self) -> bool {
+        self.pool.is_none()
     }
 
     /// Ready with a stream as soon as there is a connection for it: at once where one is idle.
@@ -231,6 +251,9 @@ impl StreamRequest {
     /// # Errors
     /// A circuit breaker is open, or no connection could be made.
     pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<ClientStream, PoolFailure>> {
+        let Some(pool) = &self.pool else {
+            return Poll::Ready(Err(PoolFailure::overflow(false)));
+        };
         loop {
             let granted = match &self.waiter {
                 Some(waiter) => match waiter.poll(task) {
@@ -243,12 +266,12 @@ impl StreamRequest {
                         }
                     }
                 },
-                None => match self.pool.take() {
+                None => match pool.take() {
                     Some(granted) => granted,
-                    None => match self.pool.waiting.join() {
+                    None => match pool.waiting.join() {
                         Ok(waiter) => {
                             self.waiter = Some(waiter);
-                            self.pool.connect_as_needed();
+                            pool.connect_as_needed();
                             continue;
                         }
                         Err(failure) => return Poll::Ready(Err(failure)),
@@ -259,13 +282,13 @@ impl StreamRequest {
                 Granted::Http1(mut leased) => {
                     // A peer may have closed since anybody looked.
                     if leased.connection.is_gone(task) {
-                        self.pool.end(leased);
+                        pool.end(leased);
                         continue;
                     }
-                    return Poll::Ready(self.pool.attach_http1(leased));
+                    return Poll::Ready(pool.attach_http1(leased));
                 }
                 Granted::Http2(seat) if seat.is_gone() => {}
-                Granted::Http2(seat) => return Poll::Ready(self.pool.attach_http2(seat)),
+                Granted::Http2(seat) => return Poll::Ready(pool.attach_http2(seat)),
             }
         }
     }
@@ -273,11 +296,11 @@ impl StreamRequest {
 
 impl Drop for StreamRequest {
     fn drop(&mut self) {
-        if let Some(waiter) = self.waiter.take()
-            && !self.pool.waiting.cancel(&waiter)
+        if let (Some(waiter), Some(pool)) = (self.waiter.take(), &self.pool)
+            && !pool.waiting.cancel(&waiter)
             && let Some(Ok(Granted::Http1(leased))) = waiter.untaken()
         {
-            self.pool.offer(leased);
+            pool.offer(leased);
         }
     }
 }

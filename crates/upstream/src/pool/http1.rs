@@ -54,7 +54,8 @@ impl HttpPool {
     /// Gives a connection to whoever waits, or keeps it.
     pub(super) fn offer(self: &Rc<Self>, leased: Leased) {
         let Some(Granted::Http1(mut leased)) = self.waiting.serve(Granted::Http1(leased)) else {
-            return;
+            // Whoever still waits may have another connection, or counts an overflow.
+            return self.connect_as_needed();
         };
         if self.is_draining() {
             return self.end(leased);

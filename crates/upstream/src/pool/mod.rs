@@ -28,7 +28,7 @@ pub use udp_stream::UdpStream;
 
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;
-use crate::resource::Priority;
+use crate::resource::{Priority, Resource};
 use http::{HttpPool, HttpUse};
 use nuncio_codec::ResetReason;
 use nuncio_net::TransportSocketOptions;
@@ -102,10 +102,12 @@ impl Pools {
         host: &Arc<Host>,
         priority: Priority,
         speaks: HttpUse,
-    ) -> Rc<HttpPool> {
+    ) -> Option<Rc<HttpPool>> {
         let pool = self.http[speaks as usize].entry((host.id(), priority));
         let none = TransportSocketOptions::default();
-        Rc::clone(pool.or_insert_with(|| HttpPool::new(core, host, priority, speaks, none)))
+        let make = || HttpPool::new(core, host, priority, speaks, none);
+        let pool = Rc::clone(pool.or_insert_with(make));
+        self.within_limit(core, pool)
     }
 
     /// The pool for requests of which transport sockets are told `options`, and those of one
@@ -116,7 +118,7 @@ impl Pools {
         host: &Arc<Host>,
         (priority, speaks): (Priority, HttpUse),
         (options, client): (TransportSocketOptions, Option<u64>),
-    ) -> Rc<HttpPool> {
+    ) -> Option<Rc<HttpPool>> {
         if client.is_none() && options == TransportSocketOptions::default() {
             return self.http(core, host, priority, speaks);
         }
@@ -128,7 +130,38 @@ impl Pools {
             options,
             client,
         };
-        find(&mut self.http_for, key, |pool| pool.is_unused(), make)
+        let pool = find(&mut self.http_for, key, |pool| pool.is_unused(), make);
+        self.within_limit(core, pool)
+    }
+
+    /// The pool, unless it is not in use and as many are as may be. Room is made by closing the
+    /// idle connections of another pool of the same host.
+    fn within_limit(&self, core: &ClusterCore, pool: Rc<HttpPool>) -> Option<Rc<HttpPool>> {
+        if pool.live.get() > 0 {
+            return Some(pool);
+        }
+        let resources = core.info.resources(pool.priority);
+        if resources.thresholds().max_connection_pools.is_none() {
+            return Some(pool);
+        }
+        let resource = Resource::ConnectionPools;
+        if resources.used(resource) < resources.max(resource) {
+            return Some(pool);
+        }
+        let all = self.http.iter().flat_map(HashMap::values);
+        let (host, priority) = (pool.host.id(), pool.priority);
+        let of_host = |other: &&Rc<HttpPool>| other.host.id() == host && other.priority == priority;
+        let mut others = all.chain(self.http_for.values()).filter(of_host);
+        match others.find(|other| other.is_idle()) {
+            Some(other) => {
+                other.close_idle();
+                Some(pool)
+            }
+            None => {
+                core.stats.upstream_cx_pool_overflow().inc();
+                None
+            }
+        }
     }
 
     pub fn tcp(

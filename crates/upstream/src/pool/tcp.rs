@@ -2,7 +2,7 @@
 
 use super::PoolFailure;
 use super::connect::{Connected, Use, connect};
-use super::counted::{CountedConnection, MayConnect};
+use super::counted::{CountedConnection, Live, MayConnect};
 use super::doom::{Doom, Doomed};
 use super::waiting::{Waiter, Waiting};
 use crate::host::Host;
@@ -28,7 +28,7 @@ pub(crate) struct TcpPool {
     options: TransportSocketOptions,
     waiting: Waiting<Ready>,
     connecting: RefCell<VecDeque<Rc<Connect>>>,
-    live: Rc<Cell<u32>>,
+    live: Rc<Live>,
     doomed: Doomed,
 }
 
