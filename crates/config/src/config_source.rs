@@ -45,8 +45,8 @@ pub fn sound_config_source(cx: &mut ParseCx, proto: &proto::ConfigSource) -> Par
     Ok(converted)
 }
 
-/// As [`sound_config_source`], but a control plane's cluster need not be there, as with SDS: its secrets
-/// are asked for when everything else is there.
+/// As [`sound_config_source`], but a control plane's cluster need not be there, as with SDS: its
+/// secrets are asked for when everything else is there.
 ///
 /// # Errors
 /// Recorded in `cx`.

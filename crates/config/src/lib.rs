@@ -83,7 +83,7 @@ mod table_cx;
 pub mod token_bucket;
 pub mod unknown_extension;
 pub mod uri_template;
-mod vhds;
+pub mod vhds;
 pub mod virtual_host;
 
 #[cfg(test)]

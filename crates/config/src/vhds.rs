@@ -10,15 +10,53 @@ use nuncio_xds::{
     ConfigSource, InitialFetch, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
     Subscriptions, Update, UpdateFailure,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
+
+/// Who wants virtual hosts to be asked for when requests need them, and whether there are tables
+/// with hosts that come one by one: together they are refused, as long as hosts come with their
+/// tables here.
+#[derive(Default)]
+pub struct HostsOnDemand {
+    filter: Cell<bool>,
+    tables: Cell<bool>,
+}
+
+impl HostsOnDemand {
+    /// A filter would ask for hosts.
+    ///
+    /// # Errors
+    /// Where there are tables of which it would; recorded in `cx`.
+    pub fn want(cx: &mut ParseCx) -> Parsed<()> {
+        let known = cx.env().shared(Self::default);
+        known.filter.set(true);
+        known.refuse(cx)
+    }
+
+    fn table(cx: &mut ParseCx) -> Parsed<()> {
+        let known = cx.env().shared(Self::default);
+        known.tables.set(true);
+        known.refuse(cx)
+    }
+
+    fn refuse(&self, cx: &mut ParseCx) -> Parsed<()> {
+        if !(self.filter.get() && self.tables.get()) {
+            return Ok(());
+        }
+        Err(cx.error(
+            "route tables with vhds beside the filter envoy.filters.http.on_demand are not \
+             supported by this build",
+        ))
+    }
+}
 
 /// Where virtual hosts come from: from where resources come one by one.
 ///
 /// # Errors
 /// Recorded in `cx`.
 pub fn vhds_source(cx: &mut ParseCx, proto: &Vhds) -> Parsed<ConfigSource> {
+    HostsOnDemand::table(cx)?;
     let source = proto.config_source.as_ref();
     let source = cx.required("config_source", source, |cx, source| {
         config_source(cx, source, ResourceType::VirtualHost)

@@ -48,6 +48,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::HeaderToMetadata,
     &http_filters::HealthCheck,
     &http_filters::LocalRateLimit,
+    &http_filters::OnDemand,
     &http_filters::RateLimit,
     &http_filters::Rbac,
     &http_filters::Router,
