@@ -17,9 +17,15 @@ use std::sync::Arc;
 /// One worker's listeners by number.
 #[derive(Default)]
 pub struct WorkerListeners {
-    listeners: RefCell<HashMap<u64, Rc<LocalListener>>>,
+    listeners: RefCell<HashMap<u64, Running>>,
     /// Where they are: the last one counts.
     places: RefCell<HashMap<Address, Vec<Rc<LocalListener>>>>,
+}
+
+/// A listener, and where it is: what goes is found by that.
+struct Running {
+    local: Rc<LocalListener>,
+    places: Vec<Address>,
 }
 
 /// A connection between two workers.
@@ -54,11 +60,14 @@ impl WorkerListeners {
             false => sockets.iter().map(|socket| socket.local.clone()).collect(),
         };
         let local = LocalListener::start(worker, listener, sockets)?;
-        for place in places {
-            let mut known = self.places.borrow_mut();
-            known.entry(place).or_default().push(Rc::clone(&local));
+        let mut known = self.places.borrow_mut();
+        for place in &places {
+            let here = known.entry(place.clone()).or_default();
+            here.push(Rc::clone(&local));
         }
-        self.listeners.borrow_mut().insert(number, local);
+        drop(known);
+        let running = Running { local, places };
+        self.listeners.borrow_mut().insert(number, running);
         Ok(())
     }
 
@@ -67,11 +76,17 @@ impl WorkerListeners {
         self.places.borrow().get(address)?.last().cloned()
     }
 
-    fn leave(&self, listener: &Rc<LocalListener>) {
-        self.places.borrow_mut().retain(|_, here| {
+    fn leave(&self, listener: &Rc<LocalListener>, places: &[Address]) {
+        let mut known = self.places.borrow_mut();
+        for place in places {
+            let Some(here) = known.get_mut(place) else {
+                continue;
+            };
             here.retain(|other| !Rc::ptr_eq(other, listener));
-            !here.is_empty()
-        });
+            if here.is_empty() {
+                known.remove(place);
+            }
+        }
     }
 
     pub(crate) fn update(&self, listener: Arc<Listener>) {
@@ -81,10 +96,17 @@ impl WorkerListeners {
     }
 
     pub(crate) fn stop_accepting(&self, number: u64) {
-        if let Some(local) = self.find(number) {
-            self.leave(&local);
-            local.stop_accepting();
-        }
+        let mut listeners = self.listeners.borrow_mut();
+        let Some(running) = listeners.get_mut(&number) else {
+            return;
+        };
+        let (local, places) = (
+            Rc::clone(&running.local),
+            std::mem::take(&mut running.places),
+        );
+        drop(listeners);
+        self.leave(&local, &places);
+        local.stop_accepting();
     }
 
     pub(crate) fn close_chains(&self, number: u64, chains: &[Arc<FilterChainSpec>]) {
@@ -95,8 +117,8 @@ impl WorkerListeners {
 
     pub(crate) fn remove(&self, number: u64) {
         let removed = self.listeners.borrow_mut().remove(&number);
-        if let Some(local) = removed {
-            self.leave(&local);
+        if let Some(Running { local, places }) = removed {
+            self.leave(&local, &places);
             local.close();
         }
     }
@@ -116,6 +138,7 @@ impl WorkerListeners {
     }
 
     fn find(&self, number: u64) -> Option<Rc<LocalListener>> {
-        self.listeners.borrow().get(&number).cloned()
+        let listeners = self.listeners.borrow();
+        Some(Rc::clone(&listeners.get(&number)?.local))
     }
 }
