@@ -1,9 +1,11 @@
 //! `envoy.config.core.v3.HealthCheck`.
 
+use crate::common::structure;
 use crate::health_check_http::{header, http_probe};
 use crate::unknown_extension::unknown_extension;
 use crate::{address, duration};
 use bytes::Bytes;
+use nuncio_base::metadata::{Fields, Value};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as proto;
 use nuncio_proto::envoy::config::endpoint::v3::endpoint::HealthCheckConfig;
@@ -42,10 +44,11 @@ pub fn of_cluster(
 fn health_check(cx: &mut ParseCx, proto: &proto::HealthCheck) -> Parsed<HealthCheckSpec> {
     cx.refuse("event_service", proto.event_service.is_some())?;
     cx.refuse("tls_options", proto.tls_options.is_some())?;
-    cx.refuse(
-        "transport_socket_match_criteria",
-        proto.transport_socket_match_criteria.is_some(),
-    )?;
+    let criteria = proto.transport_socket_match_criteria.clone().map(structure);
+    let criteria = criteria.map(|criteria| match criteria {
+        Value::Struct(fields) => (*fields).clone(),
+        _ => Fields::new(),
+    });
     let timeout = duration::optional(cx, "timeout", proto.timeout)?;
     let intervals = intervals(cx, proto)?;
     let probe = match &proto.health_checker {
@@ -79,6 +82,7 @@ fn health_check(cx: &mut ParseCx, proto: &proto::HealthCheck) -> Parsed<HealthCh
         unhealthy_threshold: proto.unhealthy_threshold.as_ref().map_or(0, |v| v.value),
         healthy_threshold: proto.healthy_threshold.as_ref().map_or(0, |v| v.value),
         reuse_connection: proto.reuse_connection.as_ref().is_none_or(|v| v.value),
+        transport_socket_match_criteria: criteria,
         probe,
         sinks: sinks(cx, proto)?,
         always_log_failures: proto.always_log_health_check_failures,

@@ -246,6 +246,14 @@ impl ClusterInfo {
         counter.map(SharedCounter::inc).is_some()
     }
 
+    /// Counts which transport socket match was taken for something other than a new host.
+    pub(crate) fn count_socket_match_at(&self, place: Option<usize>, stats: &ClusterUpdateStats) {
+        match place.and_then(|at| self.socket_matches.get(at)) {
+            Some(counter) => counter.inc(),
+            None => stats.total_match_count().inc(),
+        }
+    }
+
     /// The share of requests, in percent, that are answered without a host (maintenance mode).
     pub fn maintenance(&self) -> u32 {
         self.maintenance.load(Relaxed)

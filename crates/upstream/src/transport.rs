@@ -2,7 +2,7 @@
 //! endpoint's metadata (Envoy's `transport_socket_matches`).
 
 use crate::host::Host;
-use nuncio_base::metadata::{Metadata, Value};
+use nuncio_base::metadata::{Fields, Metadata, Value};
 use nuncio_net::{LocalUpstreamSocketFactory, SocketWants, UpstreamSocketFactory};
 use nuncio_worker::Worker;
 use std::rc::Rc;
@@ -41,6 +41,15 @@ impl TransportSockets {
         let mut matches = self.matches.iter();
         matches.position(|candidate| {
             candidate.fits(own.map(|data| &**data)) || candidate.fits(locality.map(|data| &**data))
+        })
+    }
+
+    /// The place of the match for criteria of a health check's own.
+    pub fn find_for(&self, criteria: &Fields) -> Option<usize> {
+        let mut matches = self.matches.iter();
+        matches.position(|candidate| {
+            let mut wanted = candidate.criteria.iter();
+            wanted.all(|(name, value)| criteria.get(name) == Some(value))
         })
     }
 
@@ -83,7 +92,12 @@ impl LocalSockets {
         sockets: &TransportSockets,
         host: &Host,
     ) -> Option<&Rc<dyn LocalUpstreamSocketFactory>> {
-        let chosen = match sockets.find(host) {
+        self.at(sockets.find(host))
+    }
+
+    /// That of a match's place, or the default.
+    pub fn at(&self, place: Option<usize>) -> Option<&Rc<dyn LocalUpstreamSocketFactory>> {
+        let chosen = match place {
             Some(at) => self.matches.get(at)?,
             None => &self.default,
         };

@@ -221,3 +221,36 @@ fn hosts_are_checked_over_http2() {
     assert!(proxy.stat("cluster.own.health_check.success") > successes);
     assert_eq!(proxy.stat("http.http.downstream_cx_http2_total"), 1);
 }
+
+#[test]
+fn checks_may_choose_another_transport_socket() {
+    let upstream = Upstream::ok("hello");
+    let types = "type.googleapis.com/envoy.extensions.transport_sockets";
+    let socket = |name: &str, message: &str| {
+        let message = format!("{types}.{message}");
+        json!({"name": name, "typed_config": {"@type": message}})
+    };
+    let raw = socket("raw", "raw_buffer.v3.RawBuffer");
+    for (criteria, healthy) in [(json!({"check": "plain"}), 1), (json!({"check": "x"}), 0)] {
+        let fields = json!({
+            "transport_socket": socket("tls", "tls.v3.UpstreamTlsContext"),
+            "transport_socket_matches": [
+                {"name": "plain", "match": {"check": "plain"}, "transport_socket": raw},
+            ],
+            "health_checks": [{
+                "timeout": "1s", "interval": "1s",
+                "unhealthy_threshold": 1, "healthy_threshold": 1,
+                "http_health_check": {"path": "/"},
+                "transport_socket_match_criteria": criteria,
+            }],
+        });
+        let proxy = Config::http(&[route("/", "up")])
+            .cluster_with("up", &[upstream.address()], fields)
+            .start();
+        proxy.wait_stat_above("cluster.up.health_check.attempt", 0);
+        proxy.wait_stat("cluster.up.membership_healthy", healthy);
+        // Traffic has its own, which the upstream does not understand.
+        assert_eq!(proxy.get("/").status, 503);
+        assert_eq!(proxy.stat("cluster.up.plain.total_match_count"), healthy);
+    }
+}

@@ -6,9 +6,11 @@ use super::http1::Http1Connection;
 use super::http2::Http2Connection;
 use crate::cluster::ClusterInfo;
 use crate::host::Host;
+use crate::stats::ClusterUpdateStats;
 use crate::transport::LocalSockets;
 use bytes::Bytes;
 use nuncio_base::Buffer;
+use nuncio_base::metadata::Fields;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_net::{AlpnFallback, Socket, Transport, UpstreamConnection};
@@ -24,6 +26,7 @@ pub(super) struct Connector {
     pub worker: Rc<Worker>,
     pub info: Arc<ClusterInfo>,
     pub sockets: LocalSockets,
+    stats: ClusterUpdateStats,
     /// There from the first HTTP connection on.
     http1_stats: OnceCell<H1Stats>,
     http2: OnceCell<Rc<H2Local>>,
@@ -35,6 +38,7 @@ impl Connector {
             worker: Rc::clone(worker),
             info: Arc::clone(info),
             sockets: info.spec.transport_sockets.localize(worker),
+            stats: info.update_stats.local(),
             http1_stats: OnceCell::new(),
             http2: OnceCell::new(),
         }
@@ -68,7 +72,11 @@ impl Connector {
         let (address, options) = (host.check_address(), &spec.socket_options);
         let socket = Socket::connect(&self.worker, &address, options).await;
         let socket = socket.map_err(|_| Failure::Network)?;
-        let factory = self.sockets.of(&spec.transport_sockets, host);
+        let place = self.place(host);
+        if self.criteria().is_some() {
+            self.info.count_socket_match_at(place, &self.stats);
+        }
+        let factory = self.sockets.at(place);
         let mut transport = match factory {
             None => Transport::Raw(socket),
             Some(factory) => {
@@ -98,9 +106,22 @@ impl Connector {
 
     /// Whether connections to `host` are secured: what `:scheme` tells.
     pub fn is_secure(&self, host: &Host) -> bool {
-        self.sockets
-            .of(&self.info.spec.transport_sockets, host)
-            .is_some_and(|socket| socket.is_secure())
+        let socket = self.sockets.at(self.place(host));
+        socket.is_some_and(|socket| socket.is_secure())
+    }
+
+    fn criteria(&self) -> Option<&Fields> {
+        let check = self.info.spec.health_check.as_ref()?;
+        check.transport_socket_match_criteria.as_ref()
+    }
+
+    /// Which transport socket match is taken for a host.
+    fn place(&self, host: &Host) -> Option<usize> {
+        let sockets = &self.info.spec.transport_sockets;
+        match self.criteria() {
+            Some(criteria) => sockets.find_for(criteria),
+            None => sockets.find(host),
+        }
     }
 }
 

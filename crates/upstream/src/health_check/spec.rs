@@ -6,6 +6,7 @@ use super::http::HttpProbe;
 use super::interval::Intervals;
 use super::tcp::TcpProbe;
 use nuncio_base::address::Address;
+use nuncio_base::metadata::Fields;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct HealthCheckSpec {
     pub healthy_threshold: u32,
     /// Whether a connection is kept for the next check.
     pub reuse_connection: bool,
+    /// By what the transport socket is chosen, in the place of the hosts' metadata.
+    pub transport_socket_match_criteria: Option<Fields>,
     /// What is asked.
     pub probe: Probe,
     /// Where events are logged.
