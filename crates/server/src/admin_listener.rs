@@ -30,8 +30,8 @@ use nuncio_listener::{
     ListenerSpec,
 };
 use nuncio_matching::StringMatcher;
-use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
+use nuncio_net::{NetworkFilter, ServerDrain};
 use nuncio_observe::AccessLogSpec;
 use nuncio_proto::Loaded;
 use nuncio_proto::envoy::config::bootstrap::v3 as proto;
@@ -142,6 +142,8 @@ pub async fn start(
     let context = ListenerContext {
         workers: vec![server.worker.handle().clone()],
         connections: server.admin_connections.clone(),
+        // Whoever asks the server to drain goes on asking the admin.
+        drain: Arc::new(ServerDrain::new(context.drain_settings)),
         ..context.clone()
     };
     let sockets = ListenSockets::bind(&spec, 1).map_err(|error| error.to_string())?;

@@ -216,6 +216,14 @@ impl ConnectionInfo {
         }
     }
 
+    /// Whether [`summarize`](Self::summarize) has anybody to tell.
+    pub fn wants_summary(&self) -> bool {
+        let summary = self.summary.take();
+        let wanted = matches!(summary, Summary::Wanted);
+        self.summary.set(summary);
+        wanted
+    }
+
     /// The listener's name, empty if there is none.
     pub fn listener_name(&self) -> &str {
         self.listener.as_ref().map_or("", |listener| &listener.name)

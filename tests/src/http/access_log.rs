@@ -108,3 +108,27 @@ fn bytes_are_counted_on_both_sides() {
         .text();
     assert_eq!(names.lines().count(), 2, "{names}");
 }
+
+#[test]
+fn listeners_log_what_their_connections_carried() {
+    let upstream = Upstream::ok("hello");
+    let format = "%PROTOCOL% %RESPONSE_FLAGS% %BYTES_RECEIVED%";
+    let proxy = Config::http(&[route("/", "up")])
+        .listener_log(format)
+        .cluster("up", &[upstream.address()])
+        .start();
+    let request = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut connection = proxy.connect();
+    for _ in 0..2 {
+        connection.send(request);
+        assert_eq!(connection.response("GET").status, 200);
+    }
+    drop(connection);
+    let expected = format!("HTTP/1.1 - {}", 2 * request.len());
+    assert_eq!(proxy.access_log(1), [expected]);
+    let mut connection = proxy.connect();
+    connection.send("GARBAGE\r\n\r\n");
+    assert_eq!(connection.response("GET").status, 400);
+    drop(connection);
+    assert_eq!(proxy.access_log(2)[1], "- DPE 11");
+}

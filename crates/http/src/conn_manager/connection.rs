@@ -3,6 +3,7 @@
 use crate::conn_manager::counted::CountedConnection;
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::stream::ActiveStream;
+use crate::conn_manager::summary::ConnectionSummary;
 use bytes::{Bytes, BytesMut};
 use nuncio_base::Buffer;
 use nuncio_base::time::millis;
@@ -35,6 +36,7 @@ pub(super) struct Connection {
     pub timer: Timer,
     /// When a connection that has lasted long enough is closed if no request comes.
     pub drain_until: Option<Instant>,
+    pub summary: ConnectionSummary,
     _counted: CountedConnection,
 }
 
@@ -63,6 +65,7 @@ impl Connection {
             drain: Rc::clone(connection.drain),
             max_duration: max_duration(local),
             info: Rc::clone(connection.info),
+            summary: ConnectionSummary::of(connection.info),
             _counted: CountedConnection::new(local, connection),
             input: Bytes::new(),
             idle_since: local.worker.now(),
@@ -100,6 +103,12 @@ impl Connection {
 
     pub fn new_stream(&self, cx: &ConnCx<'_>, protocol: Protocol) -> Box<ActiveStream> {
         ActiveStream::new(&self.local, Rc::clone(cx.info()), protocol)
+    }
+
+    /// Ends a stream.
+    pub fn finish(&self, mut stream: ActiveStream) {
+        self.summary.add(&mut stream);
+        stream.finish(&self.local);
     }
 
     /// How long the connection waits before it is closed, once it drains.

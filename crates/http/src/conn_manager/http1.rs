@@ -51,13 +51,23 @@ impl Http1Session {
                 }
                 Ok(None) => {
                     self.expect_head(conn, cx);
+                    self.received(taken);
                     break;
                 }
-                Err(error) => self.on_codec_error(conn, cx, &error),
+                Err(error) => {
+                    self.on_codec_error(conn, cx, &error);
+                    self.received(before as u64);
+                }
             }
             moved = true;
         }
         moved
+    }
+
+    fn received(&mut self, bytes: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.received(bytes);
+        }
     }
 
     /// A request lives from its first byte on: its time limits run, and its end is told.
@@ -254,7 +264,7 @@ impl Http1Session {
         stats.downstream_rq_rx_reset().inc();
         conn.draining = true;
         if let Some(stream) = self.stream.take() {
-            stream.finish(&conn.local);
+            conn.finish(*stream);
         }
         cx.close(Close::FlushAndDelay);
     }
@@ -273,7 +283,7 @@ impl Http1Session {
             conn.local.stats.downstream_rq_rx_reset().inc();
         }
         if let Some(stream) = self.stream.take() {
-            stream.finish(&conn.local);
+            conn.finish(*stream);
         }
         conn.idle_since = conn.local.worker.now();
         if incomplete || conn.draining || self.codec.should_close() {
@@ -364,7 +374,7 @@ impl Http1Session {
     pub fn close(&mut self, conn: &Connection) {
         if let Some(mut stream) = self.stream.take() {
             stream.connection_closed();
-            stream.finish(&conn.local);
+            conn.finish(*stream);
         }
     }
 }

@@ -197,7 +197,7 @@ impl Http2Session {
         let now = conn.local.worker.now();
         let is_bad = stream.info().response_code.is_none();
         let is_flood = self.premature.count(is_bad.then(|| stream.age(now)));
-        stream.finish(&conn.local);
+        conn.finish(*stream);
         self.note_idle(conn);
         if is_flood {
             let stats = &conn.local.stats;
@@ -220,12 +220,12 @@ impl Http2Session {
                 None => conn.new_stream(cx, Protocol::Http2),
             };
             stream.end_by_peer(flag, details);
-            stream.finish(&conn.local);
+            conn.finish(*stream);
         }
         while !self.streams.is_empty() {
             let mut stream = self.take(0);
             stream.end_by_peer(flag, error.details);
-            stream.finish(&conn.local);
+            conn.finish(*stream);
         }
         cx.close(Close::FlushAndDelay);
     }
@@ -314,7 +314,7 @@ impl Http2Session {
         while !self.streams.is_empty() {
             let mut stream = self.take(0);
             stream.connection_closed();
-            stream.finish(&conn.local);
+            conn.finish(*stream);
         }
     }
 }

@@ -184,7 +184,7 @@ impl Http2Session {
             self.note_deadline(Some(until));
         }
         self.premature.count(None);
-        stream.finish(&conn.local);
+        conn.finish(*stream);
     }
 
     pub(super) fn take(&mut self, at: usize) -> Box<ActiveStream> {

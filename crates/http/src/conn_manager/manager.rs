@@ -260,6 +260,7 @@ impl NetworkFilter for HttpConnectionManager {
             stats.downstream_cx_destroy_active_rq().inc();
         }
         session.close(conn);
+        conn.summary.tell(cx.info());
         let worker = &conn.local.worker;
         let length = worker.now().saturating_duration_since(cx.info().start);
         conn.local

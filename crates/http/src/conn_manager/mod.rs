@@ -28,6 +28,7 @@ mod stream_end;
 mod stream_logs;
 mod stream_timeouts;
 mod stream_waker;
+mod summary;
 mod tracing;
 mod upgrade;
 
