@@ -75,6 +75,8 @@ impl GrpcMux {
         main.spawn(async move {
             while let Some(opened) = mux.upgrade() {
                 opened.on_open();
+                // As Envoy has it: while a stream is being tried.
+                opened.stats.connected_state.set(1);
                 drop(opened);
                 let mut stream = client.open(&path);
                 let mut timer = Timer::default();
@@ -133,7 +135,7 @@ fn poll(
             stream.send(&request);
         }
         match stream.poll(task) {
-            Poll::Ready(GrpcEvent::Began) => mux.stats.connected_state.set(1),
+            Poll::Ready(GrpcEvent::Began) => {}
             Poll::Ready(GrpcEvent::Message(message)) => {
                 if let Err(status) = mux.on_message(&message) {
                     return Poll::Ready(Some(status));
