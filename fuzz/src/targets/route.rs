@@ -111,18 +111,12 @@ fn virtual_host(hosts: &[VirtualHostConfig], host: &[u8]) -> Option<usize> {
             } else {
                 continue;
             };
-            // Without a host only a table that asks for none has an answer.
-            let answers = !host.is_empty() || rank == (0, 0);
-            if answers && best.is_none_or(|(known, _)| known < rank) {
+            if best.is_none_or(|(known, _)| known < rank) {
                 best = Some((rank, at));
             }
         }
     }
-    let asks = hosts
-        .iter()
-        .flat_map(|config| &config.domains)
-        .any(|domain| domain != "*");
-    best.filter(|_| !host.is_empty() || !asks).map(|(_, at)| at)
+    best.map(|(_, at)| at)
 }
 
 fn route(host: &VirtualHostConfig, view: &RequestView<'_>) -> Option<usize> {
