@@ -361,7 +361,7 @@ impl H2Connection {
             self.block = Vec::new();
         }
         self.cookies = Vec::new();
-        self.repeated.forget();
+        self.repeated.rest();
     }
 }
 

@@ -3,7 +3,6 @@
 //! changes the table. It is read once.
 
 use super::head::HeadKind;
-use super::hpack::hash;
 use nuncio_base::HeaderMap;
 
 /// How many blocks are kept.
@@ -11,12 +10,17 @@ const KEPT: usize = 4;
 /// Longer blocks are not kept, nor heads with more bytes than this.
 const LONGEST: usize = 1024;
 const LARGEST: usize = 4096;
+/// As many bytes may an idle connection keep.
+const LARGEST_IDLE: usize = 1024;
 
-/// Blocks that came last, each in the place that its hash says.
+/// The blocks that came last.
 #[derive(Default)]
-pub(super) struct Repeated(Vec<Kept>);
+pub(super) struct Repeated {
+    kept: Vec<Kept>,
+    /// Which of them makes room for the next.
+    next: usize,
+}
 
-#[derive(Default)]
 struct Kept {
     block: Vec<u8>,
     /// How often the table had been changed.
@@ -28,11 +32,11 @@ struct Kept {
 impl Repeated {
     /// What the block of a head means, where that is known.
     pub fn find(&self, kind: HeadKind, block: &[u8], changes: u64) -> Option<&HeaderMap> {
-        if kind == HeadKind::Trailers || self.0.is_empty() {
+        if kind == HeadKind::Trailers {
             return None;
         }
-        let kept = &self.0[place(block)];
-        kept.is(block, changes).then_some(kept.head.as_ref())?
+        let kept = self.kept.iter().find(|kept| kept.is(block, changes))?;
+        kept.head.as_ref()
     }
 
     /// A block was read, and there is nothing else to be known of it than its head; the table had
@@ -42,22 +46,35 @@ impl Repeated {
         if changes.0 != changes.1 || !is_small || kind == HeadKind::Trailers {
             return;
         }
-        if self.0.is_empty() {
-            self.0.resize_with(KEPT, Kept::default);
-        }
-        let kept = &mut self.0[place(block)];
-        if kept.is(block, changes.0) {
+        let mut kept = self.kept.iter_mut();
+        if let Some(kept) = kept.find(|kept| kept.is(block, changes.0)) {
             kept.head = Some(head.clone());
-        } else {
+        } else if let Some(kept) = self.kept.get_mut(self.next) {
             kept.block.clear();
             kept.block.extend_from_slice(block);
             (kept.changes, kept.head) = (changes.0, None);
+            self.next = (self.next + 1) % KEPT;
+        } else {
+            self.kept.reserve_exact(1);
+            self.kept.push(Kept {
+                block: block.to_vec(),
+                changes: changes.0,
+                head: None,
+            });
+            self.next = self.kept.len() % KEPT;
         }
     }
 
-    /// Gives the memory back.
-    pub fn forget(&mut self) {
-        self.0 = Vec::new();
+    /// Gives memory back that an idle connection need not hold. One that asks now and then, for the
+    /// same thing, is told from one that asked for much.
+    pub fn rest(&mut self) {
+        let bytes = |kept: &Kept| {
+            let head = kept.head.as_ref();
+            kept.block.len() + head.map_or(0, HeaderMap::byte_size)
+        };
+        if self.kept.len() > 1 || self.kept.iter().map(bytes).sum::<usize>() > LARGEST_IDLE {
+            *self = Self::default();
+        }
     }
 }
 
@@ -65,8 +82,4 @@ impl Kept {
     fn is(&self, block: &[u8], changes: u64) -> bool {
         self.changes == changes && self.block == block
     }
-}
-
-fn place(block: &[u8]) -> usize {
-    hash(block, b"") as usize % KEPT
 }

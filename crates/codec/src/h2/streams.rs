@@ -3,6 +3,9 @@
 use super::stream::Stream;
 use std::collections::VecDeque;
 
+/// The places of so many streams are kept for the next.
+const FEW: usize = 4;
+
 /// The open streams by their numbers.
 #[derive(Default)]
 pub(super) struct Streams {
@@ -86,7 +89,7 @@ impl Streams {
 
     /// Gives memory back where there is no stream.
     pub fn rest(&mut self) {
-        if self.len() == 0 {
+        if self.len() == 0 && self.slots.len() > FEW {
             self.slots = Vec::new();
             self.free = Vec::new();
             self.places = Places::default();

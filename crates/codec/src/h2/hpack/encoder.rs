@@ -25,6 +25,9 @@ const NAMES: usize = 128;
 /// Fields that share a place only cost each other a search.
 const OTHERS: usize = 16;
 
+/// A block of so many bytes is kept for the next.
+const SMALL_BLOCK: usize = 256;
+
 /// What becomes of a field in the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Indexing {
@@ -78,7 +81,9 @@ impl Encoder {
 
     /// Gives memory back that an idle connection need not hold.
     pub fn rest(&mut self) {
-        self.block = Vec::new();
+        if self.block.capacity() > SMALL_BLOCK {
+            self.block = Vec::new();
+        }
     }
 
     /// Writes a field.

@@ -11,7 +11,6 @@ mod table;
 
 pub(super) use decoder::{Decoder, Field, Fields};
 pub(super) use encoder::Encoder;
-pub(super) use table::hash;
 
 #[cfg(test)]
 mod tests;

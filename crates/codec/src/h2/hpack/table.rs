@@ -194,7 +194,7 @@ impl Table {
 }
 
 /// A hash that tells entries apart; what has the same one is compared.
-pub(in super::super) fn hash(name: &[u8], value: &[u8]) -> u32 {
+pub(super) fn hash(name: &[u8], value: &[u8]) -> u32 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut hash = (name.len() as u64) << 32 | value.len() as u64;
     for text in [name, value] {
