@@ -14,6 +14,7 @@ use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::ClusterSpec;
+use nuncio_upstream::address_order::{AddressOrder, Family};
 use nuncio_upstream::cluster::{CommonLb, TrackedStats, UpstreamProtocol};
 use nuncio_upstream::discovery::ClusterConfig;
 use nuncio_upstream::health::{HealthStatus, HealthStatuses};
@@ -70,6 +71,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             thresholds: thresholds?,
             http,
             socket_options: socket_options?,
+            address_order: address_order(&proto),
             transport_sockets: sockets,
             metadata: proto
                 .metadata
@@ -174,6 +176,26 @@ fn override_statuses(proto: &core::HealthStatusSet) -> HealthStatuses {
         .collect()
 }
 
+fn address_order(proto: &proto::Cluster) -> AddressOrder {
+    use proto::upstream_connection_options::FirstAddressFamilyVersion as First;
+    let options = proto.upstream_connection_options.as_ref();
+    let Some(config) = options.and_then(|options| options.happy_eyeballs_config.as_ref()) else {
+        return AddressOrder::default();
+    };
+    AddressOrder {
+        first: match config.first_address_family_version() {
+            First::Default => None,
+            First::V4 => Some(Family::V4),
+            First::V6 => Some(Family::V6),
+            First::Pipe => Some(Family::Pipe),
+            First::Internal => Some(Family::Internal),
+        },
+        first_count: config
+            .first_address_family_count
+            .map_or(1, |count| count.value as usize),
+    }
+}
+
 fn socket_options(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<SocketOptions> {
     let mut options = SocketOptions::default();
     if let Some(bind) = proto.upstream_bind_config.clone() {
@@ -187,10 +209,7 @@ fn socket_options(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<SocketOpti
                 "set_local_interface_name_on_upstream_connections",
                 connection.set_local_interface_name_on_upstream_connections,
             )?;
-            cx.refuse(
-                "happy_eyeballs_config",
-                connection.happy_eyeballs_config.is_some(),
-            )
+            Ok(())
         })?;
         options.keepalive = connection.tcp_keepalive.map(socket_option::keepalive);
     }

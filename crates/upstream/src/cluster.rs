@@ -1,5 +1,6 @@
 //! A cluster's immutable configuration and what all threads share of it.
 
+use crate::address_order::AddressOrder;
 use crate::health::HealthStatuses;
 use crate::health_check::HealthCheckSpec;
 use crate::host::{Count, Host};
@@ -136,6 +137,8 @@ pub struct ClusterSpec {
     pub http: HttpOptions,
     /// What is set on sockets.
     pub socket_options: SocketOptions,
+    /// In which order the addresses of a host are tried.
+    pub address_order: AddressOrder,
     /// What lies over sockets.
     pub transport_sockets: TransportSockets,
     /// Metadata.
@@ -171,6 +174,7 @@ impl ClusterSpec {
             thresholds: Default::default(),
             http: HttpOptions::default(),
             socket_options: SocketOptions::default(),
+            address_order: AddressOrder::default(),
             transport_sockets: TransportSockets::default(),
             metadata: None,
             lb,

@@ -5,6 +5,7 @@
 //! [`ClusterManager`]. Workers share atomics only: circuit breakers and hosts' counts. (Envoy's
 //! pages: "Cluster manager", "Load balancing", "Connection pooling", "Circuit breaking".)
 
+pub mod address_order;
 pub mod cluster;
 pub mod discovery;
 pub mod health;

@@ -279,6 +279,25 @@ fn which_http_is_spoken() {
 }
 
 #[test]
+fn addresses_have_an_order() {
+    use nuncio_upstream::address_order::{AddressOrder, Family};
+    for (config, first, first_count) in [
+        ("{}", None, 1),
+        (
+            "{first_address_family_version: V6, first_address_family_count: 3}",
+            Some(Family::V6),
+            3,
+        ),
+    ] {
+        let options = format!("upstream_connection_options: {{happy_eyeballs_config: {config}}}");
+        let fields = format!("{LB}, {options}");
+        let spec = parse(&with_endpoints(&fields, &[IP])).unwrap().spec;
+        let expected = AddressOrder { first, first_count };
+        assert_eq!(spec.address_order, expected, "{config}");
+    }
+}
+
+#[test]
 fn what_is_not_built_is_refused_by_name() {
     for (field, value) in [("filters", "[{name: x}]"), ("preconnect_policy", "{}")] {
         let fields = format!("{field}: {value}");

@@ -53,9 +53,10 @@ pub(crate) async fn connect(
     options: &TransportSocketOptions,
 ) -> Result<Connected, PoolFailure> {
     let core = Rc::clone(&counted.core);
+    let order = core.spec().address_order;
     let attempts = Attempts {
         worker: Rc::clone(&core.worker),
-        untried: interleave(&counted.host.addresses()).into_iter(),
+        untried: order.sort(&counted.host.addresses()).into_iter(),
         options: Rc::new(core.spec().socket_options.clone()),
         running: Vec::new(),
         next_at: core.worker.now(),
@@ -88,24 +89,6 @@ pub(crate) async fn connect(
             })
         }
     }
-}
-
-/// Addresses in the order in which they are tried: the families take turns, beginning with that of
-/// the first (RFC 8305 section 4).
-fn interleave(addresses: &[Address]) -> Vec<Address> {
-    let is_v4 = |address: &&Address| address.ip().is_some_and(|at| at.is_ipv4());
-    let first_is_v4 = addresses.first().is_some_and(|first| is_v4(&first));
-    let (mut first, mut other): (Vec<_>, Vec<_>) = addresses
-        .iter()
-        .partition(|address| is_v4(address) == first_is_v4);
-    first.reverse();
-    other.reverse();
-    let mut order = Vec::with_capacity(addresses.len());
-    while !first.is_empty() || !other.is_empty() {
-        order.extend(first.pop().cloned());
-        order.extend(other.pop().cloned());
-    }
-    order
 }
 
 type Attempt = (Address, Pin<Box<dyn Future<Output = io::Result<Socket>>>>);
@@ -240,28 +223,5 @@ fn failure(
         },
         transport_failure_reason: reason.into(),
         at_host: true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_take_turns() {
-        let v4 = |last: u8| Address::Ip(([127, 0, 0, last], 1).into());
-        let v6 = |last: u16| Address::Ip(([0, 0, 0, 0, 0, 0, 0, last], 1).into());
-        let cases = [
-            (vec![v4(1), v4(2)], vec![v4(1), v4(2)]),
-            (vec![v4(1), v4(2), v6(1)], vec![v4(1), v6(1), v4(2)]),
-            (
-                vec![v6(1), v6(2), v4(1), v4(2)],
-                vec![v6(1), v4(1), v6(2), v4(2)],
-            ),
-            (vec![], vec![]),
-        ];
-        for (addresses, order) in cases {
-            assert_eq!(interleave(&addresses), order);
-        }
     }
 }
