@@ -14,6 +14,7 @@ pub fn run(data: &[u8]) {
     let Some((choice, data)) = data.split_first() else {
         return;
     };
+    read_certificates(data);
     let Ok(format) = str::from_utf8(data) else {
         return;
     };
@@ -36,7 +37,7 @@ pub fn run(data: &[u8]) {
     let Ok(formatter) = formatter else {
         return;
     };
-    let out = append(&formatter);
+    let out = append(&formatter, b"Hash=a");
     if let Some(constant) = formatter.constant() {
         assert_eq!(out, constant);
     }
@@ -55,7 +56,16 @@ pub fn run(data: &[u8]) {
     }
 }
 
-fn append(formatter: &Formatter) -> Vec<u8> {
+/// Looks for keys in what a client says of certificates.
+fn read_certificates(header: &[u8]) {
+    let Ok(formatter) = Formatter::parse("%XFCC_VALUE(URI)%%XFCC_VALUE(Hash)%") else {
+        return;
+    };
+    let out = append(&formatter, header);
+    assert!(out.len() <= header.len() + 2, "{}", out.escape_ascii());
+}
+
+fn append(formatter: &Formatter, certificates: &[u8]) -> Vec<u8> {
     let mut request: HeaderMap = [
         (":method", "GET"),
         (":authority", "a.test"),
@@ -64,6 +74,7 @@ fn append(formatter: &Formatter) -> Vec<u8> {
     ]
     .into_iter()
     .collect();
+    request.append("x-forwarded-client-cert", certificates);
     request.append("x-bin", b"a\xff\xc3\xa9\"\\\n");
     let response: HeaderMap = [(":status", "200"), ("x-up", "v")].into_iter().collect();
     let info = stream_info();
