@@ -6,7 +6,6 @@ use crate::conn_manager::spec::{EscapedSlashes, HcmSpec, StripPort};
 use crate::local_reply::LocalReply;
 use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::ConnectionInfo;
-use std::borrow::Cow;
 
 /// Removes the port and the trailing dot of the host, as configured.
 pub(super) fn strip_host(spec: &HcmSpec, connection: &ConnectionInfo, headers: &mut HeaderMap) {
@@ -167,41 +166,23 @@ fn merge_slashes(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes the parameters off segments that are dots but for them (`..;x`), since servers that ignore
-/// parameters resolve these too. As in Envoy escaped dots are not looked at.
-fn without_dot_parameters(path: &[u8]) -> Cow<'_, [u8]> {
-    if !path.contains(&b';') {
-        return Cow::Borrowed(path);
-    }
-    let mut out = Vec::with_capacity(path.len());
-    for (number, segment) in path.split(|byte| *byte == b'/').enumerate() {
-        if number > 0 {
-            out.push(b'/');
-        }
-        let end = segment.iter().position(|byte| *byte == b';');
-        let name = &segment[..end.unwrap_or(segment.len())];
-        out.extend_from_slice(match name {
-            b"." | b".." => name,
-            _ => segment,
-        });
-    }
-    Cow::Owned(out)
-}
-
-/// Resolves dot segments (escaped ones too), turns backslashes into slashes, unescapes unreserved
+/// Resolves dot segments (escaped ones too, and those with parameters), turns backslashes into slashes, unescapes unreserved
 /// characters. `None` where an escape is broken or a byte can't stand in a path.
 pub fn canonicalize(path: &[u8]) -> Option<Vec<u8>> {
     if path.first() != Some(&b'/') {
         return None;
     }
     let mut out: Vec<u8> = Vec::with_capacity(path.len());
-    let plain = unescape_unreserved(&without_dot_parameters(path))?;
+    let plain = unescape_unreserved(path)?;
     let mut segments = plain[1..].split(|byte| *byte == b'/').peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        match segment {
-            b"." | b".." => {
-                if segment == b".." {
+        // Servers that ignore parameters resolve `..;x` too. Envoy lets escaped dots before them
+        // pass, which another server would resolve.
+        let name = segment.split(|byte| *byte == b';').next();
+        match name.unwrap_or_default() {
+            name @ (b"." | b"..") => {
+                if name == b".." {
                     let parent = out.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
                     out.truncate(parent);
                 }
@@ -266,7 +247,8 @@ mod tests {
             ("/a/b/..;x", "/a/"),
             ("/a/.;x/b", "/a/b"),
             ("/a/...;/b", "/a/...;/b"),
-            ("/a/%2e%2e;x/b", "/a/..;x/b"),
+            ("/a/%2e%2e;x/b", "/b"),
+            ("/a\\..;x/b", "/b"),
             ("/a/..%3b/b", "/a/..%3b/b"),
             ("/a//b", "/a//b"),
             ("/a%zz", "/a%zz"),
