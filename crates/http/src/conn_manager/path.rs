@@ -166,8 +166,9 @@ fn merge_slashes(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Resolves dot segments (escaped ones too, and those with parameters), turns backslashes into slashes, unescapes unreserved
-/// characters. `None` where an escape is broken or a byte can't stand in a path.
+/// Resolves dot segments (escaped ones too, and those with parameters), turns backslashes into
+/// slashes, unescapes unreserved characters. `None` where an escape is broken or a byte can't stand
+/// in a path.
 pub fn canonicalize(path: &[u8]) -> Option<Vec<u8>> {
     if path.first() != Some(&b'/') {
         return None;
