@@ -32,17 +32,11 @@ pub fn with_headers<R>(
     response_headers: Option<&HeaderMap>,
     use_cx: impl FnOnce(&FormatCx<'_>) -> R,
 ) -> R {
-    let flags = worker.flags();
-    use_cx(&FormatCx {
-        info,
-        request_headers,
-        response_headers,
-        response_trailers: None,
-        local_reply_body: "",
-        log_type: AccessLogType::DownstreamEnd,
-        now: worker.now(),
-        wall: worker.wall(),
-        random: &|| worker.random(),
-        flags: &flags,
+    FormatCx::with(worker, info, AccessLogType::DownstreamEnd, |cx| {
+        use_cx(&FormatCx {
+            request_headers,
+            response_headers,
+            ..*cx
+        })
     })
 }

@@ -49,19 +49,8 @@ impl Logs {
 
     fn log(&self, worker: &Worker, mut stream: StreamInfo) {
         stream.timings.end = Some(worker.now());
-        let flags = worker.flags();
-        let cx = FormatCx {
-            info: &stream,
-            request_headers: None,
-            response_headers: None,
-            response_trailers: None,
-            local_reply_body: "",
-            log_type: AccessLogType::NotSet,
-            now: worker.now(),
-            wall: worker.wall(),
-            random: &|| worker.random(),
-            flags: &flags,
-        };
-        self.0.iter().for_each(|log| log.log(&cx));
+        FormatCx::with(worker, &stream, AccessLogType::NotSet, |cx| {
+            self.0.iter().for_each(|log| log.log(cx));
+        });
     }
 }

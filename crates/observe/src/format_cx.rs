@@ -4,6 +4,7 @@ use crate::log_type::AccessLogType;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::StreamInfo;
+use nuncio_worker::Worker;
 use std::time::{Instant, SystemTime};
 
 /// The facts of one moment of a stream or connection, borrowed for the length of a call.
@@ -32,6 +33,28 @@ pub struct FormatCx<'a> {
 }
 
 impl<'a> FormatCx<'a> {
+    /// Calls `use_cx` with these facts, as a worker has them now, and no headers.
+    pub fn with<R>(
+        worker: &Worker,
+        info: &StreamInfo,
+        log_type: AccessLogType,
+        use_cx: impl FnOnce(&FormatCx<'_>) -> R,
+    ) -> R {
+        let flags = worker.flags();
+        use_cx(&FormatCx {
+            info,
+            request_headers: None,
+            response_headers: None,
+            response_trailers: None,
+            local_reply_body: "",
+            log_type,
+            now: worker.now(),
+            wall: worker.wall(),
+            random: &|| worker.random(),
+            flags: &flags,
+        })
+    }
+
     /// The stream's id: what it was given, or else what its request says.
     pub fn stream_id(&self) -> Option<&'a str> {
         let of_request = || self.request_headers?.get_str(names::X_REQUEST_ID);

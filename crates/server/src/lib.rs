@@ -23,6 +23,7 @@ pub mod logging;
 pub mod memory;
 mod outlier_log;
 pub mod overload_manager;
+mod report_stream;
 mod rtds;
 pub mod runtime_loader;
 pub mod server;

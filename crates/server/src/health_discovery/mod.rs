@@ -4,12 +4,13 @@
 mod specifier;
 
 use crate::cluster_manager::{ClusterManager, ClusterSource};
+use crate::report_stream::{Reporter, keep_reporting};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_base::time::wall;
 use nuncio_config::bootstrap::Bootstrap;
 use nuncio_extension::{InitTargets, ServerEnv};
-use nuncio_grpc::{GrpcClient, GrpcEvent, GrpcStream};
+use nuncio_grpc::{GrpcClient, GrpcStream};
 use nuncio_proto::envoy::config::cluster::v3::Cluster as ClusterProto;
 use nuncio_proto::envoy::config::core::v3::Node;
 use nuncio_proto::envoy::service::health::v3::{
@@ -18,13 +19,11 @@ use nuncio_proto::envoy::service::health::v3::{
 };
 use nuncio_proto::{Message, Packed};
 use nuncio_stats::stat_group;
+use nuncio_worker::Worker;
 use nuncio_worker::timer::sleep_until;
-use nuncio_worker::{Timer, Worker};
 use specifier::Specifier;
 use std::collections::HashSet;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 const PATH: &str = "/envoy.service.health.v3.HealthDiscoveryService/StreamHealthCheck";
@@ -74,77 +73,17 @@ struct HealthDiscovery {
     failures: u32,
 }
 
-impl HealthDiscovery {
-    async fn run(mut self, client: GrpcClient) {
-        let worker = Rc::clone(&self.worker);
-        loop {
-            let mut stream = client.open(PATH);
-            let mut timer = Timer::default();
-            self.due = None;
-            let hello = RequestType::HealthCheckRequest(self.hello());
-            self.send(&mut stream, hello);
-            poll_fn(|task| {
-                worker.tick();
-                self.poll(&mut stream, &mut timer, task)
-            })
-            .await;
-            timer.disarm(&worker);
-            drop(stream);
-            self.stats.errors().inc();
-            self.specifier.forget();
-            worker.tick();
-            let bound = (FIRST_RETRY << self.failures.min(5)).min(LAST_RETRY);
-            self.failures += 1;
-            let wait = worker.with_random(|random| random.below(bound).max(1));
-            log!(
-                logger::UPSTREAM,
-                Level::Warning,
-                "HdsDelegate stream/connection failure, will retry in {wait} ms."
-            );
-            sleep_until(&worker, worker.now() + Duration::from_millis(wait)).await;
-        }
+impl Reporter for HealthDiscovery {
+    const STREAM: &str = "StreamHealthCheck gRPC config stream";
+
+    fn due(&self) -> Option<Instant> {
+        self.due
     }
 
-    /// Who asks, and what can be checked here.
-    fn hello(&self) -> HealthCheckRequest {
-        use capability::Protocol::{Http, Tcp};
-        HealthCheckRequest {
-            node: Some(self.node.clone()),
-            capability: Some(Capability {
-                health_check_protocols: vec![Http.into(), Tcp.into()],
-            }),
-        }
-    }
-
-    /// Ready once the stream has ended.
-    fn poll(
-        &mut self,
-        stream: &mut GrpcStream,
-        timer: &mut Timer,
-        task: &mut Context<'_>,
-    ) -> Poll<()> {
-        let worker = Rc::clone(&self.worker);
-        loop {
-            if timer.poll(&worker, self.due, task).is_ready() {
-                self.report(stream);
-                continue;
-            }
-            match stream.poll(task) {
-                Poll::Ready(GrpcEvent::Began) => {}
-                Poll::Ready(GrpcEvent::Message(message)) => self.on_message(&message),
-                Poll::Ready(GrpcEvent::End(status)) => {
-                    log!(
-                        logger::UPSTREAM,
-                        Level::Warning,
-                        "StreamHealthCheck gRPC config stream closed: {}, {}",
-                        status.code,
-                        status.message
-                    );
-                    return Poll::Ready(());
-                }
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+    fn report(&mut self, stream: &mut GrpcStream) {
+        let report = self.specifier.report(|name| self.clusters.current(name));
+        self.send(stream, RequestType::EndpointHealthResponse(report));
+        self.wait();
     }
 
     fn on_message(&mut self, message: &[u8]) {
@@ -167,6 +106,41 @@ impl HealthDiscovery {
             }
         }
         self.wait();
+    }
+}
+
+impl HealthDiscovery {
+    async fn run(mut self, client: GrpcClient) {
+        let worker = Rc::clone(&self.worker);
+        loop {
+            let mut stream = client.open(PATH);
+            self.due = None;
+            let hello = RequestType::HealthCheckRequest(self.hello());
+            self.send(&mut stream, hello);
+            keep_reporting(&mut self, &worker, stream).await;
+            self.stats.errors().inc();
+            self.specifier.forget();
+            let bound = (FIRST_RETRY << self.failures.min(5)).min(LAST_RETRY);
+            self.failures += 1;
+            let wait = worker.with_random(|random| random.below(bound).max(1));
+            log!(
+                logger::UPSTREAM,
+                Level::Warning,
+                "HdsDelegate stream/connection failure, will retry in {wait} ms."
+            );
+            sleep_until(&worker, worker.now() + Duration::from_millis(wait)).await;
+        }
+    }
+
+    /// Who asks, and what can be checked here.
+    fn hello(&self) -> HealthCheckRequest {
+        use capability::Protocol::{Http, Tcp};
+        HealthCheckRequest {
+            node: Some(self.node.clone()),
+            capability: Some(Capability {
+                health_check_protocols: vec![Http.into(), Tcp.into()],
+            }),
+        }
     }
 
     /// Checks these clusters from now on, and no others.
@@ -193,12 +167,6 @@ impl HealthDiscovery {
 
     fn wait(&mut self) {
         self.due = Some(self.worker.now() + self.specifier.interval);
-    }
-
-    fn report(&mut self, stream: &mut GrpcStream) {
-        let report = self.specifier.report(|name| self.clusters.current(name));
-        self.send(stream, RequestType::EndpointHealthResponse(report));
-        self.wait();
     }
 
     fn send(&self, stream: &mut GrpcStream, message: RequestType) {

@@ -4,21 +4,20 @@
 mod report;
 
 use crate::cluster_manager::ClusterManager;
+use crate::report_stream::{Reporter, keep_reporting};
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_config::bootstrap::Bootstrap;
 use nuncio_extension::ServerEnv;
-use nuncio_grpc::{GrpcClient, GrpcEvent, GrpcStream};
+use nuncio_grpc::{GrpcClient, GrpcStream};
 use nuncio_proto::Message;
 use nuncio_proto::envoy::config::core::v3::Node;
 use nuncio_proto::envoy::service::load_stats::v3::{LoadStatsRequest, LoadStatsResponse};
 use nuncio_stats::stat_group;
+use nuncio_worker::Worker;
 use nuncio_worker::timer::sleep_until;
-use nuncio_worker::{Timer, Worker};
 use report::Reports;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 const PATH: &str = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats";
@@ -59,58 +58,26 @@ struct LoadReporter {
     asked: Option<(LoadStatsResponse, Instant)>,
 }
 
-impl LoadReporter {
-    async fn run(mut self, client: GrpcClient) {
-        let worker = Rc::clone(&self.worker);
-        loop {
-            let mut stream = client.open(PATH);
-            let mut timer = Timer::default();
-            self.asked = None;
-            self.send(&mut stream);
-            poll_fn(|task| {
-                worker.tick();
-                self.poll(&mut stream, &mut timer, task)
-            })
-            .await;
-            timer.disarm(&worker);
-            self.stats.errors().inc();
-            drop(stream);
-            worker.tick();
-            sleep_until(&worker, worker.now() + RETRY_DELAY).await;
-            self.stats.retries().inc();
-        }
+impl Reporter for LoadReporter {
+    const STREAM: &str = "load reporter stream";
+
+    fn due(&self) -> Option<Instant> {
+        self.asked.as_ref().map(|(_, due)| *due)
     }
 
-    /// Ready once the stream has ended.
-    fn poll(
-        &mut self,
-        stream: &mut GrpcStream,
-        timer: &mut Timer,
-        task: &mut Context<'_>,
-    ) -> Poll<()> {
-        let worker = Rc::clone(&self.worker);
-        loop {
-            let due = self.asked.as_ref().map(|(_, due)| *due);
-            if timer.poll(&worker, due, task).is_ready() {
-                self.send(stream);
-                continue;
-            }
-            match stream.poll(task) {
-                Poll::Ready(GrpcEvent::Began) => {}
-                Poll::Ready(GrpcEvent::Message(message)) => self.on_message(&message),
-                Poll::Ready(GrpcEvent::End(status)) => {
-                    log!(
-                        logger::UPSTREAM,
-                        Level::Warning,
-                        "load reporter stream closed: {}, {}",
-                        status.code,
-                        status.message
-                    );
-                    return Poll::Ready(());
-                }
-                Poll::Pending => return Poll::Pending,
-            }
+    fn report(&mut self, stream: &mut GrpcStream) {
+        let asked = self.asked.take();
+        let mut request = LoadStatsRequest {
+            node: Some(self.node.clone()),
+            cluster_stats: Vec::new(),
+        };
+        if let Some((response, _)) = asked {
+            let by_host = response.report_endpoint_granularity;
+            request.cluster_stats = self.reports.take(by_host, self.worker.now());
+            self.wait(response);
         }
+        stream.send(&request.encode_to_vec());
+        self.stats.responses().inc();
     }
 
     fn on_message(&mut self, message: &[u8]) {
@@ -122,6 +89,21 @@ impl LoadReporter {
                 Level::Warning,
                 "load reporter: a message is malformed: {error}"
             ),
+        }
+    }
+}
+
+impl LoadReporter {
+    async fn run(mut self, client: GrpcClient) {
+        let worker = Rc::clone(&self.worker);
+        loop {
+            let mut stream = client.open(PATH);
+            self.asked = None;
+            self.report(&mut stream);
+            keep_reporting(&mut self, &worker, stream).await;
+            self.stats.errors().inc();
+            sleep_until(&worker, worker.now() + RETRY_DELAY).await;
+            self.stats.retries().inc();
         }
     }
 
@@ -138,20 +120,5 @@ impl LoadReporter {
         // Time has to pass between reports, whatever is asked for.
         let due = now + interval.max(Duration::from_millis(1));
         self.asked = Some((response, due));
-    }
-
-    fn send(&mut self, stream: &mut GrpcStream) {
-        let asked = self.asked.take();
-        let mut request = LoadStatsRequest {
-            node: Some(self.node.clone()),
-            cluster_stats: Vec::new(),
-        };
-        if let Some((response, _)) = asked {
-            let by_host = response.report_endpoint_granularity;
-            request.cluster_stats = self.reports.take(by_host, self.worker.now());
-            self.wait(response);
-        }
-        stream.send(&request.encode_to_vec());
-        self.stats.responses().inc();
     }
 }

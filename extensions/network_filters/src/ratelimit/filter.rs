@@ -91,28 +91,17 @@ impl LocalRateLimit {
 
     /// The question about a connection.
     fn question(&self, cx: &ConnCx<'_>) -> Vec<u8> {
-        let (worker, info) = (&self.worker, cx.info().to_stream());
-        let flags = worker.flags();
-        let format = FormatCx {
-            info: &info,
-            request_headers: None,
-            response_headers: None,
-            response_trailers: None,
-            local_reply_body: "",
-            log_type: AccessLogType::NotSet,
-            now: worker.now(),
-            wall: worker.wall(),
-            random: &|| worker.random(),
-            flags: &flags,
-        };
-        let entry = |(key, value): &(String, Formatter)| {
-            let mut text = Vec::new();
-            value.append(&format, &mut text);
-            (key.clone(), String::from_utf8_lossy(&text).into_owned())
-        };
-        let descriptors = self.spec.descriptors.iter();
-        let descriptors = descriptors.map(|entries| entries.iter().map(entry).collect());
-        wire::request(&self.spec.domain, descriptors.collect())
+        let info = cx.info().to_stream();
+        FormatCx::with(&self.worker, &info, AccessLogType::NotSet, |format| {
+            let entry = |(key, value): &(String, Formatter)| {
+                let mut text = Vec::new();
+                value.append(format, &mut text);
+                (key.clone(), String::from_utf8_lossy(&text).into_owned())
+            };
+            let descriptors = self.spec.descriptors.iter();
+            let descriptors = descriptors.map(|entries| entries.iter().map(entry).collect());
+            wire::request(&self.spec.domain, descriptors.collect())
+        })
     }
 }
 

@@ -104,18 +104,6 @@ impl LocalTcpProxy {
         log_type: AccessLogType,
         use_cx: impl FnOnce(&FormatCx<'_>) -> R,
     ) -> R {
-        let flags = self.worker.flags();
-        use_cx(&FormatCx {
-            info,
-            request_headers: None,
-            response_headers: None,
-            response_trailers: None,
-            local_reply_body: "",
-            log_type,
-            now: self.worker.now(),
-            wall: self.worker.wall(),
-            random: &|| self.worker.random(),
-            flags: &flags,
-        })
+        FormatCx::with(&self.worker, info, log_type, use_cx)
     }
 }
