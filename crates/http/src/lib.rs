@@ -14,6 +14,7 @@ pub mod format_cx;
 pub mod grpc_timeout;
 pub mod local_reply;
 pub mod local_reply_config;
+pub mod opaque;
 pub mod route_cache;
 pub mod route_headers;
 pub mod route_source;

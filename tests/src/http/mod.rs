@@ -4,6 +4,7 @@ mod access_log;
 mod allocations;
 mod bulk;
 mod client_facts;
+mod compression;
 mod connect;
 mod connect_udp;
 mod connections;

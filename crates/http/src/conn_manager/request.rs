@@ -7,6 +7,7 @@ use crate::conn_manager::spec::HcmSpec;
 use crate::conn_manager::{client_cert, forwarded, path, tracing};
 use crate::format_cx::with_headers;
 use crate::local_reply::LocalReply;
+use crate::opaque::is_upgrade;
 use nuncio_base::ip_text::IpText;
 use nuncio_base::{HeaderMap, HeaderName, names};
 use nuncio_net::overload::Shedding;
@@ -227,16 +228,6 @@ fn set_request_id(local: &HcmLocal, headers: &mut HeaderMap, edge: bool) {
     } else if edge && ids.pack_trace_reason {
         tracing::unmark(headers);
     }
-}
-
-/// Whether a head asks for an upgrade: `connection: upgrade` and an `upgrade`.
-pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
-    headers.contains(names::UPGRADE)
-        && headers.get(names::CONNECTION).is_some_and(|connection| {
-            connection
-                .split(|byte| *byte == b',')
-                .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        })
 }
 
 /// The bytes of a request's fields as Envoy counts them: names, values, and three for each. Its

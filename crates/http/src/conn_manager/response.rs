@@ -3,8 +3,9 @@
 
 use crate::chain::StreamState;
 use crate::conn_manager::local::HcmLocal;
-use crate::conn_manager::request::{append_via, is_upgrade};
+use crate::conn_manager::request::append_via;
 use crate::conn_manager::spec::ServerHeader;
+use crate::opaque::is_upgrade;
 use nuncio_base::{HeaderMap, names};
 
 /// Makes the response's head final.

@@ -6,7 +6,8 @@ use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::{request, response, tracing, upgrade};
 use crate::grpc_timeout;
 use crate::local_reply::LocalReply;
-use nuncio_base::{Buffer, HeaderMap, names};
+use crate::opaque::{is_connect, is_upgrade};
+use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::h1::reason_phrase;
 use nuncio_codec::{End, ResetReason};
 use nuncio_net::splice::Direction;
@@ -181,8 +182,7 @@ impl ActiveStream {
     fn count_upgrade(&mut self) {
         let state = &self.filters().state;
         let headers = &state.request.headers;
-        let is_connect = headers.get(names::METHOD) == Some(b"CONNECT");
-        let is_upgrade = is_connect || request::is_upgrade(headers);
+        let is_upgrade = is_connect(headers) || is_upgrade(headers);
         if is_upgrade && state.route.selected().is_some() {
             self.is_upgrade = true;
             let stats = &self.local.stats;

@@ -1,7 +1,7 @@
 //! Log lines that are written while a stream lasts (`access_log_options`).
 
-use crate::conn_manager::request::is_upgrade;
 use crate::conn_manager::stream::ActiveStream;
+use crate::opaque::is_upgrade;
 use nuncio_base::names;
 use nuncio_observe::AccessLogType;
 use std::rc::Rc;

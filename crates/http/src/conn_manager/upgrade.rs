@@ -2,10 +2,10 @@
 
 use crate::chain::{FilterStream, LocalChain, StreamState};
 use crate::conn_manager::local::HcmLocal;
-use crate::conn_manager::request::is_upgrade;
 use crate::conn_manager::stream::ActiveStream;
 use crate::factory::ChainSpec;
 use crate::local_reply::LocalReply;
+use crate::opaque::{is_connect, is_upgrade};
 use nuncio_base::{HeaderMap, names};
 use nuncio_stream_info::{StreamInfo, Timings};
 use std::rc::Rc;
@@ -22,7 +22,7 @@ pub struct Upgrade {
 
 /// What a request asks to become, if anything.
 fn asked(headers: &HeaderMap) -> Option<&[u8]> {
-    if headers.get(names::METHOD) == Some(b"CONNECT") {
+    if is_connect(headers) {
         return Some(b"connect");
     }
     is_upgrade(headers).then(|| headers.get(names::UPGRADE).unwrap_or_default())

@@ -6,6 +6,7 @@ use super::settings::{CommonStats, CompressorRouteSpec, ResponseStats, Settings}
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, ResetReason};
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
+use nuncio_http::opaque::{is_connect, is_upgrade, opens};
 use nuncio_http::{Cx, DataStatus, HeadersStatus, Hooks, HttpFilter, TrailersStatus};
 use nuncio_stream_info::{FilterStateObject, LifeSpan};
 use nuncio_worker::Worker;
@@ -246,7 +247,8 @@ impl HttpFilter for CompressorFilter {
             && request.is_long_enough(headers, stats)
             && request.takes_type(headers)
             && !headers.contains(names::CONTENT_ENCODING)
-            && !headers.contains(names::UPGRADE);
+            && !is_upgrade(headers)
+            && !is_connect(headers);
         if !compress {
             stats.not_compressed().inc();
             return HeadersStatus::Continue;
@@ -286,11 +288,12 @@ impl HttpFilter for CompressorFilter {
         let flags = cx.worker().flags();
         let settings = Arc::clone(&self.local.settings);
         let stats = &self.local.response_stats;
-        let headers = &cx.state().response.headers;
+        let state = cx.state();
+        let (request, headers) = (&state.request.headers, &state.response.headers);
         let enabled = !disabled
             && settings.response.is_enabled(&flags)
             && settings.response.is_long_enough(headers, stats);
-        let compressible = enabled && self.is_compressible(headers);
+        let compressible = enabled && !opens(request, headers) && self.is_compressible(headers);
         let compress =
             !end.is_end() && enabled && self.is_accepted(cx, compressible) && compressible;
         let headers = &mut cx.state().response.headers;

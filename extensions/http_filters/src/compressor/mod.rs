@@ -4,7 +4,7 @@
 //! Parity: gzip, brotli and zstd, requests and responses, the choice among several compressors of
 //! a chain, routes, stats. Not built, and refused: libraries of routes, dictionaries, the headers
 //! that tell why a body was not compressed. Strategies, memory levels and windows that a library
-//! here does not have are refused too.
+//! here does not have are refused too. Unlike Envoy's it leaves alone what CONNECT opens.
 
 mod accept;
 mod config;
