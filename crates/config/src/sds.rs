@@ -17,7 +17,7 @@ use nuncio_proto::envoy::extensions::transport_sockets::tls::v3 as proto;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::secret::Type;
 use nuncio_stats::SharedCounter;
 use nuncio_xds::{
-    ConfigSource, FileWatch, FileWatcher, InitialFetch, Lease, ResourceType, SubscriptionCallbacks,
+    ConfigSource, FileWatcher, InitialFetch, Lease, ResourceType, SubscriptionCallbacks,
     SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::any::Any;
@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::SystemTime;
+
+pub use nuncio_xds::FileWatch;
 
 /// Uses secrets, and is made anew when one of them changes.
 pub trait SecretUser {
@@ -199,19 +201,12 @@ impl SecretProvider {
         env: &Rc<ServerEnv>,
         secret: &proto::Secret,
     ) -> Result<Vec<FileWatch>, String> {
-        let Some(main) = env.main() else {
-            return Ok(Vec::new());
-        };
-        let watcher = FileWatcher::of(main).map_err(|error| error.to_string())?;
-        let watch = |directory: PathBuf| {
-            let own = Weak::clone(&self.own);
-            watcher.watch_directory(&directory, move || {
-                if let Some(own) = own.upgrade() {
-                    own.files_changed();
-                }
-            })
-        };
-        directories(secret).into_iter().map(watch).collect()
+        let own = Weak::clone(&self.own);
+        watch_directories(env, &directories(secret), move || {
+            if let Some(own) = own.upgrade() {
+                own.files_changed();
+            }
+        })
     }
 
     fn files_changed(&self) {
@@ -255,24 +250,50 @@ impl SubscriptionCallbacks for SecretProvider {
     }
 }
 
+/// Calls `changed` on main whenever something is renamed to a name in one of `directories`.
+///
+/// # Errors
+/// A directory that can't be watched, in Envoy's words.
+pub fn watch_directories(
+    env: &ServerEnv,
+    directories: &BTreeSet<PathBuf>,
+    changed: impl Fn() + Clone + 'static,
+) -> Result<Vec<FileWatch>, String> {
+    let Some(main) = env.main() else {
+        return Ok(Vec::new());
+    };
+    let watcher = FileWatcher::of(main).map_err(|error| error.to_string())?;
+    let watch = |directory: &PathBuf| watcher.watch_directory(directory, changed.clone());
+    directories.iter().map(watch).collect()
+}
+
+/// The directory that a secret names to be watched for its files.
+pub fn watched_directory(secret: &Type) -> Option<PathBuf> {
+    let watched = match secret {
+        Type::TlsCertificate(certificate) => certificate.watched_directory.as_ref(),
+        Type::ValidationContext(context) => context.watched_directory.as_ref(),
+        Type::SessionTicketKeys(_) | Type::GenericSecret(_) => None,
+    };
+    watched.map(|watched| PathBuf::from(&watched.path))
+}
+
 /// The directories whose changes may change a secret: the one that is named, else those of its
 /// files.
 fn directories(secret: &proto::Secret) -> BTreeSet<PathBuf> {
-    let (watched, sources): (_, Vec<&DataSource>) = match &secret.r#type {
-        Some(Type::TlsCertificate(certificate)) => {
-            let sources = certificate.certificate_chain.iter();
-            let sources = sources.chain(&certificate.private_key).collect();
-            (certificate.watched_directory.as_ref(), sources)
-        }
-        Some(Type::ValidationContext(context)) => {
-            let sources = context.trusted_ca.iter().chain(&context.crl).collect();
-            (context.watched_directory.as_ref(), sources)
-        }
-        _ => (None, Vec::new()),
+    let Some(secret) = &secret.r#type else {
+        return BTreeSet::new();
     };
-    if let Some(watched) = watched {
-        return BTreeSet::from([PathBuf::from(&watched.path)]);
+    if let Some(watched) = watched_directory(secret) {
+        return BTreeSet::from([watched]);
     }
+    let sources: Vec<&DataSource> = match secret {
+        Type::TlsCertificate(certificate) => {
+            let sources = certificate.certificate_chain.iter();
+            sources.chain(&certificate.private_key).collect()
+        }
+        Type::ValidationContext(context) => context.trusted_ca.iter().chain(&context.crl).collect(),
+        Type::SessionTicketKeys(_) | Type::GenericSecret(_) => Vec::new(),
+    };
     let files = sources.iter().filter_map(|source| match &source.specifier {
         Some(Specifier::Filename(path)) => Path::new(path).parent(),
         _ => None,

@@ -129,7 +129,8 @@ impl SecretManager {
         providers.push(Rc::downgrade(provider));
     }
 
-    fn find(&self, kind: SecretKind, name: &str) -> Option<Type> {
+    /// A secret of the bootstrap.
+    pub fn find(&self, kind: SecretKind, name: &str) -> Option<Type> {
         let known = self.by_name.borrow();
         known.get(&(kind, name.to_owned())).cloned()
     }
@@ -165,8 +166,7 @@ secret_values! {
     GenericSecret, GenericSecret => Generic;
 }
 
-/// The secret that `config` names, with its directory to watch taken out: its provider watches.
-/// Over SDS it must have been delivered.
+/// The secret that `config` names. Over SDS it must have been delivered.
 ///
 /// # Errors
 /// An unknown name; a secret that has not come.
@@ -177,21 +177,12 @@ pub fn named_secret<T: SecretValue>(
     if config.sds_config.is_some() {
         let provider = SecretProvider::of(cx, T::KIND, config)?;
         let delivered = provider.delivered().and_then(|it| it.secret.r#type);
-        let value = delivered.map(unwatched).and_then(T::from_type);
+        let value = delivered.and_then(T::from_type);
         return value.ok_or_else(|| cx.error("Secret is not supplied by SDS"));
     }
     let secret = SecretManager::of(cx.env()).find(T::KIND, &config.name);
     let value = secret.and_then(T::from_type);
     value.ok_or_else(|| cx.error(format!("{}: {}", T::KIND.unknown(), config.name)))
-}
-
-fn unwatched(mut secret: Type) -> Type {
-    match &mut secret {
-        Type::TlsCertificate(certificate) => certificate.watched_directory = None,
-        Type::ValidationContext(context) => context.watched_directory = None,
-        Type::SessionTicketKeys(_) | Type::GenericSecret(_) => {}
-    }
-    secret
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::authority::{Authority, Identity};
 use super::client::Client;
 use super::server::tls;
 use crate::dynamic::{node, path_source, response};
-use crate::harness::{Config, direct, wait_for};
+use crate::harness::{Config, direct, is_envoy, wait_for};
 use rustls::HandshakeKind;
 use serde_json::{Value, json};
 
@@ -61,4 +61,54 @@ fn certificates_change_and_connections_stay() {
     assert_eq!(proxy.stat(updates), 2);
     let dump = proxy.admin_json("/config_dump?resource=dynamic_active_secrets");
     assert_eq!(dump["configs"][0]["version_info"], "2");
+}
+
+/// Envoy watches for secrets over SDS only.
+#[test]
+fn certificates_in_watched_directories_change_without_sds() {
+    if is_envoy() {
+        return;
+    }
+    let [authority, clients, others] = ["servers", "clients", "others"].map(Authority::new);
+    let [old, new] = ["a.test", "b.test"].map(|name| authority.sign(name));
+    let file = |name: &str| json!({"filename": format!("${{folder}}/{name}")});
+    let watched = json!({"path": "${folder}"});
+    let common = json!({
+        "tls_certificates": [{
+            "certificate_chain": file("chain.pem"),
+            "private_key": file("key.pem"),
+            "watched_directory": watched,
+        }],
+        "validation_context": {"trusted_ca": file("ca.pem"), "watched_directory": watched},
+    });
+    let proxy = Config::http(&[direct("/", 200, "secret")])
+        .transport_socket(tls(common, json!({"require_client_certificate": true})))
+        .file("chain.pem", &old.chain)
+        .file("key.pem", &old.key)
+        .file("ca.pem", &clients.pem)
+        .start();
+    let address = proxy.listener("main");
+    let answers = |client: &Client, name: &str| {
+        let answer = client.connect(address, name).ok()?.get("/").ok()?;
+        (answer.status == 200).then_some(())
+    };
+    let client = Client::new(&authority, Some(&clients.sign("client")));
+    let mut kept = client.connect(address, "a.test").unwrap();
+    assert_eq!(kept.get("/").unwrap().status, 200);
+    // Between the two renames the key is not that of the certificate: what was there goes on.
+    proxy.replace("chain.pem", &new.chain);
+    wait_for("a warning", || {
+        proxy.log().contains("Failed to reload").then_some(())
+    });
+    assert!(answers(&client, "a.test").is_some());
+    proxy.replace("key.pem", &new.key);
+    wait_for("the new certificate", || answers(&client, "b.test"));
+    // Who was let in by the old authority is not let in by a session of that time.
+    proxy.replace("ca.pem", &others.pem);
+    let other = Client::new(&authority, Some(&others.sign("other")));
+    wait_for("the new authority", || answers(&other, "b.test"));
+    assert!(answers(&client, "b.test").is_none());
+    assert_eq!(kept.get("/").unwrap().status, 200);
+    let updates = "listener.127.0.0.1_0.server_ssl_socket_factory.ssl_context_update_by_sds";
+    assert_eq!(proxy.stat(updates), 2);
 }

@@ -4,7 +4,7 @@ use super::context::{ClientContext, ClientSocketFactory, ClientSpec};
 use crate::tls::common::config::common;
 use crate::tls::common::params::config::tls_params;
 use crate::tls::dynamic::ContextSource;
-use crate::tls::dynamic::config::secrets_of;
+use crate::tls::dynamic::config::Changing;
 use crate::tls::stats::ContextStats;
 use nuncio_extension::transport_socket::UpstreamSocketCx;
 use nuncio_extension::{ParseCx, Parsed, UpstreamSocketExtension};
@@ -29,13 +29,14 @@ impl UpstreamSocketExtension for UpstreamTls {
         cx: &mut ParseCx,
     ) -> Parsed<Option<Arc<dyn UpstreamSocketFactory>>> {
         let stats = Arc::new(ContextStats::new(&cluster.cluster_scope, "client"));
-        let secrets = secrets_of(&proto.common_tls_context.clone().unwrap_or_default());
+        let common = proto.common_tls_context.clone().unwrap_or_default();
+        let changing = Changing::of(cx.env(), &common);
         let shared = Arc::clone(&stats);
         let make = move |cx: &mut ParseCx| {
             let spec = client_spec(proto.clone(), cx)?;
             ClientContext::new(spec, &shared).map_err(|error| cx.error(error.to_string()))
         };
-        let context = ContextSource::new(cx, &secrets, &stats, Box::new(make))?;
+        let context = ContextSource::new(cx, &changing, &stats, Box::new(make))?;
         Ok(Some(Arc::new(ClientSocketFactory { context, stats })))
     }
 }

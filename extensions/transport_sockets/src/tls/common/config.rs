@@ -120,7 +120,6 @@ pub fn source_name(source: Option<&DataSource>) -> String {
 fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate, name: &str) -> Parsed<Identity> {
     let checks = [
         ("pkcs12", proto.pkcs12.is_some()),
-        ("watched_directory", proto.watched_directory.is_some()),
         ("private_key_provider", proto.private_key_provider.is_some()),
         ("password", proto.password.is_some()),
         (

@@ -1,40 +1,57 @@
-//! What makes contexts anew: `SdsSecretConfig`s with a source.
+//! What makes contexts anew: `SdsSecretConfig`s with a source, and `watched_directory`, which is
+//! heeded in certificates that are no secrets over SDS too.
 
 use super::ContextSource;
 use crate::tls::stats::ContextStats;
+use nuncio_base::log;
+use nuncio_base::log::{Level, logger};
 use nuncio_config::eds::refusal;
-use nuncio_config::sds::{SecretProvider, SecretUser, keep};
-use nuncio_config::secret::SecretKind;
+use nuncio_config::sds::{
+    FileWatch, SecretProvider, SecretUser, keep, watch_directories, watched_directory,
+};
+use nuncio_config::secret::{SecretKind, SecretManager};
 use nuncio_extension::{ParseCx, Parsed, ServerEnv};
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::{
     CommonTlsContext, SdsSecretConfig, Secret, common_tls_context::ValidationContextType,
+    secret::Type,
 };
 use nuncio_worker::Published;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 /// What makes a context of the secrets as they are.
 type Make<C> = Box<dyn Fn(&mut ParseCx) -> Parsed<C>>;
 
+/// What a context is made of that changes while it is used.
+pub struct Changing {
+    /// The secrets that it names.
+    pub secrets: Vec<(SecretKind, SdsSecretConfig)>,
+    /// Where files of its own are renamed to (`watched_directory`).
+    directories: BTreeSet<PathBuf>,
+}
+
 impl<C: Send + Sync + 'static> ContextSource<C> {
-    /// The context that `make` makes, of which `secrets` are a part.
+    /// The context that `make` makes, of which `changing` is a part.
     ///
     /// # Errors
     /// Recorded in `cx`.
     pub fn new(
         cx: &mut ParseCx,
-        secrets: &[(SecretKind, SdsSecretConfig)],
+        changing: &Changing,
         stats: &Arc<ContextStats>,
         make: Make<C>,
     ) -> Parsed<Self> {
-        let dynamic = secrets
-            .iter()
-            .filter(|(_, config)| config.sds_config.is_some());
+        let secrets = changing.secrets.iter();
+        let dynamic = secrets.filter(|(_, config)| config.sds_config.is_some());
         let providers: Parsed<Vec<_>> = dynamic
             .map(|(kind, config)| SecretProvider::of(cx, *kind, config))
             .collect();
         let providers = providers?;
-        if providers.is_empty() {
+        let is_watched = !changing.directories.is_empty() && cx.env().main().is_some();
+        if providers.is_empty() && !is_watched {
             return Ok(Self::Fixed(Arc::new(make(cx)?)));
         }
         let mut workers = cx.env().workers.clone();
@@ -46,14 +63,20 @@ impl<C: Send + Sync + 'static> ContextSource<C> {
             make,
             contexts: contexts.clone(),
             stats: Arc::clone(stats),
+            watches: OnceCell::new(),
         });
+        // Watched before anything is read, so that no change falls in between.
+        renewal.watch(cx, &changing.directories);
         let user: Rc<dyn SecretUser> = renewal.clone();
         for provider in &renewal.providers {
             provider.add_user(Rc::downgrade(&user));
         }
-        match renewal.prepare() {
-            Ok(prepared) => prepared.into_iter().for_each(|apply| apply()),
-            Err(error) => return Err(cx.error(error)),
+        if renewal.providers.is_empty() {
+            let first = (renewal.make)(cx)?;
+            renewal.publish(first);
+        } else {
+            let prepared = renewal.prepare().map_err(|error| cx.error(error))?;
+            prepared.into_iter().for_each(|apply| apply());
         }
         Ok(Self::Renewed {
             contexts,
@@ -68,6 +91,42 @@ struct Renewal<C> {
     make: Make<C>,
     contexts: Published<Option<Arc<C>>>,
     stats: Arc<ContextStats>,
+    watches: OnceCell<Vec<FileWatch>>,
+}
+
+impl<C: Send + Sync + 'static> Renewal<C> {
+    /// Has the context made anew when something is renamed into one of these. As Envoy does not
+    /// look at them at all, one that can't be watched is no reason not to serve.
+    fn watch(self: &Rc<Self>, cx: &mut ParseCx, directories: &BTreeSet<PathBuf>) {
+        let own = Rc::downgrade(self);
+        let watches = watch_directories(cx.env(), directories, move || {
+            if let Some(own) = own.upgrade() {
+                own.files_changed();
+            }
+        });
+        match watches {
+            // It is set here alone.
+            Ok(watches) => drop(self.watches.set(watches)),
+            Err(error) => cx.warn(format!("certificates are not read anew: {error}")),
+        }
+    }
+
+    fn files_changed(&self) {
+        match self.prepare() {
+            Ok(prepared) => prepared.into_iter().for_each(|apply| apply()),
+            Err(error) => {
+                log!(
+                    logger::CONFIG,
+                    Level::Warning,
+                    "Failed to reload certificates: {error}"
+                );
+            }
+        }
+    }
+
+    fn publish(&self, context: C) {
+        self.contexts.publish(Arc::new(Some(Arc::new(context))));
+    }
 }
 
 impl<C: Send + Sync + 'static> SecretUser for Renewal<C> {
@@ -92,17 +151,37 @@ impl<C: Send + Sync + 'static> SecretUser for Renewal<C> {
     }
 }
 
-/// The secrets that a context names.
-pub fn secrets_of(common: &CommonTlsContext) -> Vec<(SecretKind, SdsSecretConfig)> {
-    let certificates = common.tls_certificate_sds_secret_configs.iter();
-    let certificates = certificates.map(|config| (SecretKind::TlsCertificate, config.clone()));
-    let context = match &common.validation_context_type {
-        Some(ValidationContextType::ValidationContextSdsSecretConfig(config)) => Some(config),
-        Some(ValidationContextType::CombinedValidationContext(combined)) => {
-            combined.validation_context_sds_secret_config.as_ref()
+impl Changing {
+    /// What changes of these parts of a context.
+    pub fn of(env: &ServerEnv, common: &CommonTlsContext) -> Self {
+        let certificates = common.tls_certificate_sds_secret_configs.iter();
+        let certificates = certificates.map(|config| (SecretKind::TlsCertificate, config.clone()));
+        let (own, named) = match &common.validation_context_type {
+            Some(ValidationContextType::ValidationContext(context)) => (Some(context), None),
+            Some(ValidationContextType::ValidationContextSdsSecretConfig(config)) => {
+                (None, Some(config))
+            }
+            Some(ValidationContextType::CombinedValidationContext(combined)) => (
+                combined.default_validation_context.as_ref(),
+                combined.validation_context_sds_secret_config.as_ref(),
+            ),
+            _ => (None, None),
+        };
+        let named = named.map(|config| (SecretKind::ValidationContext, config.clone()));
+        let secrets: Vec<_> = certificates.chain(named).collect();
+        let of_bootstrap = secrets.iter().filter_map(|(kind, config)| {
+            let is_static = config.sds_config.is_none();
+            is_static.then(|| SecretManager::of(env).find(*kind, &config.name))?
+        });
+        let inline = common.tls_certificates.iter().cloned();
+        let inline = inline.map(Type::TlsCertificate);
+        let own = own.cloned().map(Type::ValidationContext);
+        let all = of_bootstrap.chain(inline).chain(own);
+        let directories = all.filter_map(|secret| watched_directory(&secret));
+        let directories = directories.collect();
+        Self {
+            secrets,
+            directories,
         }
-        _ => None,
-    };
-    let context = context.map(|config| (SecretKind::ValidationContext, config.clone()));
-    certificates.chain(context).collect()
+    }
 }

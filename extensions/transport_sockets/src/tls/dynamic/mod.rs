@@ -1,5 +1,5 @@
-//! Contexts that are made anew when one of their secrets changes (SDS). Connections keep the
-//! context that they began with.
+//! Contexts that are made anew when one of their secrets changes (SDS), or a file of theirs whose
+//! directory is watched. Connections keep the context that they began with.
 
 pub mod config;
 

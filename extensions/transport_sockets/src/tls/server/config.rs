@@ -7,7 +7,7 @@ use super::tickets::{KEY_BYTES, TicketKey};
 use crate::tls::common::config::common;
 use crate::tls::common::params::config::tls_params;
 use crate::tls::dynamic::ContextSource;
-use crate::tls::dynamic::config::secrets_of;
+use crate::tls::dynamic::config::Changing;
 use crate::tls::stats::ContextStats;
 use nuncio_config::common::data_source;
 use nuncio_config::duration;
@@ -46,18 +46,20 @@ impl DownstreamSocketExtension for DownstreamTls {
             .store
             .scope(listener.listener_stat_prefix.trim_end_matches('.'));
         let stats = Arc::new(ContextStats::new(&scope, "server"));
-        let mut secrets = secrets_of(&proto.common_tls_context.clone().unwrap_or_default());
+        let common = proto.common_tls_context.clone().unwrap_or_default();
+        let mut changing = Changing::of(cx.env(), &common);
         if let Some(SessionTicketKeysType::SessionTicketKeysSdsSecretConfig(config)) =
             &proto.session_ticket_keys_type
         {
-            secrets.push((SecretKind::SessionTicketKeys, config.clone()));
+            let keys = (SecretKind::SessionTicketKeys, config.clone());
+            changing.secrets.push(keys);
         }
         let shared = Arc::clone(&stats);
         let make = move |cx: &mut ParseCx| {
             let spec = server_spec(proto.clone(), cx)?;
             ServerContext::new(spec, &shared).map_err(|error| cx.error(error.to_string()))
         };
-        let context = ContextSource::new(cx, &secrets, &stats, Box::new(make))?;
+        let context = ContextSource::new(cx, &changing, &stats, Box::new(make))?;
         Ok(Some(Arc::new(ServerSocketFactory { context, stats })))
     }
 }

@@ -102,7 +102,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::CertificateValidationContex
             proto.ca_certificate_provider_instance.is_some(),
         ),
         ("system_root_certs", proto.system_root_certs.is_some()),
-        ("watched_directory", proto.watched_directory.is_some()),
         (
             "require_signed_certificate_timestamp",
             timestamp.is_some_and(|value| value.value),
