@@ -18,6 +18,7 @@ use nuncio_upstream::address_order::{AddressOrder, Family};
 use nuncio_upstream::cluster::{CommonLb, TrackedStats, UpstreamProtocol};
 use nuncio_upstream::discovery::ClusterConfig;
 use nuncio_upstream::health::{HealthStatus, HealthStatuses};
+use nuncio_upstream::resource::Thresholds;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,9 +69,9 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             per_connection_buffer_limit: proto
                 .per_connection_buffer_limit_bytes
                 .map_or(1024 * 1024, |value| value.value),
-            thresholds: thresholds?,
+            thresholds: Thresholds::shared(thresholds?),
             http,
-            socket_options: socket_options?,
+            socket_options: socket_options?.shared(),
             address_order: address_order(&proto),
             transport_sockets: sockets,
             metadata: proto

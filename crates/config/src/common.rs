@@ -6,7 +6,7 @@ use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core_proto;
 use nuncio_proto::envoy::r#type::v3 as type_proto;
 use nuncio_proto::google::protobuf as google;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A share of requests.
 pub fn fraction(proto: &type_proto::FractionalPercent) -> Fraction {
@@ -49,8 +49,13 @@ pub fn runtime_flag(proto: Option<core_proto::RuntimeFeatureFlag>) -> RuntimeFla
 /// Metadata by filter. Typed metadata are for extensions that ask for them by name; as in Envoy,
 /// those that nobody asks for are no error.
 pub fn metadata(proto: Option<core_proto::Metadata>) -> Arc<Metadata> {
+    static NOTHING: LazyLock<Arc<Metadata>> = LazyLock::new(Arc::default);
+    let filters = proto.unwrap_or_default().filter_metadata;
+    if filters.is_empty() {
+        return Arc::clone(&NOTHING);
+    }
     let mut metadata = Metadata::default();
-    for (filter, fields) in proto.unwrap_or_default().filter_metadata {
+    for (filter, fields) in filters {
         metadata.set(&filter, structure(fields));
     }
     Arc::new(metadata)

@@ -94,7 +94,7 @@ pub fn route_action(
         priority,
         hash_policies: hash_policies?,
         upgrades: upgrades?,
-        internal_redirect: redirects?.or(legacy_redirect),
+        internal_redirect: redirects?.or(legacy_redirect).map(Box::new),
         cors: cors?.map(Arc::new),
         rate_limits: rate_limits?,
         include_vh_rate_limits: proto.include_vh_rate_limits.is_some_and(|on| on.value),

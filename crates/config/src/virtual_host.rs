@@ -50,7 +50,9 @@ pub fn virtual_host(
     );
     // Each part is converted before any error ends the message: all its errors come together.
     let routes = match proto.matcher {
-        Some(matcher) => route_tree(cx, matcher, table).map(|(tree, routes)| (Some(tree), routes)),
+        Some(matcher) => {
+            route_tree(cx, matcher, table).map(|(tree, routes)| (Some(Box::new(tree)), routes))
+        }
         None => cx
             .list("routes", proto.routes, |cx, proto| route(cx, proto, table))
             .map(|routes| (None, routes)),

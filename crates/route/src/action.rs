@@ -88,7 +88,7 @@ pub struct RouteAction {
     /// Upgrades allowed or forbidden here.
     pub upgrades: Vec<UpgradeConfig>,
     /// Redirects of the upstream followed here.
-    pub internal_redirect: Option<InternalRedirectPolicy>,
+    pub internal_redirect: Option<Box<InternalRedirectPolicy>>,
     /// The policy of the CORS filter, in its old place.
     pub cors: Option<Arc<CorsPolicy>>,
     /// What requests are counted by.

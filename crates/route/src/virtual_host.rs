@@ -51,7 +51,7 @@ pub struct VirtualHostConfig {
     /// The routes, in order.
     pub routes: Vec<Route>,
     /// Which of the routes may be taken; `None`: all.
-    pub matcher: Option<RouteTree>,
+    pub matcher: Option<Box<RouteTree>>,
     /// Whether plain requests are sent to https.
     pub require_tls: TlsRequirement,
     /// Requests counted by themselves, the first that matches.

@@ -217,7 +217,7 @@ fn manager(server: &Server, access_logs: Vec<AccessLogSpec>) -> Result<Arc<HcmSp
         internal_addresses: Default::default(),
         original_ip: Vec::new(),
         host_ip: std::net::Ipv4Addr::LOCALHOST.into(),
-        forward_proto: Default::default(),
+        forward_proto: None,
         user_agent: None,
         forward_client_cert: ForwardClientCert::Sanitize,
         proxy_status: None,

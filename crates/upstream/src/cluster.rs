@@ -132,11 +132,11 @@ pub struct ClusterSpec {
     /// Soft limit of a connection's buffers in bytes.
     pub per_connection_buffer_limit: u32,
     /// Limits per routing priority: default, high.
-    pub thresholds: [Thresholds; 2],
+    pub thresholds: Arc<[Thresholds; 2]>,
     /// How HTTP is spoken.
     pub http: HttpOptions,
     /// What is set on sockets.
-    pub socket_options: SocketOptions,
+    pub socket_options: Arc<SocketOptions>,
     /// In which order the addresses of a host are tried.
     pub address_order: AddressOrder,
     /// What lies over sockets.
@@ -171,9 +171,9 @@ impl ClusterSpec {
             observability_name: name.into(),
             connect_timeout: Duration::from_secs(5),
             per_connection_buffer_limit: 1024 * 1024,
-            thresholds: Default::default(),
+            thresholds: Thresholds::shared(Default::default()),
             http: HttpOptions::default(),
-            socket_options: SocketOptions::default(),
+            socket_options: SocketOptions::default().shared(),
             address_order: AddressOrder::default(),
             transport_sockets: TransportSockets::default(),
             metadata: None,
@@ -221,10 +221,8 @@ impl ClusterInfo {
     /// Makes the stats and circuit breakers of `spec`; `root` is the scope without prefix.
     pub fn new(spec: ClusterSpec, root: &Scope) -> Arc<Self> {
         let scope = root.scope("cluster").scope(&spec.observability_name);
-        let resources = Priority::ALL.map(|priority| {
-            let thresholds = spec.thresholds[priority as usize].clone();
-            ResourceManager::new(thresholds, priority, &scope)
-        });
+        let resources = Priority::ALL
+            .map(|priority| ResourceManager::new(Arc::clone(&spec.thresholds), priority, &scope));
         let matches = spec.transport_sockets.matches.iter();
         let counter = |name: &str| scope.counter(&format!("{name}.total_match_count"));
         Arc::new(Self {

@@ -7,6 +7,7 @@ use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_stats::{Gauge, Group, Scope, SharedGauge};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 
 /// The routing priority of a request; each has limits and pools of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -116,13 +117,14 @@ impl Resource {
 
 /// The use of one priority's resources, shared by all threads.
 pub struct ResourceManager {
-    thresholds: Thresholds,
+    thresholds: Arc<[Thresholds; 2]>,
+    priority: Priority,
     /// The limits that hold now: runtime flags may override the configured ones.
     limits: [AtomicU32; RESOURCES],
     budget: Option<LiveBudget>,
     used: [AtomicU32; RESOURCES],
     stats: Group<CircuitBreakerStats>,
-    remaining: Option<Remaining>,
+    remaining: Option<Box<Remaining>>,
 }
 
 /// The gauges of `track_remaining`. Few clusters have them, so that they are not kept per worker.
@@ -141,16 +143,18 @@ impl Remaining {
 
 impl ResourceManager {
     /// Nothing is in use. `scope` is the cluster's.
-    pub fn new(thresholds: Thresholds, priority: Priority, scope: &Scope) -> Self {
+    pub fn new(thresholds: Arc<[Thresholds; 2]>, priority: Priority, scope: &Scope) -> Self {
         let scope = scope.scope("circuit_breakers").scope(priority.as_str());
-        let remaining = thresholds.track_remaining.then(|| Remaining::new(&scope));
+        let own = &thresholds[priority as usize];
+        let remaining = own.track_remaining.then(|| Remaining::new(&scope));
         let manager = Self {
-            limits: Resource::ALL.map(|resource| thresholds.limit(resource).into()),
-            budget: thresholds.retry_budget.map(LiveBudget::new),
+            limits: Resource::ALL.map(|resource| own.limit(resource).into()),
+            budget: own.retry_budget.map(LiveBudget::new),
             thresholds,
+            priority,
             used: Default::default(),
             stats: scope.group(),
-            remaining,
+            remaining: remaining.map(Box::new),
         };
         for resource in Resource::ALL {
             manager.show_remaining(resource);
@@ -163,7 +167,7 @@ impl ResourceManager {
         if let Some(remaining) = &self.remaining {
             let max: u64 = match resource {
                 // Envoy's "no limit" is the largest number.
-                Resource::ConnectionPools if self.thresholds.max_connection_pools.is_none() => {
+                Resource::ConnectionPools if self.thresholds().max_connection_pools.is_none() => {
                     u64::MAX
                 }
                 // A budget has no fixed remainder: Envoy shows 0.
@@ -177,7 +181,7 @@ impl ResourceManager {
 
     /// The limits.
     pub fn thresholds(&self) -> &Thresholds {
-        &self.thresholds
+        &self.thresholds[self.priority as usize]
     }
 
     /// How much of a resource is in use.
@@ -200,7 +204,7 @@ impl ResourceManager {
     /// does that, with a handle of its own.
     pub fn apply_runtime(&self, local: &LocalResources, flags: &RuntimeFlags, prefix: &str) {
         for resource in Resource::ALL {
-            let configured = self.thresholds.limit(resource).into();
+            let configured = self.thresholds().limit(resource).into();
             let key = format!("{prefix}.{}", resource.limit_name());
             let new = u32::try_from(flags.integer(&key, configured)).unwrap_or(u32::MAX);
             let old = self.limits[resource as usize].swap(new, Relaxed);
@@ -217,7 +221,7 @@ impl ResourceManager {
             }
             self.show_remaining(resource);
         }
-        if let (Some(live), Some(budget)) = (&self.budget, self.thresholds.retry_budget) {
+        if let (Some(live), Some(budget)) = (&self.budget, self.thresholds().retry_budget) {
             let key = |name: &str| format!("{prefix}.retry_budget.{name}");
             let percent = flags.number(&key("budget_percent"), budget.percent);
             let least = budget.min_retry_concurrency.into();
@@ -253,6 +257,15 @@ impl LiveBudget {
 }
 
 impl Thresholds {
+    /// The limits as many clusters hold them; all with the default ones share them.
+    pub fn shared(both: [Self; 2]) -> Arc<[Self; 2]> {
+        static DEFAULT: LazyLock<Arc<[Thresholds; 2]>> = LazyLock::new(Arc::default);
+        match both == **DEFAULT {
+            true => Arc::clone(&DEFAULT),
+            false => Arc::new(both),
+        }
+    }
+
     /// The configured limit of a resource, but for a budget.
     fn limit(&self, resource: Resource) -> u32 {
         match resource {
@@ -330,7 +343,7 @@ impl LocalResources {
 impl ResourceManager {
     /// A retry budget moves with the traffic: no gauge follows it.
     fn has_fixed_limit(&self, resource: Resource) -> bool {
-        resource != Resource::Retries || self.thresholds.retry_budget.is_none()
+        resource != Resource::Retries || self.budget.is_none()
     }
 }
 

@@ -386,7 +386,7 @@ fn values_and_defaults() {
     assert_eq!((&*spec.name, &*spec.observability_name), ("c", "other"));
     assert_eq!(spec.connect_timeout, Duration::from_secs(2));
     assert_eq!(spec.per_connection_buffer_limit, 7);
-    let [default, high] = &spec.thresholds;
+    let [default, high] = &*spec.thresholds;
     assert_eq!(
         (default.max_requests, default.max_connections_per_host),
         (1, 4)

@@ -115,13 +115,16 @@ fn detect(spec: &HcmSpec, peer: &Address, headers: &HeaderMap) -> Result<Detecte
 
 /// How the request came: over TLS or not, or what the port says that the PROXY protocol named.
 fn proto(spec: &HcmSpec, connection: &ConnectionInfo) -> &'static [u8] {
-    let restored = connection.local_address != *connection.direct_local_address();
-    if restored && let Some(address) = connection.local_address.ip() {
+    let restored = || connection.local_address != *connection.direct_local_address();
+    if let Some(by_port) = &spec.forward_proto
+        && restored()
+        && let Some(address) = connection.local_address.ip()
+    {
         let port = u32::from(address.port());
-        if spec.forward_proto.https_ports.contains(&port) {
+        if by_port.https_ports.contains(&port) {
             return b"https";
         }
-        if spec.forward_proto.http_ports.contains(&port) {
+        if by_port.http_ports.contains(&port) {
             return b"http";
         }
     }

@@ -108,7 +108,7 @@ pub struct UserAgent {
 }
 
 /// Destination ports that say how a request came, where the PROXY protocol names them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ForwardProto {
     /// By `https`.
     pub https_ports: Vec<u32>,
@@ -241,8 +241,8 @@ pub struct HcmSpec {
     pub original_ip: Vec<OriginalIpDetection>,
     /// The address that stands in `x-forwarded-for` for clients on this machine.
     pub host_ip: IpAddr,
-    /// `x-forwarded-proto` by destination port.
-    pub forward_proto: ForwardProto,
+    /// `x-forwarded-proto` by destination port, where that is set.
+    pub forward_proto: Option<Box<ForwardProto>>,
     /// What is said to upstreams of this proxy.
     pub user_agent: Option<UserAgent>,
     /// `x-forwarded-client-cert`.

@@ -13,6 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -57,7 +58,7 @@ pub(crate) async fn connect(
     let attempts = Attempts {
         worker: Rc::clone(&core.worker),
         untried: order.sort(&counted.host.addresses()).into_iter(),
-        options: Rc::new(core.spec().socket_options.clone()),
+        options: Arc::clone(&core.spec().socket_options),
         running: Vec::new(),
         next_at: core.worker.now(),
         give_up_at: counted.connect_start + core.spec().connect_timeout,
@@ -97,7 +98,7 @@ type Attempt = (Address, Pin<Box<dyn Future<Output = io::Result<Socket>>>>);
 struct Attempts {
     worker: Rc<Worker>,
     untried: std::vec::IntoIter<Address>,
-    options: Rc<SocketOptions>,
+    options: Arc<SocketOptions>,
     running: Vec<Attempt>,
     next_at: Instant,
     give_up_at: Instant,
@@ -111,7 +112,7 @@ impl Attempts {
         let Some(address) = self.untried.next() else {
             return false;
         };
-        let (target, options) = (address.clone(), Rc::clone(&self.options));
+        let (target, options) = (address.clone(), Arc::clone(&self.options));
         let worker = Rc::clone(&self.worker);
         let attempt = async move { Socket::connect(&worker, &target, &options).await };
         self.running.push((address, Box::pin(attempt)));

@@ -420,7 +420,7 @@ fn an_early_answer_closes_the_connection() {
 #[test]
 fn requests_wait_in_order_for_the_one_connection_allowed() {
     let one = |spec: &mut ClusterSpec| {
-        spec.thresholds[0] = Thresholds {
+        Arc::make_mut(&mut spec.thresholds)[0] = Thresholds {
             max_connections: 1,
             max_pending_requests: 2,
             ..Thresholds::default()
@@ -467,7 +467,7 @@ fn requests_wait_in_order_for_the_one_connection_allowed() {
 
 #[test]
 fn max_requests_holds() {
-    let one = |spec: &mut ClusterSpec| spec.thresholds[0].max_requests = 1;
+    let one = |spec: &mut ClusterSpec| Arc::make_mut(&mut spec.thresholds)[0].max_requests = 1;
     with_server(serve, one, |f| async move {
         let mut stream = f.stream().await.unwrap();
         assert_eq!(f.stream().await.err(), Some(PoolFailure::overflow(true)));
@@ -720,7 +720,7 @@ fn tcp_connections_are_counted() {
 #[test]
 fn a_source_that_is_not_ours_is_our_failure() {
     let foreign = |spec: &mut ClusterSpec| {
-        spec.socket_options.source = Some("192.0.2.1:0".parse().unwrap());
+        Arc::make_mut(&mut spec.socket_options).source = Some("192.0.2.1:0".parse().unwrap());
     };
     with_server(serve, foreign, |f| async move {
         let failure = f.stream().await.err().unwrap();

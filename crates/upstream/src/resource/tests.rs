@@ -14,7 +14,11 @@ fn a_limit_holds_over_threads_and_its_gauge_is_0_or_1() {
         ..Thresholds::default()
     };
     let scope = store.scope("cluster.c");
-    let manager = Arc::new(ResourceManager::new(thresholds, Priority::High, &scope));
+    let manager = Arc::new(ResourceManager::new(
+        [thresholds.clone(), thresholds].into(),
+        Priority::High,
+        &scope,
+    ));
     let threads: Vec<_> = (0..4)
         .map(|_| {
             let manager = Arc::clone(&manager);
@@ -59,7 +63,11 @@ fn a_retry_budget_follows_the_traffic() {
         }),
         ..Thresholds::default()
     };
-    let manager = ResourceManager::new(thresholds, Priority::Default, &scope);
+    let manager = ResourceManager::new(
+        [thresholds.clone(), thresholds].into(),
+        Priority::Default,
+        &scope,
+    );
     let local = LocalResources::new(&manager);
     for (requests, max) in [(0, 1), (9, 1), (1, 2), (10, 4)] {
         for _ in 0..requests {
@@ -81,7 +89,11 @@ fn runtime_flags_override_limits() {
         track_remaining: true,
         ..Thresholds::default()
     };
-    let manager = ResourceManager::new(thresholds, Priority::Default, &scope);
+    let manager = ResourceManager::new(
+        [thresholds.clone(), thresholds].into(),
+        Priority::Default,
+        &scope,
+    );
     let local = LocalResources::new(&manager);
     let apply = |entries: &[(&str, f64)]| {
         let entry = |(key, value): &(&str, f64)| (format!("p.{key}"), FlagValue::Number(*value));

@@ -277,14 +277,12 @@ fn proxy_status(cx: &ParseCx, proto: &proto::HttpConnectionManager) -> Option<Pr
     })
 }
 
-fn forward_proto(proto: &proto::HttpConnectionManager) -> ForwardProto {
-    let Some(config) = &proto.forward_proto_config else {
-        return ForwardProto::default();
-    };
-    ForwardProto {
+fn forward_proto(proto: &proto::HttpConnectionManager) -> Option<Box<ForwardProto>> {
+    let config = proto.forward_proto_config.as_ref()?;
+    Some(Box::new(ForwardProto {
         https_ports: config.https_destination_ports.clone(),
         http_ports: config.http_destination_ports.clone(),
-    }
+    }))
 }
 
 /// The manager's own setting, where it is there, else its HTTP/1 options'.

@@ -340,7 +340,7 @@ fn without_an_upstream_the_client_is_closed_and_the_log_says_why() {
         ),
     ] {
         let limit = move |spec: &mut ClusterSpec| {
-            spec.thresholds[0].max_connections = max_connections;
+            Arc::make_mut(&mut spec.thresholds)[0].max_connections = max_connections;
         };
         let (served, lines) = proxy_to(&hosts, limit, change);
         assert_eq!(read_all(&mut served.connect()), b"");
