@@ -10,45 +10,62 @@ use nuncio_xds::{
     ConfigSource, InitialFetch, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
     Subscriptions, Update, UpdateFailure,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::{Rc, Weak};
+use std::rc::{Rc, Weak as RcWeak};
+use std::sync::{Arc, Weak};
 
 /// Who wants virtual hosts to be asked for when requests need them, and whether there are tables
 /// with hosts that come one by one: together they are refused, as long as hosts come with their
-/// tables here.
+/// tables here. Each counts for as long as somebody has its claim.
 #[derive(Default)]
 pub struct HostsOnDemand {
-    filter: Cell<bool>,
-    tables: Cell<bool>,
+    filters: RefCell<Weak<HostsClaim>>,
+    tables: RefCell<Weak<HostsClaim>>,
 }
 
+/// Held by what is configured.
+#[derive(Debug)]
+pub struct HostsClaim(());
+
 impl HostsOnDemand {
-    /// A filter would ask for hosts.
+    /// A filter would ask for hosts, as long as it holds the claim.
     ///
     /// # Errors
     /// Where there are tables of which it would; recorded in `cx`.
-    pub fn want(cx: &mut ParseCx) -> Parsed<()> {
+    pub fn want(cx: &mut ParseCx) -> Parsed<Arc<HostsClaim>> {
         let known = cx.env().shared(Self::default);
-        known.filter.set(true);
-        known.refuse(cx)
+        refuse_beside(&known.tables, cx)?;
+        Ok(claim(&known.filters))
     }
 
-    fn table(cx: &mut ParseCx) -> Parsed<()> {
+    fn refuse_table(cx: &mut ParseCx) -> Parsed<()> {
         let known = cx.env().shared(Self::default);
-        known.tables.set(true);
-        known.refuse(cx)
+        refuse_beside(&known.filters, cx)
     }
 
-    fn refuse(&self, cx: &mut ParseCx) -> Parsed<()> {
-        if !(self.filter.get() && self.tables.get()) {
-            return Ok(());
-        }
-        Err(cx.error(
-            "route tables with vhds beside the filter envoy.filters.http.on_demand are not \
-             supported by this build",
-        ))
+    fn table(env: &ServerEnv) -> Arc<HostsClaim> {
+        claim(&env.shared(Self::default).tables)
     }
+}
+
+fn claim(held: &RefCell<Weak<HostsClaim>>) -> Arc<HostsClaim> {
+    let mut held = held.borrow_mut();
+    held.upgrade().unwrap_or_else(|| {
+        let first = Arc::new(HostsClaim(()));
+        *held = Arc::downgrade(&first);
+        first
+    })
+}
+
+fn refuse_beside(others: &RefCell<Weak<HostsClaim>>, cx: &mut ParseCx) -> Parsed<()> {
+    if others.borrow().strong_count() == 0 {
+        return Ok(());
+    }
+    Err(cx.error(
+        "route tables with vhds beside the filter envoy.filters.http.on_demand are not supported \
+         by this build",
+    ))
 }
 
 /// Where virtual hosts come from: from where resources come one by one.
@@ -56,7 +73,7 @@ impl HostsOnDemand {
 /// # Errors
 /// Recorded in `cx`.
 pub fn vhds_source(cx: &mut ParseCx, proto: &Vhds) -> Parsed<ConfigSource> {
-    HostsOnDemand::table(cx)?;
+    HostsOnDemand::refuse_table(cx)?;
     let source = proto.config_source.as_ref();
     let source = cx.required("config_source", source, |cx, source| {
         config_source(cx, source, ResourceType::VirtualHost)
@@ -90,12 +107,13 @@ pub trait VirtualHostsOwner {
 /// A route table's virtual hosts that come one by one.
 pub struct VirtualHosts {
     source: ConfigSource,
-    owner: Weak<dyn VirtualHostsOwner>,
+    owner: RcWeak<dyn VirtualHostsOwner>,
     hosts: RefCell<BTreeMap<String, VirtualHost>>,
     fetch: InitialFetch,
     config_reload: SharedCounter,
     /// What Envoy has and never counts.
     _update_empty: SharedCounter,
+    _claim: Arc<HostsClaim>,
 }
 
 impl VirtualHosts {
@@ -109,7 +127,7 @@ impl VirtualHosts {
         name: &str,
         source: ConfigSource,
         scope: &Scope,
-        owner: Weak<dyn VirtualHostsOwner>,
+        owner: RcWeak<dyn VirtualHostsOwner>,
     ) -> Result<Rc<Self>, String> {
         let scope = scope.scope("vhds").scope(name);
         let hosts = Rc::new(Self {
@@ -119,6 +137,7 @@ impl VirtualHosts {
             fetch: InitialFetch::new(format!("VhdsConfigSubscription {name}")),
             config_reload: scope.counter("config_reload"),
             _update_empty: scope.counter("update_empty"),
+            _claim: HostsOnDemand::table(env),
         });
         let callbacks: Rc<dyn SubscriptionCallbacks> = hosts.clone();
         let request = SubscriptionRequest {
@@ -182,5 +201,32 @@ impl SubscriptionCallbacks for VirtualHosts {
 
     fn on_failure(&self, _: &UpdateFailure) {
         self.fetch.ready();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::convert;
+    use nuncio_proto::envoy::config::cluster::v3::Cluster;
+
+    #[test]
+    fn what_is_refused_does_not_count() {
+        let outcome = convert::<Cluster, _>("name: a", |cx, _| {
+            let env = Rc::clone(cx.env());
+            let cx = || ParseCx::new(Rc::clone(&env));
+            let filter = HostsOnDemand::want(&mut cx());
+            let is_refused = |outcome: &Parsed<()>| outcome.is_err();
+            let mut seen = vec![is_refused(&HostsOnDemand::refuse_table(&mut cx()))];
+            // What was refused holds nothing, and the filter goes.
+            drop(filter);
+            seen.push(is_refused(&HostsOnDemand::refuse_table(&mut cx())));
+            let table = HostsOnDemand::table(&env);
+            seen.push(HostsOnDemand::want(&mut cx()).is_err());
+            drop(table);
+            seen.push(HostsOnDemand::want(&mut cx()).is_err());
+            Ok(seen)
+        });
+        assert_eq!(outcome, Ok(vec![true, false, true, false]));
     }
 }

@@ -20,8 +20,8 @@ impl HttpFilterExtension for OnDemand {
         cx: &mut ParseCx,
     ) -> Parsed<OnDemandSpec> {
         cx.refuse("odcds", proto.odcds.is_some())?;
-        HostsOnDemand::want(cx)?;
-        Ok(OnDemandSpec)
+        let claim = HostsOnDemand::want(cx)?;
+        Ok(OnDemandSpec { _claim: claim })
     }
 
     fn parse_route(&self, proto: proto::PerRouteConfig, cx: &mut ParseCx) -> Parsed<()> {

@@ -1,13 +1,18 @@
 //! The filter on one stream: it has nothing to do there.
 
+use nuncio_config::vhds::HostsClaim;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::{Hooks, HttpFilter};
 use nuncio_worker::Worker;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The filter's configuration.
-#[derive(Clone, Copy, Debug)]
-pub struct OnDemandSpec;
+#[derive(Clone, Debug)]
+pub struct OnDemandSpec {
+    /// Refuses tables whose hosts it would ask for.
+    pub(super) _claim: Arc<HostsClaim>,
+}
 
 impl HttpFilterSpec for OnDemandSpec {
     fn localize(&self, _worker: &Rc<Worker>) -> Rc<dyn LocalFilter> {
