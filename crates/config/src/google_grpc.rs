@@ -152,11 +152,10 @@ fn tls_socket(
         Some(roots) => cx.field("root_certs", |cx| data_source(cx, roots))?,
         None => system_roots().map_err(|reason| cx.error(reason))?,
     };
-    let key = cx.optional("private_key", ssl.private_key, data_source)?;
-    let chain = cx.optional("cert_chain", ssl.cert_chain, data_source)?;
-    let own = chain.map(|chain| tls::TlsCertificate {
+    let own = own_certificate(cx, ssl.private_key, ssl.cert_chain)?;
+    let own = own.map(|(key, chain)| tls::TlsCertificate {
         certificate_chain: Some(inline(chain)),
-        private_key: key.map(inline),
+        private_key: Some(inline(key)),
         ..Default::default()
     });
     let validation = tls::CertificateValidationContext {
@@ -184,6 +183,23 @@ fn tls_socket(
     })
 }
 
+/// The key and the certificates that the server is shown. One without the other is a mistake:
+/// gRPC's library leaves certificates without a key out, and can't connect with a key alone.
+fn own_certificate(
+    cx: &mut ParseCx,
+    key: Option<core::DataSource>,
+    chain: Option<core::DataSource>,
+) -> Parsed<Option<(Vec<u8>, Vec<u8>)>> {
+    let key = cx.optional("private_key", key, data_source)?;
+    let chain = cx.optional("cert_chain", chain, data_source)?;
+    match (key, chain) {
+        (None, None) => Ok(None),
+        (Some(key), Some(chain)) => Ok(Some((key, chain))),
+        (Some(_), None) => Err(cx.error_at("private_key", "private_key needs a cert_chain")),
+        (None, Some(_)) => Err(cx.error_at("cert_chain", "cert_chain needs a private_key")),
+    }
+}
+
 fn system_roots() -> Result<Vec<u8>, String> {
     let named = std::env::var_os("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH").map(PathBuf::from);
     let mut paths = named.into_iter().chain(SYSTEM_ROOTS.map(PathBuf::from));
@@ -202,10 +218,11 @@ fn call_credentials(
 ) -> Parsed<CallCredentials> {
     let field = match proto.credential_specifier {
         Some(CallSpecifier::AccessToken(token)) if *factory == Factory::Default => {
+            let token = cx.field("access_token", |cx| fits_a_header(cx, token.into_bytes()))?;
             return Ok(CallCredentials {
                 name: names::AUTHORIZATION.into(),
                 prefix: "Bearer ".to_owned(),
-                token: Token::Fixed(token.into_bytes()),
+                token: Token::Fixed(token),
             });
         }
         Some(CallSpecifier::FromPlugin(plugin)) if *factory == Factory::File => {
@@ -247,15 +264,30 @@ fn from_plugin(
             match secret.specifier {
                 // It may come later.
                 Some(Specifier::Filename(path)) => Ok(Token::File(path.into())),
-                _ => data_source(cx, secret).map(Token::Fixed),
+                _ => {
+                    let secret = data_source(cx, secret)?;
+                    fits_a_header(cx, secret).map(Token::Fixed)
+                }
             }
+        })?;
+        let prefix = config.header_prefix;
+        cx.field("header_prefix", |cx| {
+            fits_a_header(cx, prefix.as_bytes()).map(drop)
         })?;
         Ok(CallCredentials {
             name: HeaderName::new(key),
-            prefix: config.header_prefix,
+            prefix,
             token,
         })
     })
+}
+
+/// What goes into a header as it is; gRPC's library fails calls that have anything else there.
+fn fits_a_header<T: AsRef<[u8]>>(cx: &mut ParseCx, value: T) -> Parsed<T> {
+    match value.as_ref().iter().any(u8::is_ascii_control) {
+        true => Err(cx.error("value has control characters, which can't stand in a header")),
+        false => Ok(value),
+    }
 }
 
 /// What of gRPC's channel arguments has a meaning here.

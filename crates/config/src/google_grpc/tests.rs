@@ -76,6 +76,16 @@ fn the_same_service_is_one_cluster() {
     assert_eq!(changes, expected);
 }
 
+/// A service with a token out of this config.
+fn from_plugin(config: &str) -> String {
+    let kind = "type.googleapis.com/envoy.config.grpc_credential.v3.FileBasedMetadataConfig";
+    format!(
+        "target_uri: a, credentials_factory_name: {FILE_FACTORY}, channel_credentials:
+        {{ssl_credentials: {{root_certs: {{inline_string: r}}}}}}, call_credentials: [
+        {{from_plugin: {{name: {FILE_FACTORY}, typed_config: {{'@type': {kind}, {config}}}}}}}]"
+    )
+}
+
 #[test]
 fn refusals() {
     for (google, error) in [
@@ -102,6 +112,29 @@ fn refusals() {
         (
             "target_uri: a, call_credentials: [{access_token: x}]",
             "call_credentials[0]: call credentials are not sent over connections without TLS",
+        ),
+        (
+            "target_uri: a, call_credentials: [{access_token: \"x\\r\\ny: z\"}], channel_credentials:
+            {ssl_credentials: {root_certs: {inline_string: r}}}",
+            "call_credentials[0].access_token: value has control characters",
+        ),
+        (
+            &from_plugin("header_prefix: \"a\\n\", secret_data: {inline_string: x}"),
+            "typed_config.header_prefix: value has control characters",
+        ),
+        (
+            &from_plugin("secret_data: {inline_string: \"x\\n\"}"),
+            "typed_config.secret_data: value has control characters",
+        ),
+        (
+            "target_uri: a, channel_credentials: {ssl_credentials: {root_certs: {inline_string: r},
+            private_key: {inline_string: k}}}",
+            "ssl_credentials.private_key: private_key needs a cert_chain",
+        ),
+        (
+            "target_uri: a, channel_credentials: {ssl_credentials: {root_certs: {inline_string: r},
+            cert_chain: {inline_string: c}}}",
+            "ssl_credentials.cert_chain: cert_chain needs a private_key",
         ),
         (
             "target_uri: a, channel_args: {args: {x: {int_value: 1}}}",
