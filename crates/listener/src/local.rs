@@ -339,7 +339,7 @@ impl LocalListener {
         let active = Active::new(self, admission, &candidate.info, &config.logs);
         let transport = match &chain.transport {
             None => Transport::Raw(candidate.socket),
-            Some(factory) => factory.create(candidate.socket),
+            Some(factory) => factory.create(candidate.socket, &candidate.info),
         };
         match transport {
             Transport::Raw(_) => self.run(chain, transport, candidate.info, active),

@@ -76,6 +76,6 @@ pub trait LocalUpstreamSocketFactory {
 
 /// A configured transport socket on one worker.
 pub trait LocalTransportSocketFactory {
-    /// The layer over one accepted socket.
-    fn create(&self, socket: Socket) -> Transport;
+    /// The layer over one accepted socket, of a connection of which this is known.
+    fn create(&self, socket: Socket, info: &ConnectionInfo) -> Transport;
 }

@@ -3,6 +3,7 @@
 mod admin;
 pub mod authority;
 pub mod client;
+mod key_log;
 mod secrets;
 pub mod server;
 mod stapling;

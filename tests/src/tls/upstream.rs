@@ -6,7 +6,8 @@ use super::server::tls;
 use crate::harness::{Config, Proxy, Upstream, direct, route};
 use serde_json::{Value, json};
 
-fn cluster(fields: Value) -> Value {
+/// A cluster's fields, for TLS towards its hosts.
+pub fn cluster(fields: Value) -> Value {
     let name = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
     let mut config = json!({"@type": name});
     let more = fields.as_object().unwrap().clone();
@@ -16,7 +17,7 @@ fn cluster(fields: Value) -> Value {
 }
 
 /// A host that answers over TLS.
-fn host(authority: &Authority, fields: Value) -> Proxy {
+pub fn host(authority: &Authority, fields: Value) -> Proxy {
     let mut common = json!({"tls_certificates": [authority.sign("host.test").json()]});
     if fields.get("require_client_certificate").is_some() {
         common["validation_context"] = json!({"trusted_ca": {"inline_string": authority.pem}});

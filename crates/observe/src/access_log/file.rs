@@ -10,6 +10,7 @@ use nuncio_stats::{Group, Store};
 use nuncio_worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -137,17 +138,31 @@ impl AccessLogFile {
     }
 
     pub(super) fn local_file(&self) -> LocalFile {
+        LocalFile {
+            pending: self.pending(),
+            stats: self.shared.stats.local(),
+            first: Cell::new(true),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// An end of this file for all threads.
+    pub fn shared(&self) -> SharedFile {
+        SharedFile {
+            pending: self.pending(),
+            first: AtomicBool::new(true),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// A buffer that the thread, which is started with the first, will look at.
+    fn pending(&self) -> Arc<Mutex<Pending>> {
         if let Some(output) = lock(&self.output).take() {
             flusher::start(Arc::clone(&self.shared), output);
         }
         let pending = Arc::<Mutex<Pending>>::default();
         lock(&self.shared.buffers).push(Arc::clone(&pending));
-        LocalFile {
-            pending,
-            stats: self.shared.stats.local(),
-            first: Cell::new(true),
-            shared: Arc::clone(&self.shared),
-        }
+        pending
     }
 
     pub(super) fn reopen(&self) {
@@ -194,26 +209,59 @@ impl LocalFile {
     /// Appends what `write` appends to its argument, as one piece of the turn that began at `now`.
     /// Does not wait for the destination; drops the piece if too much is waiting for it.
     pub fn append(&self, now: Instant, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut pending = lock(&self.pending);
-        if pending.pieces.size() >= MAX_BUFFERED {
-            self.stats.write_failed().inc();
-            return;
-        }
-        let before = pending.pieces.bytes.len();
-        write(&mut pending.pieces.bytes);
-        pending.pieces.mark(now);
-        let after = pending.pieces.bytes.len();
-        // The first line is written at once, as in Envoy: who looks for it need not wait.
-        let due = after >= self.shared.settings.min_size || self.first.replace(false);
-        let tell = due && !pending.told;
-        pending.told |= due;
-        drop(pending);
-        self.stats.write_buffered().inc();
-        self.stats
-            .write_total_buffered()
-            .add((after - before) as u64);
-        if tell {
-            self.shared.order(|orders| orders.flush = true);
-        }
+        let is_first = || self.first.replace(false);
+        append(
+            &self.shared,
+            &self.pending,
+            &self.stats,
+            is_first,
+            now,
+            write,
+        );
+    }
+}
+
+/// An end of a log file for all threads, for what is seldom written.
+pub struct SharedFile {
+    pending: Arc<Mutex<Pending>>,
+    first: AtomicBool,
+    shared: Arc<Shared>,
+}
+
+impl SharedFile {
+    /// As [`LocalFile::append`], at the present time.
+    pub fn append(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        let is_first = || self.first.swap(false, Ordering::Relaxed);
+        let (stats, now) = (self.shared.stats.local(), nuncio_base::time::monotonic());
+        append(&self.shared, &self.pending, &stats, is_first, now, write);
+    }
+}
+
+fn append(
+    shared: &Shared,
+    pending: &Mutex<Pending>,
+    stats: &FilesystemStats,
+    is_first: impl FnOnce() -> bool,
+    now: Instant,
+    write: impl FnOnce(&mut Vec<u8>),
+) {
+    let mut pending = lock(pending);
+    if pending.pieces.size() >= MAX_BUFFERED {
+        stats.write_failed().inc();
+        return;
+    }
+    let before = pending.pieces.bytes.len();
+    write(&mut pending.pieces.bytes);
+    pending.pieces.mark(now);
+    let after = pending.pieces.bytes.len();
+    // The first line is written at once, as in Envoy: who looks for it need not wait.
+    let due = is_first() || after >= shared.settings.min_size;
+    let tell = due && !pending.told;
+    pending.told |= due;
+    drop(pending);
+    stats.write_buffered().inc();
+    stats.write_total_buffered().add((after - before) as u64);
+    if tell {
+        shared.order(|orders| orders.flush = true);
     }
 }

@@ -18,7 +18,7 @@ use nuncio_worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use file::{AccessLogFile, LocalFile};
+pub use file::{AccessLogFile, LocalFile, SharedFile};
 pub use filter::{Comparison, ComparisonOp, LogFilter, SampledFraction};
 pub use manager::{AccessLogManager, Destination, FlushSettings};
 

@@ -11,6 +11,7 @@ pub mod dynamic;
 pub mod error;
 pub mod facts;
 pub mod identity;
+pub mod key_log;
 pub mod names;
 pub mod not_ready;
 pub mod params;

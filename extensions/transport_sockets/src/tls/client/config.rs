@@ -94,6 +94,7 @@ fn client_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ClientSpec> {
             params: params?,
             identities: common.identities,
             alpn: common.alpn,
+            key_log: common.key_log,
             certificates: common.certificates,
             validation: Arc::new(common.validation),
             sni: name,

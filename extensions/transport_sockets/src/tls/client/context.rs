@@ -3,6 +3,7 @@
 use super::local::LocalClient;
 use crate::tls::dynamic::{ContextSource, LocalContext};
 use crate::tls::identity::Identity;
+use crate::tls::key_log::OptionalKeyLog;
 use crate::tls::not_ready::NotReadySocket;
 use crate::tls::params::TlsParams;
 use crate::tls::socket::TlsSocket;
@@ -27,6 +28,8 @@ pub struct ClientSpec {
     pub identities: Arc<[Identity]>,
     /// Application protocols, in order of preference.
     pub alpn: Vec<Vec<u8>>,
+    /// Whose secrets are logged.
+    pub key_log: OptionalKeyLog,
     /// For the admin, for as long as the context is in use.
     pub certificates: Arc<ContextCertificates>,
     /// What servers' certificates are held against.

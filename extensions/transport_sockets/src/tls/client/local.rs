@@ -97,6 +97,20 @@ impl LocalClient {
         Arc::new(config)
     }
 
+    /// `config`, with the log of secrets where it covers the connection.
+    fn logging(&self, config: Arc<ClientConfig>, socket: &Socket) -> Arc<ClientConfig> {
+        let Some(key_log) = &self.context.spec.key_log else {
+            return config;
+        };
+        let (local, remote) = (socket.local_address(), socket.peer_address());
+        if !key_log.covers(local.as_ref(), remote.as_ref()) {
+            return config;
+        }
+        let mut config = ClientConfig::clone(&config);
+        config.key_log = key_log.clone();
+        Arc::new(config)
+    }
+
     /// Begins the handshake of one connection.
     pub fn handshaker(
         &self,
@@ -118,7 +132,7 @@ impl LocalClient {
             ServerName::IpAddress(ip.into())
         };
         ClientHandshaker {
-            config: self.config_for(connection, name.as_ref()),
+            config: self.logging(self.config_for(connection, name.as_ref()), socket),
             is_too_long,
             asked: name.as_ref().map(|name| name.to_str().into()),
             name: name.unwrap_or_else(unsent),

@@ -2,6 +2,8 @@
 
 use crate::tls::certificate;
 use crate::tls::identity::{Identity, PemSource};
+use crate::tls::key_log::OptionalKeyLog;
+use crate::tls::key_log::config::key_log;
 use crate::tls::validation::Validation;
 use crate::tls::validation::config::validation;
 use nuncio_config::certificates::{CertificatesInUse, ContextCertificates, LoadedCertificate};
@@ -24,6 +26,8 @@ pub struct Common {
     pub suppress_client_ca_list: bool,
     /// Application protocols.
     pub alpn: Vec<Vec<u8>>,
+    /// Whose secrets are logged.
+    pub key_log: OptionalKeyLog,
     /// For the admin.
     pub certificates: Arc<ContextCertificates>,
 }
@@ -57,7 +61,6 @@ pub fn common(
                 .is_some(),
         ),
         ("custom_handshaker", proto.custom_handshaker.is_some()),
-        ("key_log", proto.key_log.is_some()),
     ];
     let mut refused = Ok(());
     for (field, used) in checks {
@@ -74,6 +77,7 @@ pub fn common(
             identity(cx, certificate, &config.name)
         },
     );
+    let key_log = cx.optional("key_log", proto.key_log, key_log);
     let named = validation_context(cx, proto.validation_context_type)?;
     let suppress_client_ca_list = named.context.suppress_client_ca_list;
     let validation = cx.field("validation_context", |cx| validation(cx, named, algorithms));
@@ -88,6 +92,7 @@ pub fn common(
         validation,
         suppress_client_ca_list,
         alpn: protocols(cx, &proto.alpn_protocols)?,
+        key_log: key_log?,
         certificates,
     })
 }

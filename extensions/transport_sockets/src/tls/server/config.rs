@@ -113,6 +113,7 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
                 full_scan,
             },
             alpn: common.alpn,
+            key_log: common.key_log,
             in_use: common.certificates,
             hints: hints.map(|ca| ca.hints()).unwrap_or_default(),
             validation: Arc::new(common.validation),

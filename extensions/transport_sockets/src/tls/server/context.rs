@@ -4,6 +4,7 @@ use super::choice::{Certificates, GivesCertificate};
 use super::handshaker::ServerHandshaker;
 use super::tickets::{ConfiguredTickets, TicketKey, Timed};
 use crate::tls::dynamic::{ContextSource, LocalContext};
+use crate::tls::key_log::OptionalKeyLog;
 use crate::tls::not_ready::NotReadySocket;
 use crate::tls::params::TlsParams;
 use crate::tls::socket::TlsSocket;
@@ -13,6 +14,7 @@ use aws_lc_rs::digest;
 use nuncio_config::certificates::ContextCertificates;
 use nuncio_net::{LocalTransportSocketFactory, Socket, Transport, TransportSocketFactory};
 use nuncio_stats::SharedGauge;
+use nuncio_stream_info::ConnectionInfo;
 use nuncio_worker::Worker;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{
@@ -33,6 +35,8 @@ pub struct ServerSpec {
     pub certificates: Certificates,
     /// Application protocols, in order of preference.
     pub alpn: Vec<Vec<u8>>,
+    /// Whose secrets are logged.
+    pub key_log: OptionalKeyLog,
     /// For the admin, for as long as the context is in use.
     pub in_use: Arc<ContextCertificates>,
     /// What clients' certificates are held against.
@@ -152,6 +156,7 @@ impl ServerContext {
         fresh.alpn_protocols.clone_from(&config.alpn_protocols);
         fresh.send_tls13_tickets = config.send_tls13_tickets;
         fresh.ignore_client_order = config.ignore_client_order;
+        fresh.key_log = Arc::clone(&config.key_log);
         Some(fresh)
     }
 
@@ -189,9 +194,12 @@ struct LocalServerSocketFactory {
 }
 
 impl LocalTransportSocketFactory for LocalServerSocketFactory {
-    fn create(&self, socket: Socket) -> Transport {
+    fn create(&self, socket: Socket, info: &ConnectionInfo) -> Transport {
         Transport::Layered(match self.context.get() {
-            Some(handshaker) => Box::new(TlsSocket::new(socket, &self.worker, handshaker)),
+            Some(handshaker) => {
+                let handshaker = handshaker.logging(info).unwrap_or(handshaker);
+                Box::new(TlsSocket::new(socket, &self.worker, handshaker))
+            }
             None => {
                 let stats = &self.context.stats.factory;
                 stats.downstream_context_secrets_not_ready().inc();

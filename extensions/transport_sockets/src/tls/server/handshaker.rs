@@ -5,13 +5,14 @@ use super::context::{ServerContext, ServerSpec};
 use super::staple::StapleAction;
 use crate::tls::error::ConnectionRejected;
 use crate::tls::facts::{failed_check, failure_info, tls_info};
+use crate::tls::key_log::OptionalKeyLog;
 use crate::tls::session::Session;
 use crate::tls::socket::Handshaker;
 use crate::tls::stats::LocalStats;
 use crate::tls::validation::PeerSide;
 use nuncio_base::time::wall;
 use nuncio_codec::client_hello::{ClientHello, FirstFlightError, Inspection, inspect};
-use nuncio_stream_info::{CertificateInfo, TlsInfo};
+use nuncio_stream_info::{CertificateInfo, ConnectionInfo, TlsInfo};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::UnbufferedStatus;
 use rustls::{CipherSuite, CommonState, Error, OtherError, ServerConfig};
@@ -31,6 +32,8 @@ pub struct ServerHandshaker {
     configs: Configs,
     gives: Arc<GivesCertificate>,
     stats: Rc<LocalStats>,
+    /// The same for connections whose secrets are logged.
+    logging: Option<Rc<Self>>,
 }
 
 /// What rustls can't decide by client: Envoy goes on without ALPN where no protocol is common, and
@@ -104,13 +107,32 @@ impl Configs {
 impl ServerHandshaker {
     /// `context` on the calling worker.
     pub fn new(context: &Arc<ServerContext>, stats: &Rc<LocalStats>) -> Self {
-        let (config, gives) = context.config();
+        let make = |key_log: OptionalKeyLog| {
+            let (mut config, gives) = context.config();
+            if let Some(key_log) = key_log {
+                config.key_log = key_log;
+            }
+            Self {
+                configs: Configs::new(config, &context.spec),
+                gives,
+                stats: Rc::clone(stats),
+                context: Arc::clone(context),
+                logging: None,
+            }
+        };
+        let key_log = context.spec.key_log.clone();
         Self {
-            configs: Configs::new(config, &context.spec),
-            gives,
-            stats: Rc::clone(stats),
-            context: Arc::clone(context),
+            logging: key_log.map(|key_log| Rc::new(make(Some(key_log)))),
+            ..make(None)
         }
+    }
+
+    /// The one for a connection, where its secrets are logged.
+    pub fn logging(&self, info: &ConnectionInfo) -> Option<Rc<Self>> {
+        let logging = self.logging.as_ref()?;
+        let key_log = self.context.spec.key_log.as_ref()?;
+        let covers = key_log.covers(Some(&info.local_address), Some(&info.remote_address));
+        covers.then(|| Rc::clone(logging))
     }
 }
 
