@@ -141,6 +141,9 @@ impl GrpcClient {
             })
         });
         let google = self.google.clone();
+        if let Some(google) = &google {
+            google.stats.streams_total().inc();
+        }
         async move {
             let outcome = match answer {
                 Err(status) => Err(status),
@@ -151,7 +154,6 @@ impl GrpcClient {
             };
             if let Some(google) = google {
                 let status = outcome.as_ref().err();
-                google.stats.streams_total().inc();
                 google
                     .stats
                     .closed(status.map_or(Status::OK, |status| status.code));

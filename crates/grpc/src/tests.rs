@@ -243,3 +243,23 @@ fn streams_both_ways() {
         },
     );
 }
+
+#[test]
+fn calls_that_nobody_waits_for_are_counted() {
+    let store = Store::default();
+    let mut service = GrpcService::new("c");
+    service.google = Some(GoogleGrpc {
+        target: "a:1".to_owned(),
+        secure: false,
+        credentials: Vec::new(),
+        stats: store.scope("grpc.a").group(),
+        stat_prefix: "a".to_owned(),
+    });
+    run_main(move |worker| async move {
+        ClusterManager::install(&worker);
+        let client = GrpcClient::new(&worker, &Arc::new(service));
+        drop(client.unary("/s/Silent", b""));
+        assert_eq!(store.counter_value("grpc.a.streams_total"), Some(1));
+    })
+    .unwrap();
+}
