@@ -1,6 +1,6 @@
 //! A server to be asked in tests.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,7 +26,6 @@ pub struct Fake {
     store: Store,
     pub counter: SharedCounter,
     state: RefCell<ServerState>,
-    tracks_lookups: Cell<bool>,
     /// What was asked for.
     pub asked: RefCell<Vec<String>>,
 }
@@ -110,10 +109,6 @@ impl AdminServer for Fake {
     fn endpoint_stats(&self) -> Vec<PrimitiveStat> {
         let names = EndpointNames::new("a:c", "127.0.0.1:80", "h0");
         vec![names.stat("cx_total", PrimitiveKind::Counter, 3)]
-    }
-
-    fn tracks_lookups(&self) -> &Cell<bool> {
-        &self.tracks_lookups
     }
 
     fn state(&self) -> ServerState {
@@ -262,7 +257,6 @@ pub fn fake() -> Rc<Fake> {
         options: Options::default(),
         store,
         counter,
-        tracks_lookups: Cell::default(),
         state: RefCell::new(ServerState::Live),
         asked: RefCell::default(),
     })

@@ -1,26 +1,39 @@
-//! `/stats/recentlookups`: names of stats looked up at run time. There are none: stats are found
-//! when configuration is loaded.
+//! `/stats/recentlookups`: names of stats that were looked up. That happens when configuration is
+//! loaded, and hardly ever for requests.
 
 use crate::{AdminResponse, Call};
+use std::fmt::Write;
 
 pub(crate) fn show(call: &Call<'_>) -> AdminResponse {
-    let list = match call.server.tracks_lookups().get() {
-        true => "   Count Lookup\n",
-        false => "Lookup tracking is not enabled. Use /stats/recentlookups/enable to enable.\n",
-    };
-    AdminResponse::text(format!("{list}\ntotal: 0\n"))
+    let lookups = call.server.stats().lookups();
+    let mut text = String::new();
+    match lookups.tracked() {
+        Some(tracked) => {
+            text.push_str("   Count Lookup\n");
+            for (count, name) in tracked {
+                // Strings take everything.
+                let _ = writeln!(text, "{count:8} {name}");
+            }
+        }
+        None => text.push_str(
+            "Lookup tracking is not enabled. Use /stats/recentlookups/enable to enable.\n",
+        ),
+    }
+    let total = lookups.total();
+    AdminResponse::text(format!("{text}\ntotal: {total}\n"))
 }
 
-pub(crate) fn clear(_: &Call<'_>) -> AdminResponse {
+pub(crate) fn clear(call: &Call<'_>) -> AdminResponse {
+    call.server.stats().clear_lookups();
     AdminResponse::ok()
 }
 
 pub(crate) fn enable(call: &Call<'_>) -> AdminResponse {
-    call.server.tracks_lookups().set(true);
+    call.server.stats().track_lookups(true);
     AdminResponse::ok()
 }
 
 pub(crate) fn disable(call: &Call<'_>) -> AdminResponse {
-    call.server.tracks_lookups().set(false);
+    call.server.stats().track_lookups(false);
     AdminResponse::ok()
 }

@@ -4,8 +4,6 @@ use nuncio_base::options::Options;
 use nuncio_base::runtime_flags::RuntimeView;
 use nuncio_stats::{PrimitiveStat, Store};
 
-use std::cell::Cell;
-
 use crate::view::{
     ClusterView, ConfigSection, DrainRequest, ListenerView, MemoryView, ServerState,
     UnreadyTargets, Uptime,
@@ -24,9 +22,6 @@ pub trait AdminServer {
 
     /// The stats of single endpoints, of the active clusters that ask for them.
     fn endpoint_stats(&self) -> Vec<PrimitiveStat>;
-
-    /// Whether lookups of stats at run time are to be tracked (`/stats/recentlookups/enable`).
-    fn tracks_lookups(&self) -> &Cell<bool>;
 
     /// What `/ready` says.
     fn state(&self) -> ServerState;

@@ -257,14 +257,18 @@ fn lookups_are_tracked_when_that_is_asked_for() {
     let admin = fake();
     let list = || ask(&admin, "GET", "/stats/recentlookups").2;
     assert!(list().starts_with("Lookup tracking is not enabled."));
-    for (change, expected) in [
-        ("enable", "   Count Lookup\n\ntotal: 0\n"),
-        ("clear", "   Count Lookup\n\ntotal: 0\n"),
-    ] {
-        let path = format!("/stats/recentlookups/{change}");
+    let change = |how: &str| {
+        let path = format!("/stats/recentlookups/{how}");
         assert_eq!(ask(&admin, "POST", &path).2, "OK\n");
-        assert_eq!(list(), expected);
-    }
+    };
+    change("clear");
+    change("enable");
+    assert_eq!(list(), "   Count Lookup\n\ntotal: 0\n");
+    admin.stats().scope("a").counter("b");
+    let listed = "   Count Lookup\n       1 a.b\n\ntotal: 1\n";
+    assert_eq!(list(), listed);
+    change("clear");
+    assert_eq!(list(), "   Count Lookup\n\ntotal: 0\n");
     ask(&admin, "POST", "/stats/recentlookups/disable");
     assert!(list().starts_with("Lookup tracking is not enabled."));
 }

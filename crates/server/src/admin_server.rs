@@ -18,18 +18,17 @@ use nuncio_proto::Message;
 use nuncio_stats::{EndpointNames, PrimitiveKind, PrimitiveStat, Store};
 use nuncio_upstream::resource::Resource;
 use nuncio_upstream::{Health, Host, Priority};
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The server behind the admin's trait.
-pub struct ServerView(Rc<Server>, Cell<bool>);
+pub struct ServerView(Rc<Server>);
 
 impl ServerView {
-    /// A view of the server, which tracks no lookups.
+    /// A view of the server.
     pub fn new(server: &Rc<Server>) -> Self {
-        Self(Rc::clone(server), Cell::default())
+        Self(Rc::clone(server))
     }
 }
 
@@ -47,10 +46,6 @@ impl AdminServer for ServerView {
             self.0.env.store.merge_histograms();
         }
         self.0.update_stats();
-    }
-
-    fn tracks_lookups(&self) -> &Cell<bool> {
-        &self.1
     }
 
     fn state(&self) -> ServerState {

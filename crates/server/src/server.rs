@@ -379,6 +379,7 @@ impl Server {
         let connections = self.connections.open().saturating_sub(of_admin);
         let certificates = CertificatesInUse::of(&self.env);
         let days = certificates.days_until_first_expiring(nuncio_base::time::wall());
-        self.stats.update(self.worker.now(), connections, days);
+        let (store, now) = (&self.env.store, self.worker.now());
+        self.stats.update(store, now, connections, days);
     }
 }

@@ -13,6 +13,7 @@ pub struct ServerStats {
     memory_heap_size: SharedGauge,
     memory_physical_size: SharedGauge,
     bug_failures: nuncio_stats::SharedCounter,
+    recent_lookups: SharedGauge,
     started: Instant,
     _constant: Vec<Box<dyn std::any::Any>>,
 }
@@ -29,7 +30,6 @@ impl ServerStats {
             ("hot_restart_generation", 1),
             ("parent_connections", 0),
             ("seconds_until_first_ocsp_response_expiring", 0),
-            ("stats_recent_lookups", 0),
             ("version", version.unwrap_or_default()),
         ];
         for (name, value) in gauges {
@@ -57,6 +57,7 @@ impl ServerStats {
             memory_heap_size: scope.gauge("memory_heap_size"),
             memory_physical_size: scope.gauge("memory_physical_size"),
             bug_failures: scope.counter("envoy_bug_failures"),
+            recent_lookups: scope.gauge("stats_recent_lookups"),
             started,
             _constant: constant,
         }
@@ -64,7 +65,8 @@ impl ServerStats {
 
     /// Sets what changes, before stats are shown; `certificates` are the days until the first one
     /// expires, if there are any.
-    pub fn update(&self, now: Instant, connections: u64, certificates: Option<u64>) {
+    pub fn update(&self, store: &Store, now: Instant, connections: u64, certificates: Option<u64>) {
+        self.recent_lookups.set(store.lookups().total());
         let days = certificates.unwrap_or(u64::from(u32::MAX));
         self.days_until_first_cert_expiring.set(days);
         self.uptime

@@ -10,6 +10,7 @@ mod group;
 mod handles;
 mod histogram;
 mod key_hasher;
+mod lookups;
 mod macros;
 mod number;
 mod output;
@@ -29,6 +30,7 @@ pub use handles::{Counter, Gauge, Histogram};
 pub use histogram::{
     BucketRule, DEFAULT_BUCKETS, Distribution, FilledBin, MergedHistogram, QUANTILES, Unit,
 };
+pub use lookups::Lookups;
 pub use output::Render;
 pub use primitive::{EndpointNames, PrimitiveKind, PrimitiveStat};
 pub use query::{Format, HistogramBuckets, Kinds, StatsQuery};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::config::{StatsConfig, StatsMatcher};
 use crate::key_hasher::KeyHasher;
+use crate::lookups::Lookups;
 use crate::output::Render;
 use crate::primitive::PrimitiveStat;
 use crate::query::StatsQuery;
@@ -47,7 +48,7 @@ impl Store {
         Self {
             core: Arc::new(StoreCore {
                 config,
-                sources: Mutex::default(),
+                table: Mutex::default(),
             }),
         }
     }
@@ -109,6 +110,21 @@ impl Store {
     /// store's own.
     pub fn render(&self, query: StatsQuery, others: Vec<PrimitiveStat>) -> Render {
         Render::new(self.core.clone(), query, others)
+    }
+
+    /// What was looked up since the start or since it was forgotten.
+    pub fn lookups(&self) -> Lookups {
+        self.core.lock().lookups.clone()
+    }
+
+    /// Begins to track the names that are looked up, or ends that.
+    pub fn track_lookups(&self, track: bool) {
+        self.core.lock().lookups.track(track);
+    }
+
+    /// Forgets what was looked up.
+    pub fn clear_lookups(&self) {
+        self.core.lock().lookups.clear();
     }
 
     /// A counter's value, found by its full name: for tests and rare questions.
@@ -184,7 +200,13 @@ impl Key {
 pub struct StoreCore {
     pub(crate) config: StatsConfig,
     // Locked when handles are made, when the last one of a source goes, and by readers.
-    sources: Mutex<Sources>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    sources: Sources,
+    lookups: Lookups,
 }
 
 /// By the hash of their keys, which stand in the sources: there are six of them for each cluster.
@@ -192,8 +214,8 @@ pub struct StoreCore {
 type Sources = HashMap<u64, Weak<dyn Source>, BuildHasherDefault<KeyHasher>>;
 
 impl StoreCore {
-    fn lock(&self) -> MutexGuard<'_, Sources> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The living source of this key, or a new one. One whose names are all rejected is known
@@ -201,7 +223,9 @@ impl StoreCore {
     pub(crate) fn get_or_insert<T: Source>(&self, key: &Key, make: impl FnOnce() -> T) -> Arc<T> {
         // Dropped after the lock: a source that goes takes it.
         let mut others: Vec<Arc<dyn Source>> = Vec::new();
-        let mut sources = self.lock();
+        let mut table = self.lock();
+        table.lookups.note(&key.prefix);
+        let sources = &mut table.sources;
         let mut place = key.place();
         while let Some(source) = sources.get(&place).and_then(Weak::upgrade) {
             if source.key() == key {
@@ -240,7 +264,7 @@ impl StoreCore {
 
     /// A source is being dropped: its entry goes, unless a successor has taken it.
     pub(crate) fn forget(&self, key: &Key) {
-        let mut sources = self.lock();
+        let sources = &mut self.lock().sources;
         let mut place = key.place();
         while let Some(source) = sources.get(&place) {
             if source.strong_count() == 0 {
@@ -253,7 +277,8 @@ impl StoreCore {
 
     /// All living sources. Handles, so that the lock is not held while they are read.
     pub(crate) fn sources(&self) -> Vec<Arc<dyn Source>> {
-        self.lock().values().filter_map(Weak::upgrade).collect()
+        let table = self.lock();
+        table.sources.values().filter_map(Weak::upgrade).collect()
     }
 
     fn find(&self, kind: Kind, name: &str) -> Option<Value> {
