@@ -9,6 +9,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+/// How much of earlier reports may wait to be read when the next one is made, in bytes.
+const UNSENT: usize = 1 << 20;
+
 /// Who reports.
 pub(crate) trait Reporter {
     /// What log lines call the stream.
@@ -19,6 +22,9 @@ pub(crate) trait Reporter {
 
     /// Sends a report.
     fn report(&mut self, stream: &mut GrpcStream);
+
+    /// Leaves a report out, as those before are not read: the next one says what it would have.
+    fn hold(&mut self);
 
     /// The control plane asks for something.
     fn on_message(&mut self, message: &[u8]);
@@ -51,7 +57,11 @@ fn poll<R: Reporter>(
 ) -> Poll<()> {
     loop {
         if timer.poll(worker, reporter.due(), task).is_ready() {
-            reporter.report(stream);
+            if stream.unsent() < UNSENT {
+                reporter.report(stream);
+            } else {
+                reporter.hold();
+            }
             continue;
         }
         match stream.poll(task) {

@@ -37,6 +37,8 @@ struct State {
     health: Vec<HealthRequest>,
     streams: usize,
     nonce: u64,
+    /// What it is sent stays unread.
+    deaf: bool,
 }
 
 /// A running control plane, for the rest of the test's process.
@@ -143,7 +145,13 @@ impl ControlPlane {
         })
     }
 
-    /// What load was reported, for it wants reports of all clusters five times a second.
+    /// Reads nothing any more of what it is sent, or again.
+    pub fn set_deaf(&self, deaf: bool) {
+        self.state.lock().unwrap().deaf = deaf;
+        self.changed.notify_waiters();
+    }
+
+    /// What load was reported, for it wants reports of all clusters twenty times a second.
     pub fn loads(&self) -> Vec<LoadStatsRequest> {
         self.state.lock().unwrap().loads.clone()
     }
@@ -256,8 +264,9 @@ async fn serve(
     let mut sent: BTreeMap<String, Sent> = BTreeMap::new();
     let mut bytes = Vec::new();
     loop {
+        let deaf = state.lock().unwrap().deaf;
         tokio::select! {
-            data = body.data() => {
+            data = body.data(), if !deaf => {
                 let Some(Ok(data)) = data else { return };
                 body.flow_control().release_capacity(data.len()).unwrap();
                 bytes.extend_from_slice(&data);
@@ -340,7 +349,7 @@ async fn serve(
 fn all_loads() -> Vec<u8> {
     let interval = protobuf::Duration {
         seconds: 0,
-        nanos: 200_000_000,
+        nanos: 50_000_000,
     };
     LoadStatsResponse {
         send_all_clusters: true,

@@ -64,7 +64,11 @@ fn hosts_are_checked_for_a_control_plane() {
         .local_addr()
         .unwrap();
     let plane = ControlPlane::start();
-    plane.check(specifier(&[host.address(), dead]));
+    // What can't be taken over comes first: nothing is reported of it.
+    let mut wrong = specifier(&[dead]);
+    let check = &mut wrong.cluster_health_checks[0].health_checks[0];
+    check.timeout = None;
+    plane.check(wrong);
     let options = json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": {}},
@@ -97,6 +101,9 @@ fn hosts_are_checked_for_a_control_plane() {
                 })
         })
     };
+    proxy.wait_stat("hds_delegate.errors", 1);
+    assert_eq!(proxy.stat("hds_delegate.responses"), 1);
+    plane.check(specifier(&[host.address(), dead]));
     report(&[Healthy, Unhealthy]);
     let Some(RequestType::HealthCheckRequest(hello)) = plane.health().remove(0).request_type else {
         panic!("it says who asks first");
@@ -106,12 +113,12 @@ fn hosts_are_checked_for_a_control_plane() {
     plane.check(specifier(&[dead]));
     report(&[Unhealthy]);
     proxy.wait_stat("hds_delegate.updates", 2);
-    assert_eq!(proxy.stat("hds_delegate.requests"), 2);
+    assert_eq!(proxy.stat("hds_delegate.requests"), 3);
     assert_eq!(proxy.stat("cluster_manager.active_clusters"), 1);
     // Who is asked again says again what it wants.
     plane.end_streams();
-    proxy.wait_stat("hds_delegate.errors", 1);
+    proxy.wait_stat("hds_delegate.errors", 2);
     wait_for("another stream", || (plane.streams() == 2).then_some(()));
-    proxy.wait_stat("hds_delegate.requests", 3);
+    proxy.wait_stat("hds_delegate.requests", 4);
     assert_eq!(proxy.stat("hds_delegate.updates"), 3);
 }

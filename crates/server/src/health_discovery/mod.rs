@@ -21,7 +21,7 @@ use nuncio_proto::{Message, Packed};
 use nuncio_stats::stat_group;
 use nuncio_worker::Worker;
 use nuncio_worker::timer::sleep_until;
-use specifier::Specifier;
+use specifier::{SHORTEST_INTERVAL, Specifier};
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -33,7 +33,8 @@ const FIRST_RETRY: u64 = 1000;
 const LAST_RETRY: u64 = 30_000;
 
 stat_group! {
-    /// `hds_delegate.`: the control plane requests, reports are the responses.
+    /// `hds_delegate.`: the control plane requests, reports are the responses; errors are requests
+    /// that are refused, streams that ended, and reports that had to wait.
     struct HdsStats {
         counters { errors, requests, responses, updates }
     }
@@ -86,14 +87,23 @@ impl Reporter for HealthDiscovery {
         self.wait();
     }
 
+    fn hold(&mut self) {
+        self.stats.errors().inc();
+        self.wait();
+    }
+
     fn on_message(&mut self, message: &[u8]) {
         self.stats.requests().inc();
         self.failures = 0;
         match self.specifier.read(&self.env, message) {
             Ok(Some((specifier, configs))) => {
-                self.specifier = specifier;
+                let before = std::mem::replace(&mut self.specifier, specifier);
                 self.apply(configs);
                 self.stats.updates().inc();
+                // Who asks often does not put the reports off.
+                if self.due.is_none() || before.interval != self.specifier.interval {
+                    self.wait();
+                }
             }
             Ok(None) => {}
             Err(reason) => {
@@ -105,7 +115,6 @@ impl Reporter for HealthDiscovery {
                 );
             }
         }
-        self.wait();
     }
 }
 
@@ -166,7 +175,8 @@ impl HealthDiscovery {
     }
 
     fn wait(&mut self) {
-        self.due = Some(self.worker.now() + self.specifier.interval);
+        let interval = self.specifier.interval.max(SHORTEST_INTERVAL);
+        self.due = Some(self.worker.now() + interval);
     }
 
     fn send(&self, stream: &mut GrpcStream, message: RequestType) {

@@ -25,16 +25,26 @@ const PREFIX: &str = "\u{1}hds ";
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// No report follows another sooner, whatever is asked for.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What is to be checked.
-#[derive(Default)]
 pub(super) struct Specifier {
     /// As it came over the stream that is open.
     message: Option<Vec<u8>>,
     names: Vec<String>,
     /// How long between reports.
     pub interval: Duration,
+}
+
+impl Default for Specifier {
+    /// Nothing is.
+    fn default() -> Self {
+        Self {
+            message: None,
+            names: Vec::new(),
+            interval: DEFAULT_INTERVAL,
+        }
+    }
 }
 
 /// A cluster to be checked.
@@ -95,7 +105,7 @@ impl Specifier {
                 .iter()
                 .map(|checked| checked.config.spec.name.to_string())
                 .collect(),
-            interval: interval.max(SHORTEST_INTERVAL),
+            interval,
         };
         Ok(Some((specifier, checked)))
     }

@@ -26,7 +26,8 @@ const PATH: &str = "/envoy.service.load_stats.v3.LoadReportingService/StreamLoad
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 stat_group! {
-    /// `load_reporter.`: the control plane requests, reports are the responses.
+    /// `load_reporter.`: the control plane requests, reports are the responses; errors are streams
+    /// that ended, and reports that had to wait.
     struct LoadReporterStats {
         counters { errors, requests, responses, retries }
     }
@@ -54,36 +55,46 @@ struct LoadReporter {
     node: Node,
     stats: LoadReporterStats,
     reports: Reports,
-    /// What the control plane asked for last, and when the next report is due.
-    asked: Option<(LoadStatsResponse, Instant)>,
+    asked: Option<Asked>,
+}
+
+/// What the control plane asked for last.
+struct Asked {
+    by_host: bool,
+    interval: Duration,
+    /// When the next report is due.
+    due: Instant,
 }
 
 impl Reporter for LoadReporter {
     const STREAM: &str = "load reporter stream";
 
     fn due(&self) -> Option<Instant> {
-        self.asked.as_ref().map(|(_, due)| *due)
+        self.asked.as_ref().map(|asked| asked.due)
     }
 
     fn report(&mut self, stream: &mut GrpcStream) {
-        let asked = self.asked.take();
-        let mut request = LoadStatsRequest {
+        let now = self.worker.now();
+        let by_host = self.asked.as_ref().map(|asked| asked.by_host);
+        let taken = by_host.map(|by_host| self.reports.take(by_host, now));
+        let request = LoadStatsRequest {
             node: Some(self.node.clone()),
-            cluster_stats: Vec::new(),
+            cluster_stats: taken.unwrap_or_default(),
         };
-        if let Some((response, _)) = asked {
-            let by_host = response.report_endpoint_granularity;
-            request.cluster_stats = self.reports.take(by_host, self.worker.now());
-            self.wait(response);
-        }
         stream.send(&request.encode_to_vec());
         self.stats.responses().inc();
+        self.wait();
+    }
+
+    fn hold(&mut self) {
+        self.stats.errors().inc();
+        self.wait();
     }
 
     fn on_message(&mut self, message: &[u8]) {
         self.stats.requests().inc();
         match LoadStatsResponse::decode(message) {
-            Ok(response) => self.wait(response),
+            Ok(response) => self.ask(&response),
             Err(error) => log!(
                 logger::UPSTREAM,
                 Level::Warning,
@@ -107,18 +118,28 @@ impl LoadReporter {
         }
     }
 
-    /// Waits until the next report, of the clusters that are asked for now.
-    fn wait(&mut self, response: LoadStatsResponse) {
+    /// Reports of the clusters that are asked for now.
+    fn ask(&mut self, response: &LoadStatsResponse) {
         let now = self.worker.now();
-        self.reports.track(&response, now);
+        self.reports.track(response, now);
         let interval = response.load_reporting_interval.unwrap_or_default();
         let seconds = u64::try_from(interval.seconds).unwrap_or(0);
         let nanos = u32::try_from(interval.nanos).unwrap_or(0);
         // A century is as good as for ever, and can be added to times.
         let interval =
             Duration::from_secs(seconds.min(3_153_600_000)) + Duration::from_nanos(nanos.into());
-        // Time has to pass between reports, whatever is asked for.
-        let due = now + interval.max(Duration::from_millis(1));
-        self.asked = Some((response, due));
+        self.asked = Some(Asked {
+            by_host: response.report_endpoint_granularity,
+            // Time has to pass between reports, whatever is asked for.
+            interval: interval.max(Duration::from_millis(1)),
+            due: now,
+        });
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.due = self.worker.now() + asked.interval;
+        }
     }
 }
