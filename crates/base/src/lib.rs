@@ -10,6 +10,7 @@ pub mod hash;
 pub mod header_case;
 pub mod header_map;
 pub mod header_name;
+pub mod header_value;
 pub mod ip_text;
 pub mod known_name;
 pub mod log;

@@ -1,6 +1,7 @@
 //! Which bytes may stand where: tables, and tests of sixteen bytes at once.
 
 use nuncio_base::header_name::is_token;
+use nuncio_base::header_value::is_value_byte;
 use nuncio_base::sixteen::Sixteen;
 
 /// A token's byte in lower case; 0 for a byte that cannot be in a token.
@@ -15,12 +16,6 @@ pub(crate) const LOWER_TOKEN: [u8; 256] = {
     }
     table
 };
-
-/// Whether a byte may stand in a field value: no control byte but the tab (RFC 9110 section 5.5;
-/// bytes above 127 are let through as Envoy lets them).
-const fn is_value_byte(byte: u8) -> bool {
-    (byte >= b' ' && byte != 0x7f) || byte == b'\t'
-}
 
 /// Marks what may not stand in a field value.
 fn controls(wide: Sixteen) -> u16 {

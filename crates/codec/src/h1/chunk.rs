@@ -9,6 +9,7 @@ use crate::End;
 use bytes::{Buf, Bytes};
 use memchr::memchr;
 use nuncio_base::header_name::is_token;
+use nuncio_base::header_value::is_value_byte;
 
 /// A size line, extensions included, is at most this long: it waits in memory for its end.
 const MAX_SIZE_LINE: usize = 4096;
@@ -233,15 +234,11 @@ fn skip_value(text: &[u8]) -> Option<&[u8]> {
     loop {
         rest = match rest {
             [b'"', rest @ ..] => return Some(rest),
-            [b'\\', escaped, rest @ ..] if is_text(*escaped) => rest,
-            [byte, rest @ ..] if is_text(*byte) && *byte != b'\\' => rest,
+            [b'\\', escaped, rest @ ..] if is_value_byte(*escaped) => rest,
+            [byte, rest @ ..] if is_value_byte(*byte) && *byte != b'\\' => rest,
             _ => return None,
         };
     }
-}
-
-const fn is_text(byte: u8) -> bool {
-    (byte >= b' ' && byte != 0x7f) || byte == b'\t'
 }
 
 #[cfg(test)]

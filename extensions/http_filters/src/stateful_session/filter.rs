@@ -1,10 +1,10 @@
 //! The filter on one stream.
 
-use super::SessionState;
+use super::session::{Named, SessionState};
 use crate::stats_of::StatsOf;
 use nuncio_codec::End;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
-use nuncio_http::{Cx, HeadersStatus, Hooks, HttpFilter};
+use nuncio_http::{Cx, HeadersStatus, Hooks, HttpFilter, LocalReply};
 use nuncio_stats::{Group, stat_group};
 use nuncio_stream_info::{OverrideHost, ResponseFlag};
 use nuncio_worker::Worker;
@@ -102,6 +102,14 @@ impl Session {
     }
 }
 
+/// The reply that Envoy's router makes of what must not reach an upstream.
+fn unsendable(header: &str) -> LocalReply {
+    let details =
+        format!("filter_removed_required_request_headers{{invalid_header_value_for:_{header}}}");
+    LocalReply::new(503, format!("invalid header value for: {header}"), details)
+        .flag(ResponseFlag::DownstreamProtocolError)
+}
+
 impl HttpFilter for StatefulSessionFilter {
     fn request_headers(&mut self, cx: &mut Cx<'_>, _end: End) -> HeadersStatus {
         let policy = match cx.route_spec::<PerRoute>() {
@@ -120,7 +128,14 @@ impl HttpFilter for StatefulSessionFilter {
             }
             return HeadersStatus::Continue;
         };
-        let address = state.address(cx.request_headers(), now);
+        let address = match state.named(cx.request_headers(), now) {
+            Named::Nothing => None,
+            Named::Address(address) => Some(address),
+            Named::Unsendable(header) => {
+                cx.local_reply(unsendable(header.as_str()));
+                return HeadersStatus::StopIteration;
+            }
+        };
         if let Some(address) = &address {
             cx.state().override_host = Some(Box::new(OverrideHost {
                 address: address.as_str().into(),

@@ -6,7 +6,7 @@
 //! start.
 //!
 //! Security: what a client names as its host is looked up among the cluster's hosts, and leads
-//! nowhere else.
+//! nowhere else; what it has the service get is refused where it is no header's value.
 
 mod config;
 mod filter;
@@ -17,7 +17,7 @@ mod wire;
 mod tests;
 
 pub use filter::{StatefulSessionFilter, StatefulSessionPolicy, StatefulSessionSpec};
-pub use session::{CookieSession, SessionState};
+pub use session::{CookieSession, Named, SessionState};
 
 /// The extension.
 pub struct StatefulSession;

@@ -1,6 +1,7 @@
 //! Where requests name their host, and how responses tell it.
 
 use super::wire::Cookie;
+use nuncio_base::header_value::is_value;
 use nuncio_base::{HeaderMap, HeaderName, base64, names};
 use nuncio_matching::cookie::{first_cookie, set_cookie_value};
 use std::time::SystemTime;
@@ -19,6 +20,17 @@ pub struct CookieSession {
     pub ttl: u64,
     /// Further attributes; an empty value: the name alone.
     pub attributes: Vec<(String, String)>,
+}
+
+/// What a request says of its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Nothing.
+    Nothing,
+    /// The host's address.
+    Address(String),
+    /// What the service would get in this header cannot be sent.
+    Unsendable(HeaderName),
 }
 
 /// How a client remembers its host.
@@ -41,19 +53,23 @@ impl SessionState {
         }
     }
 
-    /// The address that a request names; what belongs to the service is given back to it.
-    pub fn address(&self, headers: &mut HeaderMap, now: SystemTime) -> Option<String> {
+    /// The host that a request names; what belongs to the service is given back to it.
+    pub fn named(&self, headers: &mut HeaderMap, now: SystemTime) -> Named {
         let address = match self {
-            Self::Cookie(cookie) => cookie.address(headers, now)?,
-            Self::Header(name) => base64::decode(headers.get(name)?)?,
-            Self::Envelope(name) => {
-                let (address, value) = open_envelope(headers.get(name)?)?;
-                headers.replace(name, &value);
-                address
-            }
+            Self::Cookie(cookie) => cookie.address(headers, now),
+            Self::Header(name) => headers.get(name).and_then(base64::decode),
+            Self::Envelope(name) => match headers.get(name).and_then(open_envelope) {
+                Some((_, value)) if !is_value(&value) => return Named::Unsendable(name.clone()),
+                Some((address, value)) => {
+                    headers.replace(name, &value);
+                    Some(address)
+                }
+                None => None,
+            },
         };
-        let address = String::from_utf8_lossy(&address).into_owned();
-        Some(address).filter(|address| !address.is_empty())
+        let address = address.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let address = address.filter(|address| !address.is_empty());
+        address.map_or(Named::Nothing, Named::Address)
     }
 
     /// Tells a client which host it has; `before` is the one that it named.

@@ -1,6 +1,6 @@
 //! What requests name, and what responses tell.
 
-use super::{CookieSession, SessionState, StatefulSession};
+use super::{CookieSession, Named, SessionState, StatefulSession};
 use crate::testing::{Script, errors};
 use nuncio_base::{HeaderMap, HeaderName, base64};
 use std::time::{Duration, SystemTime};
@@ -23,7 +23,12 @@ fn cookie(path: &str, ttl: u64) -> SessionState {
 
 fn named(state: &SessionState, header: (&str, &str)) -> (Option<String>, HeaderMap) {
     let mut headers = HeaderMap::from_iter([header]);
-    (state.address(&mut headers, at(100)), headers)
+    let address = match state.named(&mut headers, at(100)) {
+        Named::Nothing => None,
+        Named::Address(address) => Some(address),
+        Named::Unsendable(name) => panic!("{name:?} can't be sent"),
+    };
+    (address, headers)
 }
 
 #[test]
@@ -91,6 +96,36 @@ fn envelopes_carry_a_value_of_the_service() {
     let mut two = HeaderMap::from_iter([("x", "v"), ("x", "w")]);
     state.tell(&mut two, HOST, None, at(0));
     assert_eq!(two.get_str("x"), Some("v"));
+}
+
+#[test]
+fn what_is_no_value_is_not_sent() {
+    let state = "session_state: {name: envoy.http.stateful_session.envelope, typed_config: \
+                 {'@type': type.googleapis.com/envoy.extensions.http.stateful_session.envelope.v3\
+                 .EnvelopeSessionState, header: {name: x}}}";
+    let host = base64::encode(HOST.as_bytes());
+    for (value, sent) in [
+        (&b"own\tvalue \xff"[..], true),
+        (b"own\r\nx-admin: 1", false),
+        (b"a\nb", false),
+        (b"a\rb", false),
+        (b"a\0b", false),
+        (b"\x7f", false),
+    ] {
+        let envelope = format!("{host};UV:{}", base64::encode(value));
+        let outcome = Script::new()
+            .filter(&StatefulSession, state)
+            .request(&[("x", &envelope)])
+            .run();
+        assert_eq!(outcome.upstream.is_empty(), !sent, "{value:?}");
+        if !sent {
+            let reason = "{invalid_header_value_for:_x}";
+            let details = format!("filter_removed_required_request_headers{reason}");
+            assert_eq!(outcome.details, details, "{value:?}");
+            assert_eq!(outcome.flags, "DPE");
+            assert!(outcome.downstream.contains(":status=503"), "{value:?}");
+        }
+    }
 }
 
 #[test]
