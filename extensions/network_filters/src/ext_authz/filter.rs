@@ -184,8 +184,9 @@ impl NetworkFilter for Checked {
             if enabled.is_none_or(|enabled| enabled.matches(&cx.info().metadata.borrow())) {
                 self.ask(cx);
             } else {
+                // Other filters may set the metadata later: each time it is looked at anew.
                 self.local.stats.disabled().inc();
-                self.state = State::Passed;
+                return FilterStatus::Continue;
             }
         }
         match self.state {

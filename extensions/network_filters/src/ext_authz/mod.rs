@@ -8,5 +8,8 @@ mod config;
 mod filter;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::ExtAuthz;
 pub use filter::ExtAuthzFactory;
