@@ -11,6 +11,7 @@ pub mod header_case;
 pub mod header_map;
 pub mod header_name;
 pub mod header_value;
+pub mod hex;
 pub mod ip_text;
 pub mod known_name;
 pub mod log;

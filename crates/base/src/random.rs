@@ -1,5 +1,6 @@
 //! Randomness: one seeded generator per worker, and the ids made from it.
 
+use crate::hex;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -40,18 +41,6 @@ impl Random {
     }
 }
 
-/// The two digits of every byte.
-const HEX: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
-    }
-    table
-};
-
 /// A version 4 UUID as lower-case text (RFC 9562 section 5.4), of 128 random bits.
 pub fn uuid_of(high: u64, low: u64) -> [u8; 36] {
     let high = (high & !0xf000) | 0x4000;
@@ -61,7 +50,7 @@ pub fn uuid_of(high: u64, low: u64) -> [u8; 36] {
     // Where each byte's two digits go: the dashes are behind bytes 4, 6, 8 and 10.
     const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     for (byte, at) in bytes.into_iter().zip(PLACES) {
-        let digits = HEX[usize::from(byte)];
+        let digits = hex::PAIRS[usize::from(byte)];
         (text[at], text[at + 1]) = (digits[0], digits[1]);
     }
     text

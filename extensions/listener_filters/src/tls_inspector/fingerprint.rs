@@ -2,8 +2,8 @@
 
 use super::md5::md5;
 use aws_lc_rs::digest;
+use nuncio_base::hex;
 use nuncio_codec::client_hello::ClientHello;
-use std::fmt::Write as _;
 
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
@@ -33,7 +33,7 @@ pub fn ja3(hello: &ClientHello) -> String {
         joined(hello.groups.iter().copied()),
         joined(hello.point_formats.iter().copied().map(u16::from)),
     );
-    hex(&md5(text.as_bytes()))
+    hex::encode(&md5(text.as_bytes()))
 }
 
 /// The JA4 fingerprint.
@@ -103,13 +103,5 @@ fn short_hash(text: &str) -> String {
         return "0".repeat(12);
     }
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    hex(&hash.as_ref()[..6])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(&hash.as_ref()[..6])
 }

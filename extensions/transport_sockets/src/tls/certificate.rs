@@ -1,6 +1,7 @@
 //! Reads what logs, headers and checks ask of a certificate.
 
 use aws_lc_rs::digest;
+use nuncio_base::hex;
 use nuncio_stream_info::{CertificateInfo, SanKind, SubjectAltName};
 use rustls::NamedGroup;
 use std::fmt::Write as _;
@@ -27,8 +28,8 @@ pub fn read(der: &[u8]) -> Option<CertificateInfo> {
         issuer: rfc2253(certificate.issuer()),
         serial: serial(certificate.raw_serial()),
         sans,
-        sha1: hex(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()),
-        sha256: hex(digest::digest(&digest::SHA256, der).as_ref()),
+        sha1: hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der).as_ref()),
+        sha256: hex::encode(digest::digest(&digest::SHA256, der).as_ref()),
         valid_from: time(validity.not_before),
         expires: time(validity.not_after),
         der: der.into(),
@@ -118,20 +119,11 @@ pub fn server_names(der: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Hexadecimal digits in lower case.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// As BoringSSL prints numbers: without the zero byte that keeps them positive.
 fn serial(raw: &[u8]) -> String {
     match without_zeros(raw) {
         [] => "0".to_owned(),
-        digits => hex(digits),
+        digits => hex::encode(digits),
     }
 }
 
@@ -214,7 +206,7 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
         Ok(value) => escape(value, &mut text),
         // What is no text is shown as its encoding (RFC 2253 section 2.4).
         Err(_) => {
-            let _ = write!(text, "#{}", hex(attribute.as_slice()));
+            let _ = write!(text, "#{}", hex::encode(attribute.as_slice()));
         }
     }
     text
