@@ -2,7 +2,7 @@
 
 use super::authority::Authority;
 use super::client::Client;
-use crate::harness::{Config, Proxy, direct, network_filter};
+use crate::harness::{Config, Proxy, direct, network_filter, validate};
 use rustls::HandshakeKind;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -207,4 +207,60 @@ fn the_inspector_takes_fingerprints() {
     let (ja3, ja4) = line.split_once(' ').unwrap();
     assert_eq!(ja3.len(), 32, "{line}");
     assert!(ja4.starts_with("t13d") && ja4.contains("h2_"), "{line}");
+}
+
+#[test]
+fn both_sides_sign_as_they_are_told() {
+    let authority = Authority::new("authority");
+    let shown = authority.sign("client.test");
+    let common = |schemes: &[&str]| {
+        json!({
+            "tls_certificates": [authority.sign("a.test").json()],
+            "validation_context": {"trusted_ca": {"inline_string": authority.pem}},
+            "tls_params": {"signature_algorithms": schemes},
+        })
+    };
+    // Its own certificate is of P-256, as are the clients'.
+    for (schemes, is_served) in [
+        (&["rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256"][..], true),
+        (&["ECDSA+SHA256"], true),
+        (&["ecdsa_secp384r1_sha384", "rsa_pkcs1_sha256"], false),
+    ] {
+        let proxy = echo()
+            .transport_socket(tls(common(schemes), json!({})))
+            .start();
+        let client = Client::new(&authority, Some(&shown));
+        let answered = client.connect(proxy.listener("main"), "a.test");
+        let answered = answered.and_then(|mut connection| {
+            connection.send("x")?;
+            connection.read(1)
+        });
+        assert_eq!(answered.is_ok(), is_served, "{schemes:?}: {answered:?}");
+        let signed = "ssl.sigalgs.ecdsa_secp256r1_sha256";
+        match is_served {
+            true => assert_eq!(stat(&proxy, signed), 1),
+            false => assert_eq!(stat(&proxy, "ssl.connection_error"), 1),
+        }
+    }
+}
+
+#[test]
+fn schemes_that_are_none_are_refused() {
+    let authority = Authority::new("authority");
+    for schemes in [
+        &["nope", "ed25519"][..],
+        &["ed25519", "ed25519"],
+        &["ECDSA+SHA256:ecdsa_secp256r1_sha256"],
+    ] {
+        let common = json!({
+            "tls_certificates": [authority.sign("a.test").json()],
+            "tls_params": {"signature_algorithms": schemes},
+        });
+        let config = echo().transport_socket(tls(common, json!({})));
+        let validation = validate("bootstrap.json", &config.json().to_string());
+        let list = schemes.join(":");
+        let expected = format!("Failed to initialize TLS signature algorithms {list}");
+        assert_eq!(validation.code, Some(1));
+        assert!(validation.text.contains(&expected), "{}", validation.text);
+    }
 }

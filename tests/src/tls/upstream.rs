@@ -3,7 +3,7 @@
 use super::authority::Authority;
 use super::client::Client;
 use super::server::tls;
-use crate::harness::{Config, Proxy, Upstream, direct, route};
+use crate::harness::{Config, Proxy, Upstream, direct, is_envoy, route};
 use serde_json::{Value, json};
 
 /// A cluster's fields, for TLS towards its hosts.
@@ -84,6 +84,25 @@ fn hosts_are_held_against_what_is_asked_of_them() {
         lines[3..].iter().all(|line| line.contains(refused)),
         "{lines:?}"
     );
+}
+
+/// Envoy has no use for the field, and would let everybody in.
+#[test]
+fn the_systems_authorities_are_held_against_hosts() {
+    let bundle = std::path::Path::new("/etc/ssl/certs/ca-certificates.crt");
+    if is_envoy() || !bundle.exists() {
+        eprintln!("left out: install ca-certificates");
+        return;
+    }
+    let authority = Authority::new("authority");
+    let host = host(&authority, json!({}));
+    let common = json!({"validation_context": {"system_root_certs": {}}});
+    let fields = cluster(json!({"common_tls_context": common}));
+    let proxy = Config::http(&[route("/", "up")])
+        .cluster_with("up", &[host.listener("main")], fields)
+        .start();
+    assert_eq!(proxy.get("/").status, 503);
+    assert_eq!(proxy.stat("cluster.up.ssl.fail_verify_error"), 1);
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use super::certificate;
 use nuncio_stream_info::CertificateInfo;
-use rustls::NamedGroup;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{NamedGroup, SignatureAlgorithm, SignatureScheme};
 use std::sync::Arc;
 
 /// What stands for a secret in stats. Envoy adds a hash to the name of those without a name, which
@@ -84,5 +84,45 @@ impl Identity {
             curve,
             names,
         })
+    }
+
+    /// Has it sign with these only, in this order of preference; none for whatever it can.
+    pub fn limit(&mut self, schemes: &[SignatureScheme]) {
+        if schemes.is_empty() {
+            return;
+        }
+        let own = CertifiedKey::clone(&self.key);
+        let key = Limited {
+            key: Arc::clone(&own.key),
+            schemes: schemes.to_vec(),
+        };
+        self.key = Arc::new(CertifiedKey {
+            key: Arc::new(key),
+            ..own
+        });
+    }
+}
+
+/// A key that signs with some schemes only, the first of them that the peer understands.
+#[derive(Debug)]
+struct Limited {
+    key: Arc<dyn SigningKey>,
+    schemes: Vec<SignatureScheme>,
+}
+
+impl SigningKey for Limited {
+    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        let allowed = self.schemes.iter().filter(|own| offered.contains(own));
+        allowed
+            .into_iter()
+            .find_map(|own| self.key.choose_scheme(&[*own]))
+    }
+
+    fn public_key(&self) -> Option<SubjectPublicKeyInfoDer<'_>> {
+        self.key.public_key()
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        self.key.algorithm()
     }
 }

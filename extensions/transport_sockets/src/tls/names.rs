@@ -99,3 +99,52 @@ pub const SCHEMES: [(SignatureScheme, &str); 10] = [
     (SignatureScheme::RSA_PSS_SHA384, "rsa_pss_rsae_sha384"),
     (SignatureScheme::RSA_PSS_SHA512, "rsa_pss_rsae_sha512"),
 ];
+
+/// The scheme of a name as configurations have it, of BoringSSL's two kinds: `None` for a name of
+/// neither, none inside for a scheme by SHA-1, which rustls on purpose lacks.
+pub fn scheme_named(name: &str) -> Option<Option<SignatureScheme>> {
+    let mut names = SCHEMES.iter();
+    if let Some((scheme, _)) = names.find(|(_, known)| *known == name) {
+        return Some(Some(*scheme));
+    }
+    use SignatureScheme as Scheme;
+    let served = match name {
+        "ECDSA+SHA256" => Scheme::ECDSA_NISTP256_SHA256,
+        "ECDSA+SHA384" => Scheme::ECDSA_NISTP384_SHA384,
+        "ECDSA+SHA512" => Scheme::ECDSA_NISTP521_SHA512,
+        "RSA+SHA256" => Scheme::RSA_PKCS1_SHA256,
+        "RSA+SHA384" => Scheme::RSA_PKCS1_SHA384,
+        "RSA+SHA512" => Scheme::RSA_PKCS1_SHA512,
+        "RSA-PSS+SHA256" | "PSS+SHA256" => Scheme::RSA_PSS_SHA256,
+        "RSA-PSS+SHA384" | "PSS+SHA384" => Scheme::RSA_PSS_SHA384,
+        "RSA-PSS+SHA512" | "PSS+SHA512" => Scheme::RSA_PSS_SHA512,
+        "rsa_pkcs1_sha1" | "RSA+SHA1" | "ecdsa_sha1" | "ECDSA+SHA1" => return Some(None),
+        _ => return None,
+    };
+    Some(Some(served))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_have_two_kinds_of_names() {
+        for (name, expected) in [
+            ("ed25519", Some(Some(SignatureScheme::ED25519))),
+            (
+                "RSA-PSS+SHA512",
+                Some(Some(SignatureScheme::RSA_PSS_SHA512)),
+            ),
+            (
+                "rsa_pss_rsae_sha512",
+                Some(Some(SignatureScheme::RSA_PSS_SHA512)),
+            ),
+            ("ECDSA+SHA1", Some(None)),
+            ("ecdsa+sha256", None),
+            ("", None),
+        ] {
+            assert_eq!(scheme_named(name), expected, "{name}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! What a TLS context can agree on: versions, cipher suites and groups.
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{CipherSuite, NamedGroup, SupportedProtocolVersion, version};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme, SupportedProtocolVersion, version};
 use std::sync::Arc;
 
 /// What may be agreed on.
@@ -16,6 +16,8 @@ pub struct TlsParams {
     pub cipher_suites: Vec<Vec<CipherSuite>>,
     /// Key exchange groups, in order of preference.
     pub groups: Vec<NamedGroup>,
+    /// What both sides may sign with, in order of preference; none for whatever there is.
+    pub schemes: Vec<SignatureScheme>,
 }
 
 impl TlsParams {
@@ -53,6 +55,16 @@ impl TlsParams {
     /// What Envoy has where the config says nothing.
     pub fn default_groups() -> Vec<NamedGroup> {
         vec![NamedGroup::X25519, NamedGroup::secp256r1]
+    }
+
+    /// What peers may sign with.
+    pub fn peer_schemes(&self) -> Vec<SignatureScheme> {
+        match self.schemes.as_slice() {
+            [] => aws_lc_rs::default_provider()
+                .signature_verification_algorithms
+                .supported_schemes(),
+            schemes => schemes.to_vec(),
+        }
     }
 
     /// The versions.
@@ -106,6 +118,7 @@ mod tests {
             tls13: false,
             cipher_suites: vec![vec![aes, chacha], vec![last]],
             groups: TlsParams::default_groups(),
+            schemes: Vec::new(),
         };
         for (offered, expected) in [
             (vec![aes, chacha, last], [aes, chacha, last]),

@@ -80,8 +80,9 @@ fn client_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ClientSpec> {
             tls_params(cx, proto.tls_params.take(), TlsProtocol::TlSv12)
         });
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        let common = common(cx, proto, algorithms)?;
-        if common.identities.len() > 1 {
+        let (mut common, params) = (common(cx, proto, algorithms)?, params?);
+        let identities = common.identities(&params);
+        if identities.len() > 1 {
             return Err(cx.error("Multiple TLS certificates are not supported for client contexts"));
         }
         if auto_sni_san_validation && common.validation.trusted_ca.is_none() {
@@ -91,8 +92,8 @@ fn client_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ClientSpec> {
             ));
         }
         Ok(ClientSpec {
-            params: params?,
-            identities: common.identities,
+            params,
+            identities,
             alpn: common.alpn,
             key_log: common.key_log,
             certificates: common.certificates,

@@ -66,6 +66,7 @@ impl ClientContext {
             subject_alt_name: None,
             hints: Vec::new(),
             algorithms: provider.signature_verification_algorithms,
+            schemes: spec.params.peer_schemes(),
             stats: Arc::clone(stats),
         });
         let builder = ClientConfig::builder_with_provider(provider)

@@ -4,6 +4,7 @@ use crate::tls::certificate;
 use crate::tls::identity::{Identity, PemSource};
 use crate::tls::key_log::OptionalKeyLog;
 use crate::tls::key_log::config::key_log;
+use crate::tls::params::TlsParams;
 use crate::tls::validation::Validation;
 use crate::tls::validation::config::validation;
 use nuncio_config::certificates::{CertificatesInUse, ContextCertificates, LoadedCertificate};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 /// What both sides have.
 pub struct Common {
     /// Certificates with their keys.
-    pub identities: Arc<[Identity]>,
+    identities: Vec<Identity>,
     /// What the peer's certificate is held against.
     pub validation: Validation,
     /// Servers don't tell clients of their authorities.
@@ -30,6 +31,17 @@ pub struct Common {
     pub key_log: OptionalKeyLog,
     /// For the admin.
     pub certificates: Arc<ContextCertificates>,
+}
+
+impl Common {
+    /// The certificates, with keys that sign as the parameters have it.
+    pub fn identities(&mut self, params: &TlsParams) -> Arc<[Identity]> {
+        let mut identities = std::mem::take(&mut self.identities);
+        for identity in &mut identities {
+            identity.limit(&params.schemes);
+        }
+        identities.into()
+    }
 }
 
 /// Converts all but `tls_params`.
@@ -88,7 +100,7 @@ pub fn common(
     let certificates = Arc::new(certificates(&identities, &validation));
     CertificatesInUse::of(cx.env()).add(&certificates);
     Ok(Common {
-        identities: identities.into(),
+        identities,
         validation,
         suppress_client_ca_list,
         alpn: protocols(cx, &proto.alpn_protocols)?,

@@ -93,22 +93,20 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
             tls_params(cx, proto.tls_params.take(), TlsProtocol::TlSv13)
         });
         let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-        let common = common(cx, proto, algorithms)?;
-        if common.identities.is_empty() {
+        let (mut common, params) = (common(cx, proto, algorithms)?, params?);
+        let identities = common.identities(&params);
+        if identities.is_empty() {
             return Err(cx.error("No TLS certificates found for server context"));
         }
-        let staples = common
-            .identities
-            .iter()
-            .map(|own| Staple::new(own, staple_policy));
+        let staples = identities.iter().map(|own| Staple::new(own, staple_policy));
         let staples = staples.collect::<Result<_, _>>();
         let staples = staples.map_err(|error| cx.error(error))?;
         let trusted_ca = common.validation.trusted_ca.as_ref();
         let hints = trusted_ca.filter(|_| !common.suppress_client_ca_list);
         Ok(ServerSpec {
-            params: params?,
+            params,
             certificates: Certificates {
-                identities: common.identities,
+                identities,
                 staples,
                 full_scan,
             },

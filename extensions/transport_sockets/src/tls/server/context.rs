@@ -102,6 +102,7 @@ impl ServerContext {
             subject_alt_name: None,
             hints: std::mem::take(&mut spec.hints),
             algorithms: provider.signature_verification_algorithms,
+            schemes: spec.params.peer_schemes(),
             stats: Arc::clone(stats),
         });
         let gives = GivesCertificate::new(&spec.certificates.identities);

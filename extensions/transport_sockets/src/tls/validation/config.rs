@@ -1,9 +1,10 @@
 //! `CertificateValidationContext`.
 
 use super::san::NameMatcher;
+use super::system_roots;
 use super::{SanMatcher, TrustedCa, Validation};
 use crate::tls::common::config::{NamedContext, pem_source, source_name};
-use crate::tls::identity::stat_name;
+use crate::tls::identity::{PemSource, stat_name};
 use aws_lc_rs::digest;
 use nuncio_config::common::data_source;
 use nuncio_config::matching::string_matcher;
@@ -17,7 +18,7 @@ use nuncio_proto::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use nuncio_stream_info::SanKind;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
 use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_cert};
 
 /// Converts a validation context.
@@ -39,7 +40,7 @@ pub fn validation(
     digest.update(&proto.encode_to_vec());
     let accept_untrusted =
         proto.trust_chain_verification() == TrustChainVerification::AcceptUntrusted;
-    let has_ca = proto.trusted_ca.is_some();
+    let has_ca = proto.trusted_ca.is_some() || proto.system_root_certs.is_some();
     if !has_ca
         && (!proto.match_typed_subject_alt_names.is_empty()
             || !proto.match_subject_alt_names.is_empty())
@@ -101,7 +102,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::CertificateValidationContex
             "ca_certificate_provider_instance",
             proto.ca_certificate_provider_instance.is_some(),
         ),
-        ("system_root_certs", proto.system_root_certs.is_some()),
         (
             "require_signed_certificate_timestamp",
             timestamp.is_some_and(|value| value.value),
@@ -125,27 +125,19 @@ fn trusted_ca(
     digest: &mut digest::Context,
 ) -> Parsed<Option<TrustedCa>> {
     let crl_path = source_name(proto.crl.as_ref());
-    let Some(source) = proto.trusted_ca.clone() else {
+    let Some(source) = ca_source(cx, proto)? else {
         if proto.crl.is_some() {
             let message = format!("Failed to load CRL from {crl_path} without trusted CA");
             return Err(cx.error_at("crl", message));
         }
         return Ok(None);
     };
-    let source = cx.field("trusted_ca", |cx| pem_source(cx, source))?;
     let path = source.path;
     digest.update(&source.pem);
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&source.pem).collect();
-    let certificates = certificates.ok().filter(|all| !all.is_empty());
-    let failed = || format!("Failed to load trusted CA certificates from {path}");
-    let Some(certificates) = certificates else {
-        return Err(cx.error_at("trusted_ca", failed()));
+    let Some((certificates, anchors)) = anchors(&source.pem) else {
+        let message = format!("Failed to load trusted CA certificates from {path}");
+        return Err(cx.error_at("trusted_ca", message));
     };
-    let anchors: Result<Vec<_>, _> = certificates
-        .iter()
-        .map(|der| anchor_from_trusted_cert(der).map(|anchor| anchor.to_owned()))
-        .collect();
-    let anchors = anchors.map_err(|_| cx.error_at("trusted_ca", failed()))?;
     let mut crls = revocation_lists(&source.pem).unwrap_or_default();
     if let Some(source) = proto.crl.clone() {
         let pem = cx.field("crl", |cx| data_source(cx, source))?;
@@ -165,6 +157,42 @@ fn trusted_ca(
         max_depth: proto.max_verify_depth.map(|depth| depth.value),
         algorithms,
     }))
+}
+
+/// The authorities' PEM text: those that are named, else, where they are asked for, the system's.
+/// Envoy has no use for that field yet, and would trust everybody.
+fn ca_source(
+    cx: &mut ParseCx,
+    proto: &proto::CertificateValidationContext,
+) -> Parsed<Option<PemSource>> {
+    if let Some(source) = proto.trusted_ca.clone() {
+        return cx
+            .field("trusted_ca", |cx| pem_source(cx, source))
+            .map(Some);
+    }
+    if proto.system_root_certs.is_none() {
+        return Ok(None);
+    }
+    let Some((path, pem)) = system_roots::find() else {
+        let message = "the system has no file of root certificates";
+        return Err(cx.error_at("system_root_certs", message));
+    };
+    let path = path.display().to_string();
+    Ok(Some(PemSource { pem, path }))
+}
+
+type Anchors = (Vec<CertificateDer<'static>>, Vec<TrustAnchor<'static>>);
+
+/// At least one, and each of them well-formed.
+fn anchors(pem: &[u8]) -> Option<Anchors> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.ok().filter(|all| !all.is_empty())?;
+    let anchors = certificates.iter().map(|der| {
+        let anchor = anchor_from_trusted_cert(der).ok()?;
+        Some(anchor.to_owned())
+    });
+    let anchors: Option<Vec<_>> = anchors.collect();
+    Some((certificates, anchors?))
 }
 
 fn revocation_lists(pem: &[u8]) -> Option<Vec<CertRevocationList<'static>>> {

@@ -3,6 +3,7 @@
 mod chain;
 pub mod config;
 mod san;
+mod system_roots;
 mod verifier;
 
 pub use chain::TrustedCa;

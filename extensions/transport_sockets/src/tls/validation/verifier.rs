@@ -7,7 +7,8 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, PeerMisbehaved,
+    SignatureScheme,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct Verifier {
     pub hints: Vec<DistinguishedName>,
     /// Signatures that are understood.
     pub algorithms: WebPkiSupportedAlgorithms,
+    /// Those that peers may give.
+    pub schemes: Vec<SignatureScheme>,
     /// Counts what peers sign with.
     pub stats: Arc<ContextStats>,
 }
@@ -48,6 +51,14 @@ impl Verifier {
         match self.validation.verify(chain, peer, now, names) {
             Err(_) if self.validation.accept_untrusted => Ok(()),
             result => result.map_err(|error| refused(error.of(chain))),
+        }
+    }
+
+    /// Lets through what peers were told of.
+    fn allow(&self, signed: &DigitallySignedStruct) -> Result<(), Error> {
+        match self.schemes.contains(&signed.scheme) {
+            true => Ok(()),
+            false => Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into()),
         }
     }
 
@@ -103,6 +114,7 @@ impl ClientCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        self.allow(signed)?;
         let result = verify_tls12_signature(message, certificate, signed, &self.algorithms);
         self.count(signed, result)
     }
@@ -113,12 +125,13 @@ impl ClientCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        self.allow(signed)?;
         let result = verify_tls13_signature(message, certificate, signed, &self.algorithms);
         self.count(signed, result)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.schemes.clone()
     }
 }
 
@@ -159,6 +172,6 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        self.schemes.clone()
     }
 }

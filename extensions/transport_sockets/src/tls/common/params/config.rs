@@ -3,12 +3,12 @@
 //! Lists may name what rustls lacks, since control planes write them for BoringSSL: that is left
 //! out with a warning as long as something remains.
 
-use crate::tls::names::tls12_suite;
+use crate::tls::names::{scheme_named, tls12_suite};
 use crate::tls::params::TlsParams;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::TlsParameters as Proto;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::tls_parameters::TlsProtocol;
-use rustls::{CipherSuite, NamedGroup};
+use rustls::{CipherSuite, NamedGroup, SignatureScheme};
 
 /// Suites that BoringSSL has and rustls, on purpose, lacks.
 const WITHOUT: [&str; 22] = [
@@ -58,9 +58,7 @@ pub fn tls_params(
         signature_algorithms,
         compliance_policies,
     } = proto;
-    let refused = cx
-        .refuse("signature_algorithms", !signature_algorithms.is_empty())
-        .and(cx.refuse("compliance_policies", !compliance_policies.is_empty()));
+    let refused = cx.refuse("compliance_policies", !compliance_policies.is_empty());
     if matches!(min, TlsProtocol::TlSv10 | TlsProtocol::TlSv11) {
         cx.field("tls_minimum_protocol_version", |cx| {
             cx.warn("TLS 1.0 and 1.1 are not served; the minimum is TLS 1.2");
@@ -83,12 +81,14 @@ pub fn tls_params(
     }
     let cipher_suites = cipher_suites_of(cx, &cipher_suites);
     let groups = groups_of(cx, &ecdh_curves);
+    let schemes = schemes_of(cx, &signature_algorithms);
     refused?;
     Ok(TlsParams {
         tls12,
         tls13,
         cipher_suites: cipher_suites?,
         groups: groups?,
+        schemes: schemes?,
     })
 }
 
@@ -151,5 +151,32 @@ fn groups_of(cx: &mut ParseCx, list: &[String]) -> Parsed<Vec<NamedGroup>> {
         }
         let curves = list.join(":");
         Err(cx.error(format!("Failed to initialize ECDH curves {curves}")))
+    })
+}
+
+fn schemes_of(cx: &mut ParseCx, list: &[String]) -> Parsed<Vec<SignatureScheme>> {
+    let list = list.join(":");
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    cx.field("signature_algorithms", |cx| {
+        let (mut schemes, mut is_valid) = (Vec::new(), true);
+        for name in list.split(':') {
+            match scheme_named(name) {
+                Some(Some(scheme)) if !schemes.contains(&scheme) => schemes.push(scheme),
+                Some(None) => {
+                    cx.warn(format!(
+                        "signature algorithm {name} is not served by this build"
+                    ));
+                }
+                _ => is_valid = false,
+            }
+        }
+        if is_valid && !schemes.is_empty() {
+            return Ok(schemes);
+        }
+        Err(cx.error(format!(
+            "Failed to initialize TLS signature algorithms {list}"
+        )))
     })
 }
