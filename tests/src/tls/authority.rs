@@ -3,6 +3,9 @@
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 /// An authority that signs certificates.
@@ -29,6 +32,14 @@ impl Authority {
             issuer: Issuer::new(params, key),
             pem,
         }
+    }
+
+    /// For a client that trusts it.
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
+        roots.add(root).unwrap();
+        roots
     }
 
     /// A certificate for a host, with a URI beside the name.

@@ -5,7 +5,7 @@ use crate::harness::{PATIENCE, Response};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -23,14 +23,11 @@ pub struct TlsConnection {
 impl Client {
     /// Trusts an authority, and shows a certificate if it has one.
     pub fn new(trusts: &Authority, shows: Option<&Identity>) -> Self {
-        let mut roots = RootCertStore::empty();
-        let root = CertificateDer::from_pem_slice(trusts.pem.as_bytes()).unwrap();
-        roots.add(root).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(
             rustls::crypto::aws_lc_rs::default_provider(),
         ));
         let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = builder.with_root_certificates(roots);
+        let builder = builder.with_root_certificates(trusts.roots());
         let mut config = match shows {
             None => builder.with_no_client_auth(),
             Some(identity) => {

@@ -7,5 +7,6 @@ mod key_log;
 mod secrets;
 pub mod server;
 mod stapling;
+mod suites;
 mod tickets;
 pub mod upstream;

@@ -18,7 +18,8 @@ pub fn tls(common: Value, fields: Value) -> Value {
     json!({"name": "envoy.transport_sockets.tls", "typed_config": config})
 }
 
-fn echo() -> Config {
+/// A proxy that sends back what comes.
+pub fn echo() -> Config {
     Config::tcp(network_filter("echo", "echo.v3.Echo", json!({})))
 }
 

@@ -37,19 +37,17 @@ impl TlsParams {
         ]
     }
 
-    /// The suites of TLS 1.2 for a client that offers these: its order counts among equals.
-    pub fn suites_for(&self, offered: &[u16]) -> Vec<CipherSuite> {
-        let place = |suite: &CipherSuite| {
-            let mut offered = offered.iter();
-            offered
-                .position(|one| *one == u16::from(*suite))
-                .unwrap_or(usize::MAX)
-        };
-        let mut suites = self.cipher_suites.clone();
-        for equals in suites.iter_mut().filter(|equals| equals.len() > 1) {
-            equals.sort_by_key(place);
-        }
-        suites.concat()
+    /// The suite of TLS 1.2 that a client gets which offers these, of those that are `usable`: its
+    /// order counts among equals.
+    pub fn agreed(
+        &self,
+        offered: &[u16],
+        usable: impl Fn(CipherSuite) -> bool,
+    ) -> Option<CipherSuite> {
+        self.cipher_suites.iter().find_map(|equals| {
+            let mut offered = offered.iter().map(|one| CipherSuite::from(*one));
+            offered.find(|one| equals.contains(one) && usable(*one))
+        })
     }
 
     /// What Envoy has where the config says nothing.
@@ -79,8 +77,14 @@ impl TlsParams {
         self.provider_of(&self.cipher_suites.concat())
     }
 
-    /// The same with the suites of TLS 1.2 in another order.
-    pub fn provider_of(&self, suites: &[CipherSuite]) -> Arc<CryptoProvider> {
+    /// The same with one of the suites of TLS 1.2 before the others.
+    pub fn provider_led_by(&self, first: CipherSuite) -> Arc<CryptoProvider> {
+        let others = self.cipher_suites.concat().into_iter();
+        let others = others.filter(|one| *one != first);
+        self.provider_of(&[first].into_iter().chain(others).collect::<Vec<_>>())
+    }
+
+    fn provider_of(&self, suites: &[CipherSuite]) -> Arc<CryptoProvider> {
         let all = aws_lc_rs::ALL_CIPHER_SUITES;
         let tls13 = all
             .iter()
@@ -105,31 +109,38 @@ impl TlsParams {
 mod tests {
     use super::*;
 
+    use CipherSuite as Suite;
+
+    const AES: Suite = Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+    const CHACHA: Suite = Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+    const LONG: Suite = Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384;
+    const RSA: Suite = Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
+
     #[test]
     fn clients_order_equals() {
-        use CipherSuite as Suite;
-        let (aes, chacha) = (
-            Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        );
-        let last = Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384;
         let params = TlsParams {
             tls12: true,
             tls13: false,
-            cipher_suites: vec![vec![aes, chacha], vec![last]],
+            cipher_suites: vec![vec![AES, CHACHA, RSA], vec![LONG]],
             groups: TlsParams::default_groups(),
             schemes: Vec::new(),
         };
         for (offered, expected) in [
-            (vec![aes, chacha, last], [aes, chacha, last]),
-            (vec![last, chacha, aes], [chacha, aes, last]),
-            (vec![chacha], [chacha, aes, last]),
-            (vec![], [aes, chacha, last]),
+            (&[AES, CHACHA, LONG][..], Some(AES)),
+            (&[LONG, CHACHA, AES], Some(CHACHA)),
+            (&[RSA, CHACHA, AES], Some(CHACHA)),
+            (&[RSA, LONG], Some(LONG)),
+            (&[RSA], None),
+            (&[], None),
         ] {
-            let offered: Vec<_> = offered.into_iter().map(u16::from).collect();
-            assert_eq!(params.suites_for(&offered), expected);
+            let offered: Vec<_> = offered.iter().map(|one| u16::from(*one)).collect();
+            let agreed = params.agreed(&offered, |one| one != RSA);
+            assert_eq!(agreed, expected, "{offered:?}");
         }
         let suites = &params.provider().cipher_suites;
         assert!(suites.iter().all(|suite| suite.tls13().is_none()));
+        let led = params.provider_led_by(LONG);
+        let led: Vec<_> = led.cipher_suites.iter().map(|one| one.suite()).collect();
+        assert_eq!(led, [LONG, AES, CHACHA, RSA]);
     }
 }

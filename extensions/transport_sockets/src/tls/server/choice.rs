@@ -46,7 +46,11 @@ impl<'a> Wishes<'a> {
         });
         let is_capable = since_tls13 || {
             let mut suites = hello.cipher_suites.iter();
-            suites.any(|suite| is_ecdsa(*suite, params))
+            suites.any(|suite| {
+                let suite = CipherSuite::from(*suite);
+                let mut own = params.cipher_suites.iter();
+                is_ecdsa(suite) && own.any(|equals| equals.contains(&suite))
+            })
         };
         Self {
             name: hello.server_name.as_deref(),
@@ -59,11 +63,10 @@ impl<'a> Wishes<'a> {
     }
 }
 
-fn is_ecdsa(suite: u16, params: &TlsParams) -> bool {
-    let suite = CipherSuite::from(suite);
+/// Whether a suite of TLS 1.2 is for certificates that sign by ECDSA.
+pub(super) fn is_ecdsa(suite: CipherSuite) -> bool {
     let name = suite.as_str().unwrap_or_default();
-    let mut suites = params.cipher_suites.iter();
-    name.contains("_ECDSA_") && suites.any(|equals| equals.contains(&suite))
+    name.contains("_ECDSA_")
 }
 
 /// What was chosen for a client.

@@ -139,14 +139,10 @@ impl ServerContext {
         })
     }
 
-    /// The same as `config`, with the suites of TLS 1.2 in another order; `None` where rustls has
-    /// something against it.
-    pub(super) fn reordered(
-        &self,
-        config: &ServerConfig,
-        suites: &[CipherSuite],
-    ) -> Option<ServerConfig> {
-        let provider = self.spec.params.provider_of(suites);
+    /// The same as `config`, with one of the suites of TLS 1.2 before the others; `None` where
+    /// rustls has something against it.
+    pub(super) fn led_by(&self, first: CipherSuite, config: &ServerConfig) -> Option<ServerConfig> {
+        let provider = self.spec.params.provider_led_by(first);
         let mut fresh = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.spec.params.versions())
             .ok()?

@@ -1,6 +1,6 @@
 //! Begins the handshakes of accepted connections on one worker.
 
-use super::choice::{Choice, GivesCertificate, Wishes};
+use super::choice::{Choice, GivesCertificate, Wishes, is_ecdsa};
 use super::context::{ServerContext, ServerSpec};
 use super::staple::StapleAction;
 use crate::tls::error::ConnectionRejected;
@@ -43,14 +43,10 @@ struct Configs {
     alpn: [Arc<ServerConfig>; 2],
     protocols: Vec<Vec<u8>>,
     tls13: bool,
-    /// The order of suites in those above.
-    suites: Vec<CipherSuite>,
-    /// Other orders of suites that clients had among equals, each without and with ALPN.
-    reordered: RefCell<Vec<(Vec<CipherSuite>, [Arc<ServerConfig>; 2])>>,
+    /// Those for clients that get a suite which is not the first of its equals, by that suite,
+    /// each without and with ALPN: no more than there are suites.
+    led: RefCell<Vec<(CipherSuite, [Arc<ServerConfig>; 2])>>,
 }
-
-/// How many orders of suites are kept ready, where lists have many equals.
-const MOST_ORDERS: usize = 16;
 
 impl Configs {
     fn new(config: ServerConfig, spec: &ServerSpec) -> Self {
@@ -66,41 +62,50 @@ impl Configs {
             alpn: [false, true].map(|own_order| variant(own_order, protocols)),
             protocols: protocols.clone(),
             tls13: spec.params.tls13,
-            suites: spec.params.cipher_suites.concat(),
-            reordered: RefCell::default(),
+            led: RefCell::default(),
         }
     }
 
-    fn find(&self, hello: &ClientHello, context: &ServerContext) -> Arc<ServerConfig> {
+    /// `ecdsa`: what the certificate signs by.
+    fn find(&self, hello: &ClientHello, ecdsa: bool, context: &ServerContext) -> Arc<ServerConfig> {
         let mut offered = hello.alpn.iter();
         let has_alpn = offered.any(|protocol| self.protocols.contains(protocol));
         let configs = if has_alpn { &self.alpn } else { &self.plain };
         if self.tls13 && hello.max_version >= TLS_1_3 {
             return Arc::clone(&configs[0]);
         }
-        let spec = &context.spec;
-        let suites = match spec.prefer_client_ciphers {
-            true => return Arc::clone(&configs[1]),
-            false => spec.params.suites_for(&hello.cipher_suites),
+        let of_equals = || {
+            let spec = &context.spec;
+            if spec.prefer_client_ciphers {
+                return None;
+            }
+            let usable = |suite| is_ecdsa(suite) == ecdsa;
+            let agreed = spec.params.agreed(&hello.cipher_suites, usable)?;
+            let mut lists = spec.params.cipher_suites.iter();
+            let equals = lists.find(|equals| equals.contains(&agreed))?;
+            (equals.first() != Some(&agreed)).then_some(agreed)
         };
-        if suites == self.suites {
-            return Arc::clone(&configs[1]);
-        }
-        let mut reordered = self.reordered.borrow_mut();
-        if let Some((_, found)) = reordered.iter().find(|(order, _)| *order == suites) {
-            return Arc::clone(&found[usize::from(has_alpn)]);
-        }
-        let both = [&self.plain[1], &self.alpn[1]];
-        let [Some(plain), Some(alpn)] = both.map(|config| context.reordered(config, &suites))
-        else {
-            return Arc::clone(&configs[1]);
+        let led = of_equals().and_then(|first| self.led_by(first, has_alpn, context));
+        led.unwrap_or_else(|| Arc::clone(&configs[1]))
+    }
+
+    fn led_by(
+        &self,
+        first: CipherSuite,
+        has_alpn: bool,
+        context: &ServerContext,
+    ) -> Option<Arc<ServerConfig>> {
+        let mut led = self.led.borrow_mut();
+        let at = match led.iter().position(|(suite, _)| *suite == first) {
+            Some(at) => at,
+            None => {
+                let plain = context.led_by(first, &self.plain[1])?;
+                let alpn = context.led_by(first, &self.alpn[1])?;
+                led.push((first, [plain, alpn].map(Arc::new)));
+                led.len() - 1
+            }
         };
-        let made = [Arc::new(plain), Arc::new(alpn)];
-        let found = Arc::clone(&made[usize::from(has_alpn)]);
-        if reordered.len() < MOST_ORDERS {
-            reordered.push((suites, made));
-        }
-        found
+        Some(Arc::clone(&led[at].1[usize::from(has_alpn)]))
     }
 }
 
@@ -183,7 +188,9 @@ impl Handshaker<ServerSession> for ServerHandshaker {
         let Some(chosen) = chosen.filter(|_| choice.staple != StapleAction::Fail) else {
             return Err(Error::Other(OtherError(Arc::new(ConnectionRejected))));
         };
-        let config = self.configs.find(&hello, &self.context);
+        let config = self
+            .configs
+            .find(&hello, chosen.curve.is_some(), &self.context);
         Ok(Some(ServerSession {
             connection: UnbufferedServerConnection::new(config)?,
             gives: Arc::clone(&self.gives),
