@@ -6,7 +6,7 @@ use crate::http_protocol_options as http;
 use crate::unknown_extension::unknown_extension;
 use crate::{
     bind_config, cluster_transport, common, duration, health_check, lb_policy, outlier_detection,
-    socket_option,
+    preconnect, socket_option, tcp_protocol_options,
 };
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_net::SocketOptions;
@@ -44,6 +44,9 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
     let common_lb = common_lb(cx, proto.common_lb_config.as_ref());
     let thresholds = thresholds(cx, proto.circuit_breakers.as_ref());
     let socket_options = socket_options(cx, &proto);
+    let policy = proto.preconnect_policy.clone();
+    let preconnect = cx.optional("preconnect_policy", policy, preconnect::policy);
+    let tcp_idle_timeout = tcp_protocol_options::idle_timeout(cx, &proto);
     let outliers = outlier_detection::of_cluster(cx, proto.outlier_detection.as_ref());
     let health_check = health_check::of_cluster(cx, &proto.health_checks);
     refused.and(pool.map(|_| ()))?;
@@ -85,6 +88,8 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
                 .close_connections_on_host_health_failure,
             track,
             pool_per_downstream_connection: proto.connection_pool_per_downstream_connection,
+            preconnect: preconnect?.flatten(),
+            tcp_idle_timeout: tcp_idle_timeout?,
             ..ClusterSpec::new(&name, lb?)
         },
     })
@@ -108,7 +113,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<()> {
             "lrs_report_endpoint_metrics",
             !proto.lrs_report_endpoint_metrics.is_empty(),
         ),
-        ("preconnect_policy", proto.preconnect_policy.is_some()),
         ("queuing_policies", proto.queuing_policies.is_some()),
     ];
     let mut result = Ok(());

@@ -3,7 +3,7 @@
 
 use crate::cluster_target::header_to_ask;
 use crate::http_filters;
-use crate::{duration, h1, h2};
+use crate::{duration, h1, h2, tcp_protocol_options};
 use nuncio_codec::h1::H1Settings;
 use nuncio_codec::h2::H2Settings;
 use nuncio_extension::http_filter::HttpFilterCx;
@@ -26,10 +26,6 @@ use std::time::Duration;
 
 const NAME: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const OLD_NAME: &str = "envoy.upstreams.http.http_protocol_options";
-/// Says how long a pool keeps idle TCP connections; this build's pools keep none.
-const TCP_NAME: &str = "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions";
-
-const TCP_OLD_NAME: &str = "envoy.upstreams.tcp.tcp_protocol_options";
 
 /// Converts what a cluster says of HTTP.
 ///
@@ -46,7 +42,7 @@ pub fn of_cluster(cx: &mut ParseCx, cluster: &Cluster) -> Parsed<HttpOptions> {
             cx.key(key, |cx| {
                 let name = nuncio_proto::any::type_name(any);
                 // Envoy finds them by their names in this map.
-                if name == TCP_NAME && matches!(&**key, TCP_NAME | TCP_OLD_NAME) {
+                if tcp_protocol_options::is(key, any) {
                     return Ok(());
                 }
                 if name != NAME || !matches!(&**key, NAME | OLD_NAME) {

@@ -193,6 +193,12 @@ impl InternalSocket {
         Poll::Ready(Ok(seen.len() > known))
     }
 
+    /// As `Socket::has_ended`.
+    pub(crate) fn has_ended(&self) -> bool {
+        let pipe = self.input.borrow();
+        pipe.reset || (pipe.ended && pipe.bytes.is_empty())
+    }
+
     /// As `Socket::skip`.
     pub(crate) fn skip(&self, count: usize) -> io::Result<()> {
         let mut pipe = self.input.borrow_mut();

@@ -1,14 +1,46 @@
 //! Looking at a socket's first bytes without taking them off.
 
 use crate::socket::Socket;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::os::fd::AsFd;
+use std::rc::Rc;
 use tokio::io::Interest;
 
 /// How much is looked at first.
 const FIRST: usize = 2048;
 
 impl Socket {
+    /// Waits until the peer has ended the connection, without reading what it has sent; of TCP
+    /// only: for others for ever.
+    pub fn watch_end(&self) -> impl Future<Output = ()> + use<> {
+        let socket = match self {
+            Self::Tcp(socket) => Some(Rc::clone(socket)),
+            Self::Unix(_) | Self::Internal(_) => None,
+        };
+        async move {
+            match socket {
+                // Urgent data are not asked for, so that nothing but the end makes it ready.
+                Some(socket) => drop(socket.stream().ready(Interest::PRIORITY).await),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Whether the peer has ended the connection, and nothing is left to be read.
+    pub fn has_ended(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(socket) => socket.stream().as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Internal(socket) => return socket.has_ended(),
+        };
+        let flags = rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT;
+        match rustix::net::recv(socket, &mut [0u8; 1][..], flags) {
+            Ok((count, _)) => count == 0,
+            Err(error) => error != rustix::io::Errno::AGAIN,
+        }
+    }
+
     /// Waits until more of the socket's first bytes have come than are in `seen`, and copies them
     /// there, `limit` bytes at most; whether there will be more, or the peer has ended.
     ///

@@ -79,6 +79,12 @@ impl<'a> Gauge<'a> {
         self.write(self.cell.load(Relaxed).wrapping_sub(amount << 1));
     }
 
+    /// This worker's part.
+    #[inline(always)]
+    pub fn part(self) -> i64 {
+        Self::decode(self.cell.load(Relaxed)).1
+    }
+
     /// Sets this worker's part.
     #[inline(always)]
     pub fn set(self, value: u64) {

@@ -7,6 +7,7 @@ use crate::host::{Count, Host};
 use crate::lb::LbSpec;
 use crate::outlier::OutlierSpec;
 use crate::peer_names::PeerNameRules;
+use crate::preconnect::PreconnectPolicy;
 use crate::resource::{LocalResources, Priority, ResourceManager, Thresholds};
 use crate::stats::{
     ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats, RequestResponseSizeStats,
@@ -161,6 +162,10 @@ pub struct ClusterSpec {
     pub track: TrackedStats,
     /// Whether each client's connection has HTTP connections of its own.
     pub pool_per_downstream_connection: bool,
+    /// For how many streams connections are made, where that is not just for those there are.
+    pub preconnect: Option<Arc<PreconnectPolicy>>,
+    /// How long a TCP connection that nobody uses is kept; `None`: for ever.
+    pub tcp_idle_timeout: Option<Duration>,
 }
 
 impl ClusterSpec {
@@ -186,7 +191,18 @@ impl ClusterSpec {
             added_via_api: false,
             track: TrackedStats::default(),
             pool_per_downstream_connection: false,
+            preconnect: None,
+            tcp_idle_timeout: Some(Duration::from_secs(600)),
         }
+    }
+}
+
+impl ClusterSpec {
+    /// For how many streams the cluster's connections are made, for each stream, where those are
+    /// more than one.
+    pub(crate) fn predictive_preconnect(&self) -> Option<f32> {
+        let ratio = self.preconnect.as_ref()?.predictive;
+        Some(ratio).filter(|ratio| *ratio > 1.0)
     }
 }
 

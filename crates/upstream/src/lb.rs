@@ -2,6 +2,7 @@
 //! "Load balancing"). The policies are extensions.
 
 pub mod aggregate;
+pub(crate) mod ahead;
 pub mod edf;
 pub mod slow_start;
 pub mod source;
@@ -131,6 +132,12 @@ pub trait LoadBalancer {
     /// Chooses a host. `hosts` differ from those of the last call where their version does.
     fn choose(&mut self, hosts: &PrioritySet, request: &dyn LbRequest, cx: &mut LbCx<'_>)
     -> Choice;
+
+    /// Chooses a host for a request that has not come yet: it would get this host. `None`: that
+    /// can't be said.
+    fn choose_ahead(&mut self, _hosts: &PrioritySet, _cx: &mut LbCx<'_>) -> Option<Arc<Host>> {
+        None
+    }
 
     /// Called before [`choose`](Self::choose), while the worker's random numbers are not lent.
     fn prepare(&mut self) {}

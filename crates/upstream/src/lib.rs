@@ -21,6 +21,7 @@ pub mod outlier;
 mod override_host;
 pub mod peer_names;
 pub mod pool;
+pub mod preconnect;
 pub mod priority;
 pub mod resource;
 mod socket_options_of;

@@ -1,25 +1,24 @@
 //! One cluster on one worker: its hosts as last published, its balancer, its pools.
 
+mod streams;
+
 use crate::cluster::{ClusterInfo, ClusterSpec};
 use crate::host::Host;
+use crate::lb::ahead::Ahead;
 use crate::lb::{Choice, LbCx, LbRequest, LoadBalancer};
 use crate::override_host::HostsByAddress;
 use crate::pool::Pools;
-use crate::pool::http::{HttpUse, StreamRequest};
-use crate::pool::tcp::TcpRequest;
 use crate::priority::{HostsChange, PrioritySet};
 use crate::resource::{LocalResources, Priority, Resource, RetryPermit};
-use crate::socket_options_of::{options_of, tell};
 use crate::stats::{ClusterLbStats, ClusterTrafficStats};
 use crate::tracked::TrackedRequests;
 use crate::transport::LocalSockets;
-use nuncio_base::HeaderMap;
 use nuncio_base::random::Random;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
-use nuncio_net::{SocketWants, TransportSocketOptions};
+use nuncio_net::SocketWants;
 use nuncio_stats::LocalResponseCodes;
-use nuncio_stream_info::{ChosenCluster, Protocol, StreamInfo};
+use nuncio_stream_info::ChosenCluster;
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -36,7 +35,7 @@ pub(crate) struct ClusterCore {
     /// What the sockets want to know.
     wants: SocketWants,
     /// Whether connections depend on more than the host: on what sockets, or rules about names,
-    /// want to know, or on the client's connection.
+    /// want to know, or on the client's connection; or a stream has more than its own made.
     asks: bool,
     resources: [LocalResources; 2],
 }
@@ -109,13 +108,18 @@ impl LocalCluster {
             wants,
             asks: wants.any()
                 || info.spec.http.peer_names.is_some()
-                || info.spec.pool_per_downstream_connection,
+                || info.spec.pool_per_downstream_connection
+                || info.spec.predictive_preconnect().is_some(),
             resources: Priority::ALL.map(|priority| LocalResources::new(info.resources(priority))),
             info,
         });
+        let mut balancer = core.spec().lb.localize(worker);
+        if core.spec().predictive_preconnect().is_some() {
+            balancer = Box::new(Ahead::new(balancer));
+        }
         Rc::new(Self {
             hosts: RefCell::new(hosts),
-            balancer: RefCell::new(core.spec().lb.localize(worker)),
+            balancer: RefCell::new(balancer),
             lb_stats: core.info.lb_stats.local(),
             tracked: TrackedRequests::of(&core.info),
             by_address: RefCell::default(),
@@ -221,65 +225,6 @@ impl LocalCluster {
     /// A number that changes with the hosts.
     pub(crate) fn hosts_version(&self) -> u64 {
         self.hosts.borrow().version()
-    }
-
-    /// Asks for a stream to `host`; poll it. Dropping it cancels. `downstream`: what the client
-    /// speaks whose request it carries, if there is one.
-    pub fn http_stream(
-        &self,
-        host: &Arc<Host>,
-        priority: Priority,
-        downstream: Option<Protocol>,
-    ) -> StreamRequest {
-        if let Some(owner) = self.owner(host) {
-            return owner.http_stream(host, priority, downstream);
-        }
-        let speaks = HttpUse::of(self.spec().http.protocol, downstream);
-        let mut pools = self.pools.borrow_mut();
-        StreamRequest::new(pools.http(&self.core, host, priority, speaks))
-    }
-
-    /// As [`http_stream`](Self::http_stream), for a request: its connection may depend on it.
-    pub fn request_stream(
-        &self,
-        host: &Arc<Host>,
-        priority: Priority,
-        headers: &HeaderMap,
-        info: &StreamInfo,
-    ) -> StreamRequest {
-        if let Some(owner) = self.owner(host) {
-            return owner.request_stream(host, priority, headers, info);
-        }
-        let core = &self.core;
-        let speaks = HttpUse::of(self.spec().http.protocol, info.protocol);
-        let mut pools = self.pools.borrow_mut();
-        StreamRequest::new(match core.asks {
-            false => pools.http(core, host, priority, speaks),
-            true => {
-                let options = options_of(self.spec(), core.wants, headers, info);
-                let own = self.spec().pool_per_downstream_connection;
-                let client = own.then_some(info.connection.id);
-                pools.http_for(core, host, (priority, speaks), (options, client))
-            }
-        })
-    }
-
-    /// Asks for a connection of one's own to `host`; poll it. Dropping it cancels.
-    pub fn tcp_connection(
-        &self,
-        host: &Arc<Host>,
-        priority: Priority,
-        info: &StreamInfo,
-    ) -> TcpRequest {
-        if let Some(owner) = self.owner(host) {
-            return owner.tcp_connection(host, priority, info);
-        }
-        let mut options = TransportSocketOptions::default();
-        if self.core.wants.any() {
-            tell(&mut options, self.core.wants, info);
-        }
-        let mut pools = self.pools.borrow_mut();
-        TcpRequest::new(pools.tcp(&self.core, host, priority, options))
     }
 
     /// The right to one more retry in flight, unless the circuit breaker is open; the router

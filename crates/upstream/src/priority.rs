@@ -241,4 +241,4 @@ fn load_in_total_panic(sets: &[Arc<HostSet>]) -> PriorityLoad {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

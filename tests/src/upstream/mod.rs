@@ -9,6 +9,7 @@ mod load_reports;
 mod outliers;
 mod override_hosts;
 mod own_pools;
+mod preconnect;
 mod runtime;
 mod slow_start;
 mod subsets;

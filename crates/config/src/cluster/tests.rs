@@ -299,11 +299,10 @@ fn addresses_have_an_order() {
 
 #[test]
 fn what_is_not_built_is_refused_by_name() {
-    for (field, value) in [("filters", "[{name: x}]"), ("preconnect_policy", "{}")] {
-        let fields = format!("{field}: {value}");
-        let part = format!("{field} is not supported by this build");
-        refused(&with_endpoints(&fields, &[IP]), &part);
-    }
+    refused(
+        &with_endpoints("filters: [{name: x}]", &[IP]),
+        "filters is not supported by this build",
+    );
     let common = "timeout: 1s, interval: 1s, unhealthy_threshold: 1, healthy_threshold: 1";
     for (check, part) in [
         (
@@ -366,6 +365,51 @@ fn what_is_not_built_is_refused_by_name() {
         &with_endpoints(per_host, &[IP]),
         "Unsupported field in per_host_thresholds",
     );
+}
+
+#[test]
+fn connections_made_ahead() {
+    let policy = |policy: &str| {
+        let fields = format!("preconnect_policy: {{{policy}}}, {LB}");
+        parse(&with_endpoints(&fields, &[IP]))
+            .unwrap()
+            .spec
+            .preconnect
+    };
+    for one in [
+        "",
+        "per_upstream_preconnect_ratio: 1",
+        "predictive_preconnect_ratio: 1",
+    ] {
+        assert!(policy(one).is_none(), "{one}");
+    }
+    for (text, ratios, matches) in [
+        ("per_upstream_preconnect_ratio: 1.05", (1.05, 1.0), false),
+        ("predictive_preconnect_ratio: 3", (1.0, 3.0), false),
+        (
+            "per_upstream_preconnect_ratio: 2, preconnect_enabled_metadata: \
+             {filter: f, path: [{key: k}], value: {present_match: true}}",
+            (2.0, 1.0),
+            true,
+        ),
+    ] {
+        let found = policy(text).unwrap();
+        assert_eq!((found.per_upstream, found.predictive), ratios, "{text}");
+        assert_eq!(found.hosts.is_some(), matches, "{text}");
+    }
+    let tcp = "envoy.extensions.upstreams.tcp.v3.TcpProtocolOptions";
+    for (options, kept) in [
+        ("", Some(Duration::from_secs(600))),
+        ("idle_timeout: 3s", Some(Duration::from_secs(3))),
+        ("idle_timeout: 0s", None),
+    ] {
+        let fields = format!(
+            "typed_extension_protocol_options: {{{tcp}: {{'@type': type.googleapis.com/{tcp}, \
+             {options}}}}}, {LB}"
+        );
+        let spec = parse(&with_endpoints(&fields, &[IP])).unwrap().spec;
+        assert_eq!(spec.tcp_idle_timeout, kept, "{options}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use super::edf::EdfScheduler;
 use super::slow_start::{SlowStart, SlowStartSettings};
 use super::source::{LocalitySettings, Source, Sources};
-use super::{Choice, LbCx, LbRequest, LoadBalancer, choose_accepted};
+use super::{AnyRequest, Choice, LbCx, LbRequest, LoadBalancer, choose_accepted};
 use crate::host::Host;
 use crate::priority::PrioritySet;
 use nuncio_base::random::Random;
@@ -18,6 +18,11 @@ use std::sync::Arc;
 pub trait Pick {
     /// Whether hosts' weights count.
     fn weighted(&self) -> bool {
+        true
+    }
+
+    /// Whether a pick stays right until a later request.
+    fn predictable(&self) -> bool {
         true
     }
 
@@ -110,6 +115,7 @@ impl WeightedBalancer {
         hosts: &PrioritySet,
         request: &dyn LbRequest,
         cx: &mut LbCx<'_>,
+        is_ahead: bool,
     ) -> Option<Arc<Host>> {
         let source = self.sources.choose(hosts, request, cx)?;
         let list = source.hosts(hosts);
@@ -119,6 +125,7 @@ impl WeightedBalancer {
         };
         let index = match list.len() {
             0 => return None,
+            1 if is_ahead && !weights.pick.predictable() => return None,
             1 => 0,
             _ => {
                 let state = self.lists.entry(source).or_insert_with(|| ListState {
@@ -128,11 +135,15 @@ impl WeightedBalancer {
                 let scheduled = state.schedule.as_mut();
                 let scheduled =
                     scheduled.and_then(|edf| edf.pick(|index| weights.of(&list[index])));
-                scheduled.unwrap_or_else(|| {
-                    let turn = state.turn;
-                    state.turn = turn.wrapping_add(1);
-                    weights.pick.pick(list, turn, cx.random)
-                })
+                match scheduled {
+                    Some(index) => index,
+                    None if is_ahead && !weights.pick.predictable() => return None,
+                    None => {
+                        let turn = state.turn;
+                        state.turn = turn.wrapping_add(1);
+                        weights.pick.pick(list, turn, cx.random)
+                    }
+                }
             }
         };
         list.get(index).cloned()
@@ -147,7 +158,12 @@ impl LoadBalancer for WeightedBalancer {
         cx: &mut LbCx<'_>,
     ) -> Choice {
         self.update(hosts);
-        choose_accepted(request, || self.choose_once(hosts, request, cx))
+        choose_accepted(request, || self.choose_once(hosts, request, cx, false))
+    }
+
+    fn choose_ahead(&mut self, hosts: &PrioritySet, cx: &mut LbCx<'_>) -> Option<Arc<Host>> {
+        self.update(hosts);
+        self.choose_once(hosts, &AnyRequest, cx, true)
     }
 }
 

@@ -15,6 +15,7 @@ use super::waiting::{Waiter, Waiting};
 use crate::cluster::UpstreamProtocol;
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;
+use crate::preconnect::{AT_ONCE, HostPreconnect, Load};
 use crate::resource::Priority;
 use nuncio_net::TransportSocketOptions;
 use nuncio_stream_info::Protocol;
@@ -22,9 +23,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-
-/// How many connections a single request may cause.
-const CONNECTS_AT_ONCE: usize = 3;
 
 /// What the connections of a pool speak.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -75,6 +73,8 @@ pub(crate) struct HttpPool {
     connecting: Cell<usize>,
     pub(super) live: Rc<Live>,
     draining: Cell<bool>,
+    /// Where connections are made before they are asked for.
+    preconnect: Option<HostPreconnect>,
 }
 
 impl HttpPool {
@@ -98,6 +98,7 @@ impl HttpPool {
             connecting: Cell::new(0),
             live: Live::counted(),
             draining: Cell::new(false),
+            preconnect: HostPreconnect::of(core, host),
         })
     }
 
@@ -135,34 +136,93 @@ impl HttpPool {
         }
     }
 
-    /// Makes as many connections as streams wait, within the limits.
+    /// The pool's streams, and what its connections take.
+    fn load(&self) -> Load {
+        let shared = self.shared.borrow();
+        let (idle, connecting) = (self.idle_count(), self.connecting.get());
+        let alone = idle + connecting + shared.len();
+        let seats: usize = shared.iter().map(|connection| connection.seats()).sum();
+        // A connection that has heard from its peer knows its room, others expect some.
+        let room = |connection: &Rc<Http2Connection>| match connection.unheard_room() {
+            0 => connection.room() as usize,
+            room => room,
+        };
+        Load {
+            pending: self.waiting.len(),
+            active: (self.live.get() as usize).saturating_sub(alone) + seats,
+            capacity: match self.speaks {
+                HttpUse::Http1 => connecting + idle,
+                HttpUse::Http2 | HttpUse::Auto => {
+                    let each = self.core.spec().http.http2.max_concurrent_streams as usize;
+                    let rooms = shared.iter().map(room);
+                    rooms.fold(
+                        connecting.saturating_mul(each) + idle,
+                        usize::saturating_add,
+                    )
+                }
+            },
+        }
+    }
+
+    /// Makes as many connections as streams wait, and more where the cluster's policy wants that,
+    /// within the limits. A connection that ends is made anew only where streams wait.
     pub(super) fn connect_as_needed(self: &Rc<Self>) {
-        for _ in 0..CONNECTS_AT_ONCE {
-            if self.waiting.len() <= self.expected() {
-                return;
-            }
-            let (core, host) = (&self.core, &self.host);
-            let (may, counted) = CountedConnection::try_new(core, host, self.priority, &self.live);
-            let Some(counted) = counted else {
-                return;
-            };
-            match self.speaks {
-                HttpUse::Http1 => {
-                    core.http1_stats();
-                    core.stats.upstream_cx_http1_total().inc();
-                }
-                HttpUse::Http2 => {
-                    core.http2_local();
-                    core.stats.upstream_cx_http2_total().inc();
-                }
-                HttpUse::Auto => {}
-            }
-            self.connecting.set(self.connecting.get() + 1);
-            core.worker.spawn(Rc::clone(self).connect(counted));
-            if may == MayConnect::OnlyThis {
+        if self.waiting.len() > 0 {
+            self.connect_some();
+        }
+    }
+
+    /// Makes connections for streams to come, where the cluster's policy wants that.
+    fn preconnect(self: &Rc<Self>) {
+        if self.preconnect.is_some() {
+            self.connect_some();
+        }
+    }
+
+    fn connect_some(self: &Rc<Self>) {
+        for _ in 0..AT_ONCE {
+            if !self.connect_one(None) {
                 return;
             }
         }
+    }
+
+    /// Makes a connection for a stream to come, if one is wanted at this ratio; whether another may
+    /// be made.
+    pub fn preconnect_at(self: &Rc<Self>, ratio: f32) -> bool {
+        self.connect_one(Some(ratio))
+    }
+
+    /// Makes a connection if one is wanted; whether another may be made.
+    fn connect_one(self: &Rc<Self>, predicted: Option<f32>) -> bool {
+        let (core, host) = (&self.core, &self.host);
+        let is_wanted = match &self.preconnect {
+            Some(policy) if !self.is_draining() => {
+                policy.wants((core, host), self.load(), predicted)
+            }
+            Some(_) | None => self.waiting.len() > self.expected(),
+        };
+        if !is_wanted {
+            return false;
+        }
+        let (may, counted) = CountedConnection::try_new(core, host, self.priority, &self.live);
+        let Some(counted) = counted else {
+            return false;
+        };
+        match self.speaks {
+            HttpUse::Http1 => {
+                core.http1_stats();
+                core.stats.upstream_cx_http1_total().inc();
+            }
+            HttpUse::Http2 => {
+                core.http2_local();
+                core.stats.upstream_cx_http2_total().inc();
+            }
+            HttpUse::Auto => {}
+        }
+        self.connecting.set(self.connecting.get() + 1);
+        core.worker.spawn(Rc::clone(self).connect(counted));
+        may == MayConnect::Yes
     }
 
     /// The life of a connection's task: connects, then keeps or drives.
@@ -174,7 +234,7 @@ impl HttpPool {
             Err(failure) => {
                 drop(counted);
                 self.waiting.fail_all(&failure);
-                return self.connect_as_needed();
+                return self.connect_some();
             }
         };
         if self.speaks_http2(&connected) {
@@ -204,10 +264,14 @@ impl HttpPool {
         }
     }
 
+    fn idle_count(&self) -> usize {
+        self.idle.borrow().len() - self.ended_idle.get()
+    }
+
     /// Whether it is in use, and only by idle connections.
     pub(super) fn is_idle(&self) -> bool {
         let shared = self.shared.borrow();
-        let idle = self.idle.borrow().len() - self.ended_idle.get() + shared.len();
+        let idle = self.idle_count() + shared.len();
         let live = self.live.get() as usize;
         let no_streams = shared.iter().all(|connection| connection.is_idle());
         live > 0 && live == idle && no_streams && self.waiting.len() == 0
@@ -267,7 +331,10 @@ impl StreamRequest {
                     }
                 },
                 None => match pool.take() {
-                    Some(granted) => granted,
+                    Some(granted) => {
+                        pool.preconnect();
+                        granted
+                    }
                     None => match pool.waiting.join() {
                         Ok(waiter) => {
                             self.waiter = Some(waiter);

@@ -119,6 +119,11 @@ impl Http2Connection {
         }
     }
 
+    /// Places that are taken.
+    pub fn seats(&self) -> usize {
+        self.seats.get() as usize
+    }
+
     /// Whether no stream is on it.
     pub fn is_idle(&self) -> bool {
         self.seats.get() == 0

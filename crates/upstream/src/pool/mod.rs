@@ -16,6 +16,7 @@ mod http2_stream;
 mod input;
 mod secure;
 pub(crate) mod tcp;
+mod tcp_kept;
 mod tcp_stream;
 mod udp_stream;
 mod waiting;
@@ -203,11 +204,14 @@ impl Pools {
                     pool.drain();
                 }
             }
-            self.tcp.remove(&(host, priority));
+            if let Some(pool) = self.tcp.remove(&(host, priority)) {
+                pool.drain();
+            }
         }
         let of_host = self.http_for.extract_if(|key, _| key.host == host);
         of_host.for_each(|(_, pool)| pool.drain());
-        self.tcp_for.retain(|key, _| key.host != host);
+        let of_host = self.tcp_for.extract_if(|key, _| key.host == host);
+        of_host.for_each(|(_, pool)| pool.drain());
     }
 
     pub fn drain_all(&mut self) {
@@ -215,8 +219,8 @@ impl Pools {
             pool.drain();
         }
         self.http_for.drain().for_each(|(_, pool)| pool.drain());
-        self.tcp.clear();
-        self.tcp_for.clear();
+        self.tcp.drain().for_each(|(_, pool)| pool.drain());
+        self.tcp_for.drain().for_each(|(_, pool)| pool.drain());
     }
 }
 

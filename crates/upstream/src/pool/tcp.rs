@@ -1,12 +1,15 @@
-//! The TCP pool: a connection of one's own for everyone who asks; none comes back.
+//! The TCP pool: a connection of one's own for everyone who asks; none comes back. Where the
+//! cluster wants connections made before they are asked for, they are kept until then.
 
 use super::PoolFailure;
 use super::connect::{Connected, Use, connect};
 use super::counted::{CountedConnection, Live, MayConnect};
 use super::doom::{Doom, Doomed};
+use super::tcp_kept::Kept;
 use super::waiting::{Waiter, Waiting};
 use crate::host::Host;
 use crate::local_cluster::ClusterCore;
+use crate::preconnect::{AT_ONCE, HostPreconnect, Load};
 use crate::resource::{Priority, Resource};
 use nuncio_base::address::Address;
 use nuncio_net::{Transport, TransportSocketOptions, next_connection_id};
@@ -21,7 +24,7 @@ use std::time::Instant;
 
 /// A host's TCP connections on one worker, for one routing priority.
 pub(crate) struct TcpPool {
-    core: Rc<ClusterCore>,
+    pub(super) core: Rc<ClusterCore>,
     host: Arc<Host>,
     priority: Priority,
     /// What transport sockets are told of who it is for.
@@ -30,6 +33,10 @@ pub(crate) struct TcpPool {
     connecting: RefCell<VecDeque<Rc<Connect>>>,
     live: Rc<Live>,
     doomed: Doomed,
+    pub(super) kept: Kept,
+    draining: Cell<bool>,
+    /// Where connections are made before they are asked for.
+    preconnect: Option<HostPreconnect>,
 }
 
 /// A connection on its way, so that it can be given up.
@@ -39,9 +46,17 @@ struct Connect {
     waker: RefCell<Option<Waker>>,
 }
 
-struct Ready {
-    connected: Connected,
-    counted: CountedConnection,
+/// A connection that nobody has used.
+pub(super) struct Ready {
+    pub connected: Connected,
+    pub counted: CountedConnection,
+}
+
+impl Ready {
+    /// Whether its peer has ended it, and said nothing.
+    pub fn has_ended(&self) -> bool {
+        self.connected.transport.socket().has_ended()
+    }
 }
 
 impl TcpPool {
@@ -60,6 +75,9 @@ impl TcpPool {
             connecting: RefCell::default(),
             live: Rc::default(),
             doomed: Doomed::default(),
+            kept: Kept::default(),
+            draining: Cell::new(false),
+            preconnect: HostPreconnect::of(core, host),
         })
     }
 
@@ -68,20 +86,64 @@ impl TcpPool {
         self.live.get() == 0 && self.waiting.len() == 0
     }
 
-    fn connect_as_needed(self: &Rc<Self>) {
-        while self.waiting.len() > self.connecting.borrow().len() {
-            let (core, host) = (&self.core, &self.host);
-            let (may, counted) = CountedConnection::try_new(core, host, self.priority, &self.live);
-            let Some(counted) = counted else {
-                return;
-            };
-            let connect = Rc::new(Connect::default());
-            self.connecting.borrow_mut().push_back(Rc::clone(&connect));
-            core.worker.spawn(Rc::clone(self).run(counted, connect));
-            if may == MayConnect::OnlyThis {
+    fn load(&self) -> Load {
+        let connecting = self.connecting.borrow().len();
+        let unused = connecting + self.kept.len();
+        Load {
+            pending: self.waiting.len(),
+            active: (self.live.get() as usize).saturating_sub(unused),
+            capacity: unused,
+        }
+    }
+
+    /// Makes as many connections as wait for one, and more where the cluster's policy wants that,
+    /// within the limits.
+    pub(super) fn connect_as_needed(self: &Rc<Self>) {
+        if self.waiting.len() > 0 {
+            self.connect_some();
+        }
+    }
+
+    fn connect_some(self: &Rc<Self>) {
+        for _ in 0..AT_ONCE {
+            if !self.connect_one(None) {
                 return;
             }
         }
+    }
+
+    /// Makes a connection for a stream to come, if one is wanted at this ratio; whether another may
+    /// be made.
+    pub fn preconnect_at(self: &Rc<Self>, ratio: f32) -> bool {
+        self.connect_one(Some(ratio))
+    }
+
+    /// Makes a connection if one is wanted; whether another may be made.
+    fn connect_one(self: &Rc<Self>, predicted: Option<f32>) -> bool {
+        let (core, host) = (&self.core, &self.host);
+        let is_wanted = match &self.preconnect {
+            Some(policy) if !self.draining.get() => {
+                policy.wants((core, host), self.load(), predicted)
+            }
+            Some(_) | None => self.waiting.len() > self.connecting.borrow().len(),
+        };
+        if !is_wanted {
+            return false;
+        }
+        let (may, counted) = CountedConnection::try_new(core, host, self.priority, &self.live);
+        let Some(counted) = counted else {
+            return false;
+        };
+        let connect = Rc::new(Connect::default());
+        self.connecting.borrow_mut().push_back(Rc::clone(&connect));
+        core.worker.spawn(Rc::clone(self).run(counted, connect));
+        may == MayConnect::Yes
+    }
+
+    /// Closes what nobody uses; what is still connecting when it would become so.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        self.kept.close();
     }
 
     /// The host has become unhealthy: its connections are closed.
@@ -105,12 +167,18 @@ impl TcpPool {
             .borrow_mut()
             .retain(|other| !Rc::ptr_eq(other, &this));
         match result {
-            // Nobody wants it any more. (A connection that nobody waits for is closed likewise.)
+            // Nobody wants it any more.
             None => {}
-            Some(Ok(connected)) => drop(self.waiting.serve(Ready { connected, counted })),
+            Some(Ok(connected)) => match self.waiting.serve(Ready { connected, counted }) {
+                Some(unused) if self.preconnect.is_some() && !self.draining.get() => {
+                    return Box::pin(self.keep(unused)).await;
+                }
+                unused => drop(unused),
+            },
             Some(Err(failure)) => {
                 drop(counted);
                 self.waiting.fail_all(&failure);
+                return self.connect_some();
             }
         }
         self.connect_as_needed();
@@ -118,11 +186,17 @@ impl TcpPool {
 
     /// Gives up connections that nobody waits for.
     fn give_up_excess(&self) {
+        let ratio = self
+            .preconnect
+            .as_ref()
+            .map_or(1.0, HostPreconnect::per_upstream);
+        let mut load = self.load();
         let mut connecting = self.connecting.borrow_mut();
-        while connecting.len() > self.waiting.len() {
-            let Some(connect) = connecting.pop_front() else {
-                return;
-            };
+        while let Some(connect) = connecting.pop_front() {
+            load.capacity = connecting.len();
+            if load.exceeds(ratio, 0) {
+                return connecting.push_front(connect);
+            }
             connect.given_up.set(true);
             if let Some(waker) = connect.waker.take() {
                 waker.wake();
@@ -278,6 +352,10 @@ impl TcpRequest {
     /// A circuit breaker is open, or no connection could be made.
     pub fn poll(&mut self, task: &mut Context<'_>) -> Poll<Result<TcpConnection, PoolFailure>> {
         if self.waiter.is_none() {
+            if let Some(ready) = self.pool.kept.take() {
+                self.pool.connect_some();
+                return Poll::Ready(Ok(self.pool.attach(ready)));
+            }
             match self.pool.waiting.join() {
                 Ok(waiter) => self.waiter = Some(waiter),
                 Err(failure) => return Poll::Ready(Err(failure)),

@@ -1,6 +1,7 @@
 //! Pools against real sockets on loopback, on a main worker.
 
 mod http2;
+mod preconnect;
 
 use crate::cluster::{ClusterInfo, ClusterSpec};
 use crate::host::{Host, HostSpec};

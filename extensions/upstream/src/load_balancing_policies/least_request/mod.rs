@@ -97,6 +97,11 @@ fn active(host: &Host) -> u64 {
 }
 
 impl Pick for Least {
+    /// Requests that begin or end meanwhile may change it.
+    fn predictable(&self) -> bool {
+        false
+    }
+
     fn weight(&self, host: &Host) -> f64 {
         let (weight, active) = (f64::from(host.weight()), active(host) as f64 + 1.0);
         match self.bias {
