@@ -37,8 +37,14 @@ fn until_end(mut stream: TcpStream) {
 }
 
 fn tcp_proxy(config: Value, receiving: Option<Value>) -> (Upstream, Proxy) {
+    tcp_proxy_with(json!({}), config, receiving)
+}
+
+fn tcp_proxy_with(more: Value, config: Value, receiving: Option<Value>) -> (Upstream, Proxy) {
     let upstream = Upstream::tcp(until_end);
-    let fields = json!({"stat_prefix": "tcp", "cluster": "up"});
+    let mut fields = json!({"stat_prefix": "tcp", "cluster": "up"});
+    let more = more.as_object().unwrap().clone();
+    fields.as_object_mut().unwrap().extend(more);
     let mut proxy = Config::tcp(network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields))
         .cluster_with("up", &[upstream.address()], sending(&config));
     if let Some(fields) = receiving {
@@ -138,6 +144,48 @@ fn values_are_passed_on_and_added() {
             got.len()
         );
     }
+}
+
+#[test]
+fn the_proxys_own_values_are_merged() {
+    let format = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% %UPSTREAM_CLUSTER%";
+    let own = json!([
+        {"type": 0xe0, "value": "b25l"},
+        {"type": 0xe1, "format_string": {"text_format_source": {"inline_string": format}}},
+    ]);
+    let all = json!({"match_type": "INCLUDE_ALL"});
+    let came: [(u8, &[u8]); 3] = [(0xe0, b"a"), (5, b"b"), (0xe0, b"c")];
+    let [one, two]: [(u8, &[u8]); 2] = [(0xe0, b"one"), (0xe1, b"1.2.3.4 up")];
+    let (overwrite, append) = (
+        "OVERWRITE_BY_TYPE_IF_EXISTS_OR_ADD",
+        "APPEND_IF_EXISTS_OR_ADD",
+    );
+    for (policy, passed, expected) in [
+        ("ADD_IF_ABSENT", true, came.to_vec()),
+        // A header without values that are passed on is one too.
+        ("ADD_IF_ABSENT", false, vec![]),
+        (overwrite, true, vec![one, two, came[1]]),
+        (overwrite, false, vec![one, two]),
+        (append, true, vec![came[0], came[1], came[2], one, two]),
+        (append, false, vec![one, two]),
+    ] {
+        let fields = json!({"proxy_protocol_tlvs": own, "proxy_protocol_tlv_merge_policy": policy});
+        let receiving = match passed {
+            true => json!({"pass_through_tlvs": all}),
+            false => json!({}),
+        };
+        let sending = json!({"version": "V2", "pass_through_tlvs": all});
+        let (_upstream, proxy) = tcp_proxy_with(fields, sending, Some(receiving));
+        let got = exchange(&proxy, &[header(&came), b"end".to_vec()].concat());
+        let expected = [header(&expected), b"end".to_vec()].concat();
+        assert!(got == expected, "{policy} {passed}: {got:?}");
+    }
+    // Without a header they are added.
+    let fields = json!({"proxy_protocol_tlvs": own});
+    let sending = json!({"version": "V2", "pass_through_tlvs": all});
+    let (_upstream, proxy) = tcp_proxy_with(fields, sending, None);
+    let got = exchange(&proxy, b"end");
+    assert!(got.ends_with(b"\xe1\x00\x0c127.0.0.1 upend"), "{got:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Connections carried by HTTP to a proxy upstream.
 
 use super::echo;
-use crate::harness::{Config, Proxy, Upstream, direct, file_log, network_filter};
+use crate::harness::{Config, Proxy, Upstream, direct, file_log, is_envoy, network_filter};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -87,6 +87,64 @@ fn refused_ones_are_tried_again() {
     assert_eq!(proxy.access_log(1), ["UF,URX 0 0"]);
     let exceeded = "cluster.up.upstream_cx_connect_attempts_exceeded";
     assert_eq!(proxy.stat(exceeded), 1);
+}
+
+/// Envoy 1.40 shows the same heads, and crashes where a response to a POST ends.
+#[test]
+fn heads_and_trailers_of_responses_are_kept() {
+    if is_envoy() {
+        return;
+    }
+    let state = |name: &str| format!("%FILTER_STATE(envoy.tcp_proxy.propagate_response_{name})%");
+    let format = format!("{} {}", state("headers"), state("trailers"));
+    let head = "HTTP/1.1 200 OK\r\nx-a: 1\r\ntransfer-encoding: chunked\r\n\r\n";
+    let ok = format!("{head}2\r\nhi\r\n0\r\nx-t: \"2\"\r\n\r\n");
+    let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n".to_owned();
+    let pair = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":"{value}"}}"#);
+    let shown = |pairs: &[String]| format!(r#"{{"headers":[{}]}}"#, pairs.join(","));
+    let chunked = pair("transfer-encoding", "chunked");
+    let ok_shown = shown(&[pair(":status", "200"), pair("x-a", "1"), chunked]);
+    let refusal_shown = shown(&[pair(":status", "403"), pair("content-length", "0")]);
+    let trailers = shown(&[pair("x-t", r#"\"2\""#)]);
+    let options = json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+    });
+    let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let cluster = json!({"typed_extension_protocol_options": {key: options}});
+    for (answer, keep, expected) in [
+        (&ok, [true, true], format!("{ok_shown} {trailers}")),
+        (&ok, [false, true], format!("- {trailers}")),
+        (&ok, [false, false], "- -".to_owned()),
+        (&refusal, [true, true], format!("{refusal_shown} -")),
+    ] {
+        let answer = answer.clone();
+        let upstream = Upstream::tcp(move |stream| {
+            read_head(&mut BufReader::new(stream.try_clone().unwrap()));
+            let mut writer = stream;
+            let _ = writer.write_all(answer.as_bytes());
+            let _ = writer.read(&mut [0]);
+        });
+        let tunnel = json!({
+            "hostname": "a:1",
+            "use_post": true,
+            "propagate_response_headers": keep[0],
+            "propagate_response_trailers": keep[1],
+        });
+        let fields = json!({
+            "stat_prefix": "tcp",
+            "cluster": "up",
+            "tunneling_config": tunnel,
+            "access_log": [file_log(&format)],
+        });
+        let proxy = Config::tcp(network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields))
+            .cluster_with("up", &[upstream.address()], cluster.clone())
+            .start();
+        let mut connection = proxy.connect();
+        connection.read_to_end();
+        drop(connection);
+        assert_eq!(proxy.access_log(1), [expected]);
+    }
 }
 
 #[test]

@@ -107,11 +107,8 @@ impl Kept {
 }
 
 impl Kept {
-    /// Keeps what is passed on.
+    /// Keeps what is passed on; where that is nothing, that there was a header.
     fn pass_on(&self, header: &[u8], info: &ConnectionInfo) {
-        if self.passed == PassThrough::None {
-            return;
-        }
         let passed = tlvs(header).filter(|(kind, _)| self.passed.passes(*kind));
         let passed: Rc<[_]> = passed.map(|(kind, value)| (kind, value.to_vec())).collect();
         let object = Rc::new(PassedTlvs(passed));

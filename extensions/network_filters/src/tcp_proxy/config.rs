@@ -2,20 +2,26 @@
 
 use super::factory::TcpProxyFactory;
 use super::spec::{ClusterChoice, TcpProxySpec, WeightedCluster};
+use super::tlvs::{AddedTlvs, TlvMerge};
 use super::tunnel::TunnelSpec;
+use super::tunnel_headers::TunnelHeaders;
 use nuncio_base::metadata::Fields;
 use nuncio_config::access_log::access_logs;
 use nuncio_config::common::{merged_match, metadata_match};
 use nuncio_config::duration;
 use nuncio_config::format::text_format;
 use nuncio_config::header_mutation::{HeaderFields, header_mutations};
+use nuncio_config::proxy_protocol::tlv;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
-use nuncio_proto::envoy::config::core::v3::BackoffStrategy;
+use nuncio_proto::envoy::config::core::v3::{BackoffStrategy, TlvEntry};
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3 as proto;
-use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy as Proto;
 use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::tcp_proxy::{
-    ClusterSpecifier, TcpAccessLogOptions, TunnelingConfig, WeightedCluster as WeightedProto,
+    ClusterSpecifier, OnDemand, TcpAccessLogOptions, TunnelingConfig,
+    WeightedCluster as WeightedProto,
+};
+use nuncio_proto::envoy::extensions::filters::network::tcp_proxy::v3::{
+    ProxyProtocolTlvMergePolicy, TcpProxy as Proto,
 };
 use nuncio_proto::envoy::r#type::v3::HashPolicy as HashPolicyProto;
 use nuncio_proto::envoy::r#type::v3::hash_policy::PolicySpecifier;
@@ -40,6 +46,7 @@ impl NetworkFilterExtension for TcpProxy {
         cx: &mut ParseCx,
     ) -> Parsed<TcpProxyFactory> {
         let refused = refuse_not_built(cx, &proto);
+        let merge = proto.proxy_protocol_tlv_merge_policy();
         let logs = log_options(cx, &proto);
         let hour = Some(Duration::from_secs(3600));
         let idle_timeout = duration::limit(cx, "idle_timeout", proto.idle_timeout, hour);
@@ -55,6 +62,7 @@ impl NetworkFilterExtension for TcpProxy {
         let hash_policies = cx.list("hash_policy", proto.hash_policy, hash_policy);
         let back_off = cx.optional("backoff_options", proto.backoff_options, back_off);
         let tunnel = cx.optional("tunneling_config", proto.tunneling_config, tunnel);
+        let tlvs = added_tlvs(cx, merge, proto.proxy_protocol_tlvs);
         refused?;
         let scope = cx.env().scope();
         let mut spec = TcpProxySpec::new(&proto.stat_prefix, cluster?, &scope);
@@ -70,6 +78,7 @@ impl NetworkFilterExtension for TcpProxy {
         spec.access_logs = access_logs?;
         spec.back_off = back_off?;
         spec.tunnel = tunnel?;
+        spec.tlvs = tlvs?;
         let logs = logs?;
         spec.access_log_flush_interval = logs.interval;
         spec.flush_access_log_on_start = logs.on_start;
@@ -79,7 +88,7 @@ impl NetworkFilterExtension for TcpProxy {
 }
 
 /// `downstream_idle_timeout` and `upstream_idle_timeout` are not among these: Envoy too has no use
-/// for them; nor is `proxy_protocol_tlv_merge_policy`, which says how to merge what is refused.
+/// for them.
 fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
     let immediate = proto.upstream_connect_mode() == proto::UpstreamConnectMode::Immediate;
     if !immediate && proto.max_early_data_bytes.is_none() {
@@ -88,16 +97,40 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &Proto) -> Parsed<()> {
         ));
     }
     let checks = [
-        ("on_demand", proto.on_demand.is_some()),
-        ("proxy_protocol_tlvs", !proto.proxy_protocol_tlvs.is_empty()),
         ("upstream_connect_mode", !immediate),
         ("max_early_data_bytes", proto.max_early_data_bytes.is_some()),
     ];
-    let mut result = Ok(());
+    let mut result = on_demand(cx, proto.on_demand.as_ref());
     for (field, used) in checks {
         result = result.and(cx.refuse(field, used));
     }
     result
+}
+
+/// Whom clusters that are not there are asked of. Where nobody is named nobody is asked, however
+/// long that may take.
+fn on_demand(cx: &mut ParseCx, proto: Option<&OnDemand>) -> Parsed<()> {
+    let Some(proto) = proto else {
+        return Ok(());
+    };
+    cx.field("on_demand", |cx| {
+        let config = cx.refuse("odcds_config", proto.odcds_config.is_some());
+        config.and(cx.refuse("resources_locator", !proto.resources_locator.is_empty()))
+    })
+}
+
+fn added_tlvs(
+    cx: &mut ParseCx,
+    merge: ProxyProtocolTlvMergePolicy,
+    tlvs: Vec<TlvEntry>,
+) -> Parsed<Option<AddedTlvs>> {
+    let values = cx.list("proxy_protocol_tlvs", tlvs, tlv)?;
+    let merge = match merge {
+        ProxyProtocolTlvMergePolicy::AddIfAbsent => TlvMerge::AddIfAbsent,
+        ProxyProtocolTlvMergePolicy::OverwriteByTypeIfExistsOrAdd => TlvMerge::Overwrite,
+        ProxyProtocolTlvMergePolicy::AppendIfExistsOrAdd => TlvMerge::Append,
+    };
+    Ok((!values.is_empty()).then_some(AddedTlvs { values, merge }))
 }
 
 fn back_off(cx: &mut ParseCx, proto: BackoffStrategy) -> Parsed<BackOff> {
@@ -117,8 +150,7 @@ fn back_off(cx: &mut ParseCx, proto: BackoffStrategy) -> Parsed<BackOff> {
     })
 }
 
-/// How a tunnel is asked for. Response headers and trailers kept for logs, ids made for requests
-/// and extensions of formats are refused.
+/// How a tunnel is asked for. Ids made for requests and extensions of formats are refused.
 fn tunnel(cx: &mut ParseCx, proto: TunnelingConfig) -> Parsed<TunnelSpec> {
     let TunnelingConfig {
         hostname,
@@ -133,8 +165,6 @@ fn tunnel(cx: &mut ParseCx, proto: TunnelingConfig) -> Parsed<TunnelSpec> {
         formatters,
     } = proto;
     let checks = [
-        ("propagate_response_headers", propagate_response_headers),
-        ("propagate_response_trailers", propagate_response_trailers),
         ("request_id_extension", request_id_extension.is_some()),
         ("request_id_header", !request_id_header.is_empty()),
         (
@@ -170,6 +200,10 @@ fn tunnel(cx: &mut ParseCx, proto: TunnelingConfig) -> Parsed<TunnelSpec> {
         hostname: hostname?,
         post_path: use_post.then(|| path.as_bytes().to_vec()),
         headers: headers?,
+        kept: TunnelHeaders {
+            headers: propagate_response_headers,
+            trailers: propagate_response_trailers,
+        },
     })
 }
 

@@ -126,6 +126,11 @@ impl TcpProxy {
             );
             return self.give_up(cx, flag, why);
         }
+        if self.attempts == 0
+            && let Some(tlvs) = &self.local.spec.tlvs
+        {
+            tlvs.add(&self.local, &self.info);
+        }
         self.attempts += 1;
         match cluster.choose(&self.request()) {
             Choice::Host(host) => self.ask(cluster, &host),
@@ -166,7 +171,8 @@ impl TcpProxy {
             Some(tunnel) => {
                 let head = tunnel.head(&self.local, &self.info);
                 let request = cluster.request_stream(host, Priority::Default, &head, &self.info);
-                Opening::tunnel(host, request, head)
+                let kept = (tunnel.kept, Rc::clone(&self.info.connection));
+                Opening::tunnel(host, request, head, kept)
             }
         };
         self.state = State::Connecting(cluster, opening, self.local.worker.now());

@@ -15,7 +15,9 @@ mod opening;
 mod relay;
 mod spec;
 mod stats;
+mod tlvs;
 mod tunnel;
+mod tunnel_headers;
 
 #[cfg(test)]
 mod tests;

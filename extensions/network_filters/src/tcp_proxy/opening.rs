@@ -3,9 +3,10 @@
 use super::carrier::Carrier;
 use super::relay::Relay;
 use super::tunnel::Tunnel;
+use super::tunnel_headers::TunnelHeaders;
 use nuncio_base::{HeaderMap, names};
 use nuncio_codec::{End, Frame, ResetReason};
-use nuncio_stream_info::{Protocol, UpstreamInfo};
+use nuncio_stream_info::{ConnectionInfo, Protocol, UpstreamInfo};
 use nuncio_upstream::{
     ClientStream, Host, LocalCluster, PoolFailure, StreamRequest, TcpConnection, TcpRequest,
 };
@@ -26,6 +27,8 @@ pub(super) struct OpeningTunnel {
     request: StreamRequest,
     head: HeaderMap,
     stream: Option<ClientStream>,
+    /// Where what is kept of the response goes.
+    kept: (TunnelHeaders, Rc<ConnectionInfo>),
 }
 
 /// What is there.
@@ -36,12 +39,18 @@ pub(super) enum Opened {
 
 impl Opening {
     /// Asks for a stream with this head.
-    pub fn tunnel(host: &Arc<Host>, request: StreamRequest, head: HeaderMap) -> Self {
+    pub fn tunnel(
+        host: &Arc<Host>,
+        request: StreamRequest,
+        head: HeaderMap,
+        kept: (TunnelHeaders, Rc<ConnectionInfo>),
+    ) -> Self {
         Self::Tunnel(Box::new(OpeningTunnel {
             host: Arc::clone(host),
             request,
             head,
             stream: None,
+            kept,
         }))
     }
 
@@ -84,8 +93,11 @@ impl OpeningTunnel {
             };
             match frame {
                 Frame::Informational(_) => {}
-                Frame::Headers(head, End::No) if is_good(&head, stream.info().protocol) => {
-                    return Poll::Ready(Ok(stream));
+                Frame::Headers(head, end) => {
+                    let is_good = end == End::No && is_good(&head, stream.info().protocol);
+                    let (kept, info) = &self.kept;
+                    kept.keep_headers(head, info);
+                    return Poll::Ready(if is_good { Ok(stream) } else { Err(refused()) });
                 }
                 _ => return Poll::Ready(Err(refused())),
             }

@@ -1,6 +1,7 @@
 //! What a TCP proxy is configured with.
 
 use super::stats::TcpProxyStats;
+use super::tlvs::AddedTlvs;
 use super::tunnel::TunnelSpec;
 use nuncio_base::metadata::Fields;
 use nuncio_observe::access_log::AccessLogSpec;
@@ -81,6 +82,8 @@ pub struct TcpProxySpec {
     pub flush_access_log_on_connected: bool,
     /// How bytes are carried by HTTP, where they are.
     pub tunnel: Option<TunnelSpec>,
+    /// What hosts are told by the PROXY protocol.
+    pub tlvs: Option<AddedTlvs>,
     /// The stats.
     pub(crate) stats: Group<TcpProxyStats>,
 }
@@ -103,6 +106,7 @@ impl TcpProxySpec {
             flush_access_log_on_start: false,
             flush_access_log_on_connected: false,
             tunnel: None,
+            tlvs: None,
             stats: root.scope(&format!("tcp.{stat_prefix}")).group(),
         }
     }

@@ -543,6 +543,7 @@ max_connect_attempts: 4
 max_downstream_connection_duration: 2s
 max_downstream_connection_duration_jitter_percentage: {value: 50}
 check_drain_close: true
+on_demand: {timeout: 1s}
 access_log_options: {access_log_flush_interval: 1s, flush_access_log_on_start: true, \
 flush_access_log_on_connected: true}";
     let clusters = "Weighted([WeightedCluster { name: \"a\", weight: 1, metadata_match: None }, \
@@ -565,18 +566,17 @@ flush_access_log_on_connected: true}";
 fn what_is_wrong_or_not_built_is_refused_by_its_name() {
     for (yaml, part) in [
         ("", "cluster_specifier"),
-        ("{cluster: c, on_demand: {}}", "on_demand"),
+        (
+            "{cluster: c, on_demand: {odcds_config: {ads: {}}}}",
+            "odcds_config",
+        ),
         (
             "{cluster: c, backoff_options: {base_interval: 1s, max_interval: 0.5s}}",
             "max_interval must be greater than or equal to the base_interval",
         ),
         (
-            "{cluster: c, tunneling_config: {hostname: a, propagate_response_headers: true}}",
-            "propagate_response_headers",
-        ),
-        (
-            "{cluster: c, proxy_protocol_tlvs: [{type: 1, value: AQ==}]}",
-            "proxy_protocol_tlvs",
+            "{cluster: c, proxy_protocol_tlvs: [{type: 1}]}",
+            "Invalid TLV configuration: one of 'value' or 'format_string' must be set.",
         ),
         (
             "{cluster: c, max_early_data_bytes: 1}",

@@ -3,6 +3,7 @@
 
 use super::factory::LocalTcpProxy;
 use super::relay::{Turn, UpstreamEnd};
+use super::tunnel_headers::TunnelHeaders;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, Frame};
 use nuncio_observe::{AccessLogType, Formatter};
@@ -22,6 +23,8 @@ pub struct TunnelSpec {
     pub post_path: Option<Vec<u8>>,
     /// Headers of the request.
     pub headers: HeaderMutations,
+    /// What is kept of the response.
+    pub kept: TunnelHeaders,
 }
 
 impl TunnelSpec {
@@ -122,7 +125,12 @@ impl Tunnel {
                     turn.cx.out().append(&mut data);
                     end
                 }
-                Frame::Trailers(_) => End::Stream,
+                Frame::Trailers(trailers) => {
+                    if let Some(spec) = &turn.local.spec.tunnel {
+                        spec.kept.keep_trailers(trailers, &turn.info.connection);
+                    }
+                    End::Stream
+                }
                 Frame::Informational(_) | Frame::Headers(..) => End::No,
                 Frame::Reset(_) => return Err(UpstreamEnd::Closed),
             };

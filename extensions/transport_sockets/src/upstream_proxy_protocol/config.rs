@@ -1,9 +1,8 @@
 //! Protos to [`ProxyProtocolSpec`].
 
-use super::factory::{ProxyProtocolSpec, Value, Version};
+use super::factory::{ProxyProtocolSpec, Version};
 use nuncio_config::cluster_transport::transport_socket;
-use nuncio_config::format::substitution_format;
-use nuncio_config::proxy_protocol::passed_tlvs;
+use nuncio_config::proxy_protocol::{passed_tlvs, tlv};
 use nuncio_extension::transport_socket::UpstreamSocketCx;
 use nuncio_extension::{ParseCx, Parsed, UpstreamSocketExtension};
 use nuncio_net::UpstreamSocketFactory;
@@ -37,9 +36,7 @@ impl UpstreamSocketExtension for UpstreamProxyProtocol {
             core::proxy_protocol_config::Version::V1 => Version::V1,
             core::proxy_protocol_config::Version::V2 => Version::V2,
         };
-        let added = cx.field("config", |cx| {
-            cx.list("added_tlvs", config.added_tlvs, added)
-        });
+        let added = cx.field("config", |cx| cx.list("added_tlvs", config.added_tlvs, tlv));
         let inner = cx.required("transport_socket", inner, |cx, inner| {
             transport_socket(cx, &inner, cluster)
         });
@@ -50,31 +47,4 @@ impl UpstreamSocketExtension for UpstreamProxyProtocol {
             inner: inner?,
         })))
     }
-}
-
-fn added(cx: &mut ParseCx, proto: core::TlvEntry) -> Parsed<(u8, Value)> {
-    let core::TlvEntry {
-        r#type: kind,
-        value,
-        format_string,
-    } = proto;
-    let value = match (value.is_empty(), format_string) {
-        (false, None) => Value::Bytes(value),
-        (true, Some(format)) => {
-            let format = cx.field("format_string", |cx| substitution_format(cx, format))?;
-            Value::Format(format.formatter)
-        }
-        (false, Some(_)) => {
-            let message = "Invalid TLV configuration: only one of 'value' or 'format_string' may \
-                           be set.";
-            return Err(cx.error(message));
-        }
-        (true, None) => {
-            let message = "Invalid TLV configuration: one of 'value' or 'format_string' must be \
-                           set.";
-            return Err(cx.error(message));
-        }
-    };
-    // Validation has seen to the range.
-    Ok((u8::try_from(kind).unwrap_or(u8::MAX), value))
 }

@@ -3,12 +3,12 @@
 use super::header::HeaderSocket;
 use nuncio_base::address::Address;
 use nuncio_codec::proxy_protocol::{Endpoints, write_v1, write_v2};
+use nuncio_config::proxy_protocol::TlvValue;
 use nuncio_http::format_cx::with_headers;
 use nuncio_net::{
     Downstream, LocalUpstreamSocketFactory, Socket, SocketWants, Transport, UpstreamConnection,
     UpstreamSocketFactory,
 };
-use nuncio_observe::Formatter;
 use nuncio_stream_info::proxy_protocol::PassThrough;
 use nuncio_stream_info::{ConnectionInfo, StreamInfo, Timings};
 use nuncio_worker::Worker;
@@ -25,15 +25,6 @@ pub enum Version {
     V2,
 }
 
-/// A value that a header brings along.
-#[derive(Debug)]
-pub enum Value {
-    /// As it is.
-    Bytes(Vec<u8>),
-    /// Made for each connection, of what is known of it: not of its requests.
-    Format(Formatter),
-}
-
 /// The transport socket as configured.
 pub struct ProxyProtocolSpec {
     /// The header's version.
@@ -41,7 +32,7 @@ pub struct ProxyProtocolSpec {
     /// Which values of the downstream connection's header are sent.
     pub passed: PassThrough,
     /// What is sent besides.
-    pub added: Arc<[(u8, Value)]>,
+    pub added: Arc<[(u8, TlvValue)]>,
     /// The wrapped socket; `None`: the plain one.
     pub inner: Option<Arc<dyn UpstreamSocketFactory>>,
 }
@@ -72,7 +63,7 @@ struct LocalProxyProtocol {
     worker: Rc<Worker>,
     version: Version,
     passed: PassThrough,
-    added: Arc<[(u8, Value)]>,
+    added: Arc<[(u8, TlvValue)]>,
     inner: Option<Rc<dyn LocalUpstreamSocketFactory>>,
 }
 
@@ -126,10 +117,10 @@ impl LocalProxyProtocol {
         write_v2(endpoints(downstream), of_host.chain(added).chain(passed))
     }
 
-    fn value<'a>(&self, value: &'a Value, socket: &Socket) -> Cow<'a, [u8]> {
+    fn value<'a>(&self, value: &'a TlvValue, socket: &Socket) -> Cow<'a, [u8]> {
         let format = match value {
-            Value::Bytes(bytes) => return Cow::Borrowed(bytes),
-            Value::Format(format) => format,
+            TlvValue::Bytes(bytes) => return Cow::Borrowed(bytes),
+            TlvValue::Format(format) => format,
         };
         // As in Envoy what is formatted is the connection to the host.
         let unknown = || Address::Pipe("".into());
