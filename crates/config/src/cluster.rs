@@ -3,6 +3,7 @@
 use crate::circuit_breakers::thresholds;
 use crate::cluster_discovery::discovery;
 use crate::http_protocol_options as http;
+use crate::repeated::Repeated;
 use crate::unknown_extension::unknown_extension;
 use crate::{
     bind_config, cluster_transport, common, duration, health_check, lb_policy, outlier_detection,
@@ -21,6 +22,9 @@ use nuncio_upstream::health::{HealthStatus, HealthStatuses};
 use nuncio_upstream::resource::Thresholds;
 use std::sync::Arc;
 use std::time::Duration;
+
+static SOCKET_OPTIONS: Repeated<SocketOptions> = Repeated::new();
+static THRESHOLDS: Repeated<[Thresholds; 2]> = Repeated::new();
 
 /// Converts a cluster.
 ///
@@ -72,9 +76,9 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             per_connection_buffer_limit: proto
                 .per_connection_buffer_limit_bytes
                 .map_or(1024 * 1024, |value| value.value),
-            thresholds: Thresholds::shared(thresholds?),
+            thresholds: THRESHOLDS.share(thresholds?),
             http,
-            socket_options: socket_options?.shared(),
+            socket_options: SOCKET_OPTIONS.share(socket_options?),
             address_order: address_order(&proto),
             transport_sockets: sockets,
             metadata: proto

@@ -1,12 +1,13 @@
 //! Small messages that occur everywhere: fractions, metadata, values, data sources.
 
+use crate::repeated::Repeated;
 use nuncio_base::metadata::{Fields, Metadata, Value};
 use nuncio_base::runtime_flags::{Fraction, RuntimeFlag, RuntimeFraction};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core_proto;
 use nuncio_proto::envoy::r#type::v3 as type_proto;
 use nuncio_proto::google::protobuf as google;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// A share of requests.
 pub fn fraction(proto: &type_proto::FractionalPercent) -> Fraction {
@@ -49,16 +50,12 @@ pub fn runtime_flag(proto: Option<core_proto::RuntimeFeatureFlag>) -> RuntimeFla
 /// Metadata by filter. Typed metadata are for extensions that ask for them by name; as in Envoy,
 /// those that nobody asks for are no error.
 pub fn metadata(proto: Option<core_proto::Metadata>) -> Arc<Metadata> {
-    static NOTHING: LazyLock<Arc<Metadata>> = LazyLock::new(Arc::default);
-    let filters = proto.unwrap_or_default().filter_metadata;
-    if filters.is_empty() {
-        return Arc::clone(&NOTHING);
-    }
+    static LAST: Repeated<Metadata> = Repeated::new();
     let mut metadata = Metadata::default();
-    for (filter, fields) in filters {
+    for (filter, fields) in proto.unwrap_or_default().filter_metadata {
         metadata.set(&filter, structure(fields));
     }
-    Arc::new(metadata)
+    LAST.share(metadata)
 }
 
 /// What hosts must have in their metadata: what stands under `envoy.lb`.

@@ -3,6 +3,7 @@
 
 use crate::cluster_target::header_to_ask;
 use crate::http_filters;
+use crate::repeated::Repeated;
 use crate::{duration, h1, h2, tcp_protocol_options};
 use nuncio_codec::h1::H1Settings;
 use nuncio_codec::h2::H2Settings;
@@ -23,6 +24,9 @@ use std::any::Any;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+
+static HTTP1: Repeated<H1Settings> = Repeated::new();
+static HTTP2: Repeated<H2Settings> = Repeated::new();
 
 const NAME: &str = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 const OLD_NAME: &str = "envoy.upstreams.http.http_protocol_options";
@@ -255,8 +259,8 @@ fn options(
             max_requests_per_connection: of_common.or(requests).and_then(NonZeroU32::new),
             peer_names: None,
             protocol: versions.protocol,
-            http2: Arc::new(http2),
-            http1: Arc::new(settings),
+            http2: HTTP2.share(http2),
+            http1: HTTP1.share(settings),
             filters: None,
         })
     })

@@ -66,6 +66,7 @@ pub mod rate_limit;
 pub mod rbac;
 pub mod rds;
 pub mod redirect;
+pub mod repeated;
 pub mod retry;
 pub mod route;
 pub mod route_action;

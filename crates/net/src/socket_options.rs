@@ -5,7 +5,6 @@ use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// One raw option: level, name and value as `setsockopt` takes them.
@@ -47,15 +46,6 @@ pub struct SocketOptions {
 }
 
 impl SocketOptions {
-    /// The options as many clusters hold them; all that set nothing share one.
-    pub fn shared(self) -> Arc<Self> {
-        static NOTHING: LazyLock<Arc<SocketOptions>> = LazyLock::new(Arc::default);
-        match self == **NOTHING {
-            true => Arc::clone(&NOTHING),
-            false => Arc::new(self),
-        }
-    }
-
     /// Sets the options on a socket.
     ///
     /// # Errors

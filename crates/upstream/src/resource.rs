@@ -6,8 +6,8 @@ use crate::stats::CircuitBreakerStats;
 use nuncio_base::runtime_flags::RuntimeFlags;
 use nuncio_stats::{Gauge, Group, Scope, SharedGauge};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock};
 
 /// The routing priority of a request; each has limits and pools of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -257,15 +257,6 @@ impl LiveBudget {
 }
 
 impl Thresholds {
-    /// The limits as many clusters hold them; all with the default ones share them.
-    pub fn shared(both: [Self; 2]) -> Arc<[Self; 2]> {
-        static DEFAULT: LazyLock<Arc<[Thresholds; 2]>> = LazyLock::new(Arc::default);
-        match both == **DEFAULT {
-            true => Arc::clone(&DEFAULT),
-            false => Arc::new(both),
-        }
-    }
-
     /// The configured limit of a resource, but for a budget.
     fn limit(&self, resource: Resource) -> u32 {
         match resource {

@@ -54,6 +54,39 @@ impl Default for H1Settings {
     }
 }
 
+impl PartialEq for H1Settings {
+    /// Settings with [`UpgradeMatcher`]s are like no others: nobody can tell what those match.
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            max_headers_kb,
+            max_headers_count,
+            allow_absolute_url,
+            accept_http_10,
+            default_host_for_http_10,
+            allow_chunked_length,
+            enable_trailers,
+            allow_custom_methods,
+            send_fully_qualified_url,
+            header_case,
+            underscores,
+            ignore_http_11_upgrade,
+        } = self;
+        *max_headers_kb == other.max_headers_kb
+            && *max_headers_count == other.max_headers_count
+            && *allow_absolute_url == other.allow_absolute_url
+            && *accept_http_10 == other.accept_http_10
+            && *default_host_for_http_10 == other.default_host_for_http_10
+            && *allow_chunked_length == other.allow_chunked_length
+            && *enable_trailers == other.enable_trailers
+            && *allow_custom_methods == other.allow_custom_methods
+            && *send_fully_qualified_url == other.send_fully_qualified_url
+            && *header_case == other.header_case
+            && *underscores == other.underscores
+            && ignore_http_11_upgrade.is_empty()
+            && other.ignore_http_11_upgrade.is_empty()
+    }
+}
+
 impl H1Settings {
     /// Envoy's defaults for the upstream side.
     pub fn client() -> Self {

@@ -6,7 +6,10 @@
 use super::client_cert::config::forward_client_cert;
 use super::refused::config::refused;
 use super::tracing;
+use nuncio_codec::h1::H1Settings;
+use nuncio_codec::h2::H2Settings;
 use nuncio_config::local_reply::local_reply_config;
+use nuncio_config::repeated::Repeated;
 use nuncio_config::{
     access_log, client_address, duration, early_header_mutation, h1, h2, http_filters, route_source,
 };
@@ -28,6 +31,9 @@ use proto::http_connection_manager as nested;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+static HTTP1: Repeated<H1Settings> = Repeated::new();
+static HTTP2: Repeated<H2Settings> = Repeated::new();
 
 /// The extension.
 pub struct HttpConnectionManager;
@@ -88,8 +94,8 @@ impl NetworkFilterExtension for HttpConnectionManager {
         let common = proto.common_http_protocol_options.unwrap_or_default();
         Ok(Spec(Arc::new(HcmSpec {
             codec: codec?,
-            h1: Arc::new(h1?),
-            h2: Arc::new(h2?),
+            h1: HTTP1.share(h1?),
+            h2: HTTP2.share(h2?),
             chain: chain?,
             routes: routes?,
             logs: logs?,
