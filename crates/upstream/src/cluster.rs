@@ -8,7 +8,7 @@ use crate::lb::LbSpec;
 use crate::outlier::OutlierSpec;
 use crate::peer_names::PeerNameRules;
 use crate::preconnect::PreconnectPolicy;
-use crate::resource::{LocalResources, Priority, ResourceManager, Thresholds};
+use crate::resource::{LocalResources, Priority, Resource, ResourceManager, Thresholds};
 use crate::stats::{
     ClusterLbStats, ClusterTrafficStats, ClusterUpdateStats, RequestResponseSizeStats,
     TimeoutBudgetStats,
@@ -288,6 +288,12 @@ impl ClusterInfo {
             self.resources(priority)
                 .apply_runtime(local, flags, &prefix);
         }
+    }
+
+    /// How many requests are in flight, over all workers.
+    pub fn active_requests(&self) -> u32 {
+        let of = |priority| self.resources(priority).used(Resource::Requests);
+        Priority::ALL.into_iter().map(of).sum()
     }
 
     /// The circuit breakers of a routing priority.

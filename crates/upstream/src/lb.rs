@@ -125,6 +125,8 @@ pub struct LbCx<'a> {
     pub random: &'a mut Random,
     /// The cluster's stats.
     pub stats: &'a ClusterLbStats,
+    /// How many requests are in flight to the cluster, over all workers.
+    pub active_requests: &'a dyn Fn() -> u32,
 }
 
 /// One worker's balancer of one cluster.

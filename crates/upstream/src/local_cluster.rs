@@ -201,6 +201,7 @@ impl LocalCluster {
         let mut cx = LbCx {
             random,
             stats: &self.lb_stats,
+            active_requests: &|| self.core.info.active_requests(),
         };
         let hosts = self.hosts.borrow();
         // A cluster that is part of itself has no host.

@@ -127,6 +127,7 @@ mod tests {
         let mut cx = LbCx {
             random,
             stats: &stats,
+            active_requests: &|| 0,
         };
         let mut step = |step| {
             let chosen = match step {

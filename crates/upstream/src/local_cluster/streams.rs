@@ -149,6 +149,7 @@ impl LocalCluster {
             let mut cx = LbCx {
                 random,
                 stats: &self.lb_stats,
+                active_requests: &|| self.core.info.active_requests(),
             };
             let hosts = self.hosts.borrow();
             self.balancer.borrow_mut().choose_ahead(&hosts, &mut cx)

@@ -70,6 +70,7 @@ fn shares(lb: &dyn LbSpec, rows: &[Row], request: &dyn LbRequest) -> Vec<u32> {
                 let mut cx = LbCx {
                     random,
                     stats: &stats,
+                    active_requests: &|| 0,
                 };
                 balancer.choose(&hosts, request, &mut cx)
             });
@@ -239,6 +240,7 @@ fn by_hash(lb: &dyn LbSpec, hosts: &[(&str, u32)]) -> String {
                 let mut cx = LbCx {
                     random,
                     stats: &stats,
+                    active_requests: &|| 0,
                 };
                 balancer.choose(&set, &Hashed(hash), &mut cx)
             });
@@ -309,8 +311,13 @@ fn busy_hosts_are_stood_in_for() {
         // Each stays in flight; a host has enough once it has more than its share.
         for _ in 0..8 {
             let choice = worker.with_random(|random| {
-                let stats = &stats;
-                balancer.choose(&hosts, &Hashed, &mut LbCx { random, stats })
+                let mut cx = LbCx {
+                    random,
+                    stats: &stats,
+                    // The hosts' own counts are told apart from the cluster's.
+                    active_requests: &|| counts.iter().sum(),
+                };
+                balancer.choose(&hosts, &Hashed, &mut cx)
             });
             let Choice::Host(host) = choice else {
                 panic!("no host");

@@ -8,7 +8,7 @@ mod mersenne;
 
 pub(crate) use config::{HashSettings, settings};
 
-use bounded::BoundedLoad;
+use bounded::{BoundedLoad, Shares};
 use nuncio_base::metadata::Value;
 use nuncio_route::hash_policy::HashPolicy;
 use nuncio_route::request_hash::request_hash;
@@ -32,7 +32,7 @@ pub(crate) struct HashTables<T>(Vec<OneTable<T>>);
 struct OneTable<T> {
     table: T,
     /// What it is made of, where loads are bounded.
-    hosts: Vec<WeightedHost>,
+    shares: Shares,
 }
 
 /// A host with its share of all weight.
@@ -64,12 +64,11 @@ impl<T: HashTable> HashTables<T> {
             } else {
                 add_weights(&mut weighted, &of(set.lists()), 1.0);
             }
-            let hosts = match settings.balance_factor {
-                Some(_) => weighted.clone(),
-                None => Vec::new(),
-            };
-            let table = make(weighted);
-            OneTable { table, hosts }
+            let bounded = settings.balance_factor.map(|_| Shares::new(&weighted));
+            OneTable {
+                table: make(weighted),
+                shares: bounded.unwrap_or_default(),
+            }
         };
         Arc::new(Self(
             hosts.sets().iter().enumerate().map(weighted).collect(),
@@ -145,14 +144,15 @@ impl<T: HashTable> LoadBalancer for HashBalancer<T> {
         if hosts.in_panic(priority) {
             cx.stats.lb_healthy_panic().inc();
         }
-        let Some(OneTable { table, hosts: all }) = tables.0.get(priority) else {
+        let Some(OneTable { table, shares }) = tables.0.get(priority) else {
             return Choice::NoHost;
         };
         let mut chosen = None;
         for attempt in 0..=request.host_selection_retries() {
             chosen = table.choose(hash, attempt);
             if let (Some(bounded), Some(host)) = (&mut self.bounded, chosen) {
-                chosen = Some(bounded.choose(host, all, hosts, hash));
+                let active = (cx.active_requests)();
+                chosen = Some(bounded.choose(host, shares, active, hash));
             }
             if chosen.is_none_or(|host| !request.refuses(host)) {
                 break;

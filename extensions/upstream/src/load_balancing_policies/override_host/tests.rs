@@ -95,8 +95,16 @@ fn each_attempt_takes_the_next_named_host() {
             let ports = [1, 2, 3].map(|attempt| {
                 asks.info.attempt_count = attempt;
                 let choice = worker.with_random(|random| {
-                    let stats = &stats;
-                    balancer.choose(&hosts, &asks, &mut LbCx { random, stats })
+                    let (stats, active_requests) = (&stats, &|| 0);
+                    balancer.choose(
+                        &hosts,
+                        &asks,
+                        &mut LbCx {
+                            random,
+                            stats,
+                            active_requests,
+                        },
+                    )
                 });
                 match choice {
                     Choice::Host(host) => host.address().ip().unwrap().port(),

@@ -94,8 +94,16 @@ fn found(spec: SubsetSpec, rows: &[&str], asked: Vec<Fields>) -> (Vec<String>, [
             let mut seen = BTreeSet::new();
             for _ in 0..8 {
                 let choice = worker.with_random(|random| {
-                    let stats = &stats;
-                    balancer.choose(&all, &request, &mut LbCx { random, stats })
+                    let (stats, active_requests) = (&stats, &|| 0);
+                    balancer.choose(
+                        &all,
+                        &request,
+                        &mut LbCx {
+                            random,
+                            stats,
+                            active_requests,
+                        },
+                    )
                 });
                 seen.insert(match choice {
                     Choice::Host(host) => host.hostname().to_string(),
