@@ -79,6 +79,45 @@ impl Metadata {
     }
 }
 
+/// Where a value stands in metadata (`envoy.type.metadata.v3.MetadataKey`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataKey {
+    /// The filter's name.
+    pub filter: String,
+    /// The names of fields, from the outermost.
+    pub path: Vec<String>,
+}
+
+impl MetadataKey {
+    /// The value that stands there.
+    pub fn find<'a>(&self, metadata: &'a Metadata) -> Option<&'a Value> {
+        let path = self.path.iter().map(String::as_str);
+        metadata.get(&self.filter)?.at(path)
+    }
+
+    /// The text that stands there.
+    pub fn text<'a>(&self, metadata: &'a Metadata) -> Option<&'a str> {
+        match self.find(metadata)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Puts a text there.
+    pub fn set_text(&self, metadata: &mut Metadata, text: &str) {
+        let within = |value, name: &String| {
+            let fields = Fields::from([(name.clone(), value)]);
+            Value::Struct(Arc::new(fields))
+        };
+        let value = self
+            .path
+            .iter()
+            .rev()
+            .fold(Value::Text(text.into()), within);
+        metadata.merge(&self.filter, &value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,11 @@
 //! Small messages that occur everywhere: fractions, metadata, values, data sources.
 
 use crate::repeated::Repeated;
-use nuncio_base::metadata::{Fields, Metadata, Value};
+use nuncio_base::metadata::{Fields, Metadata, MetadataKey, Value};
 use nuncio_base::runtime_flags::{Fraction, RuntimeFlag, RuntimeFraction};
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::core::v3 as core_proto;
+use nuncio_proto::envoy::r#type::metadata::v3 as metadata_proto;
 use nuncio_proto::envoy::r#type::v3 as type_proto;
 use nuncio_proto::google::protobuf as google;
 use std::sync::Arc;
@@ -78,6 +79,23 @@ pub fn merged_match(base: Option<&Arc<Fields>>, more: Option<Arc<Fields>>) -> Op
             .map(|(name, value)| (name.clone(), value.clone())),
     );
     Some(Arc::new(merged))
+}
+
+/// Where a value stands in metadata.
+///
+/// # Errors
+/// Steps that are no names.
+pub fn metadata_key(cx: &mut ParseCx, proto: metadata_proto::MetadataKey) -> Parsed<MetadataKey> {
+    use metadata_proto::metadata_key::path_segment::Segment;
+    let path = cx.list("path", proto.path, |cx, part| match part.segment {
+        Some(Segment::Key(key)) => Ok(key),
+        Some(Segment::Index(_)) => Err(cx.not_built("index")),
+        None => Err(cx.error("field: 'segment', reason: is required")),
+    })?;
+    Ok(MetadataKey {
+        filter: proto.key,
+        path,
+    })
 }
 
 /// A struct as a value.

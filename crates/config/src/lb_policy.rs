@@ -2,19 +2,16 @@
 //! goes with it.
 
 use crate::aggregate_cluster;
+use crate::common::metadata_key;
 use crate::duration;
 use crate::lb_subset;
 use crate::unknown_extension::is_envoys;
-use metadata_proto::metadata_key::path_segment;
 use nuncio_base::HeaderName;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::cluster::v3 as proto;
 use nuncio_proto::envoy::extensions::load_balancing_policies as policies;
-use nuncio_proto::envoy::r#type::metadata::v3 as metadata_proto;
-use nuncio_proto::envoy::r#type::metadata::v3::MetadataKey as MetadataKeyProto;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_upstream::LbSpec;
-use nuncio_upstream::lb::MetadataKey;
 use nuncio_upstream::original_dst::OriginalDst;
 use policies::common::v3::locality_lb_config as locality;
 use policies::common::v3::{ConsistentHashingLbConfig, LocalityLbConfig, SlowStartConfig};
@@ -144,23 +141,6 @@ fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn LbSp
         port,
         cleanup_interval: cleanup.unwrap_or(CLEANUP_INTERVAL),
     }))
-}
-
-/// Where a value stands in dynamic metadata.
-///
-/// # Errors
-/// Steps that are no names.
-pub fn metadata_key(cx: &mut ParseCx, proto: MetadataKeyProto) -> Parsed<MetadataKey> {
-    use path_segment::Segment;
-    let path = cx.list("path", proto.path, |cx, part| match part.segment {
-        Some(Segment::Key(key)) => Ok(key),
-        Some(Segment::Index(_)) => Err(cx.not_built("index")),
-        None => Err(cx.error("field: 'segment', reason: is required")),
-    })?;
-    Ok(MetadataKey {
-        filter: proto.key,
-        path,
-    })
 }
 
 /// The newer way to name a policy goes with none of what belongs to the older.

@@ -4,19 +4,24 @@
 #![allow(deprecated)]
 
 use crate::cluster_target::header_to_ask;
+use crate::common::metadata_key;
 use crate::format::text_format;
+use crate::grpc_service::grpc_service;
 use crate::matching::{address_matcher, header_matcher, query_parameter_matcher};
 use crate::unknown_extension::unknown_extension;
 use nuncio_extension::{Invalid, ParseCx, Parsed};
+use nuncio_grpc::GrpcService;
+use nuncio_proto::envoy::config::core::v3::ApiVersion;
+use nuncio_proto::envoy::config::ratelimit::v3::RateLimitServiceConfig;
 use nuncio_proto::envoy::config::route::v3 as proto;
 use nuncio_proto::envoy::config::route::v3::rate_limit::{
     Action as ActionProto, action, r#override,
 };
-use nuncio_proto::envoy::r#type::metadata::v3 as metadata_proto;
 use nuncio_proto::google::protobuf::BoolValue;
 use nuncio_route::RateLimit;
 use nuncio_route::rate_limit::{Entry, Hits, HitsCount, LimitOverride, LimitSource};
-use nuncio_route::rate_limit_action::{Action, MetadataKey, MetadataSource};
+use nuncio_route::rate_limit_action::{Action, MetadataSource};
+use std::sync::Arc;
 
 /// A rate limit of a route or a virtual host. What it says of hits is for filters' own rate limits
 /// only: Envoy reads it nowhere else.
@@ -111,19 +116,6 @@ fn limit_source(cx: &mut ParseCx, proto: proto::rate_limit::Override) -> Parsed<
         }
         None => Err(cx.error("field: 'override_specifier', reason: is required")),
     }
-}
-
-fn metadata_key(cx: &mut ParseCx, proto: metadata_proto::MetadataKey) -> Parsed<MetadataKey> {
-    use metadata_proto::metadata_key::path_segment::Segment;
-    let path = cx.list("path", proto.path, |cx, part| match part.segment {
-        Some(Segment::Key(key)) => Ok(key),
-        Some(Segment::Index(_)) => Err(cx.not_built("index")),
-        None => Err(cx.error("field: 'segment', reason: is required")),
-    })?;
-    Ok(MetadataKey {
-        filter: proto.key,
-        path,
-    })
 }
 
 fn or(text: String, default: &str) -> String {
@@ -247,4 +239,21 @@ fn metadata_action(cx: &mut ParseCx, proto: action::MetaData) -> Parsed<Action> 
         default: proto.default_value,
         skip_if_absent: proto.skip_if_absent,
     })
+}
+
+/// The service that rate limit filters ask.
+///
+/// # Errors
+/// A service that speaks another version of the API, or is none.
+pub fn rate_limit_service(
+    cx: &mut ParseCx,
+    proto: RateLimitServiceConfig,
+) -> Parsed<Arc<GrpcService>> {
+    if proto.transport_api_version() != ApiVersion::V3 {
+        return Err(cx.error(
+            "DEPRECATED AND DISALLOWED: Envoy API V2 and AUTO are no longer supported; set \
+             transport_api_version to V3",
+        ));
+    }
+    cx.required("grpc_service", proto.grpc_service, grpc_service)
 }

@@ -1,10 +1,10 @@
 //! What a request is counted by (`envoy.config.route.v3.RateLimit`): descriptors, of which a rate
 //! limit service or a local rate limit knows the limits.
 
-use crate::rate_limit_action::{Action, Given, MetadataKey};
+use crate::rate_limit_action::{Action, Given};
 use crate::table::Selected;
 use nuncio_base::header_map::HeaderMap;
-use nuncio_base::metadata::{Metadata, Value};
+use nuncio_base::metadata::{Metadata, MetadataKey, Value};
 use nuncio_base::runtime_flags::{Fraction, RuntimeFlags};
 use nuncio_observe::Formatter;
 use nuncio_stream_info::StreamInfo;

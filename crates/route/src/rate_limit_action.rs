@@ -3,28 +3,12 @@
 use crate::rate_limit::{Entry, RateLimitFacts, formatted};
 use nuncio_base::HeaderName;
 use nuncio_base::header_name::names;
-use nuncio_base::metadata::{Metadata, Value};
+use nuncio_base::metadata::{MetadataKey, Value};
 use nuncio_matching::query::{decoded, first_value};
 use nuncio_matching::{AddressMatcher, CidrRange, HeaderMatcher, QueryParameterMatcher, header};
 use nuncio_observe::Formatter;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// A path into metadata (`envoy.type.metadata.v3.MetadataKey`).
-#[derive(Clone, Debug)]
-pub struct MetadataKey {
-    /// The filter whose it is.
-    pub filter: String,
-    /// The names below.
-    pub path: Vec<String>,
-}
-
-impl MetadataKey {
-    pub(crate) fn find<'a>(&self, metadata: &'a Metadata) -> Option<&'a Value> {
-        let path = self.path.iter().map(String::as_str);
-        metadata.get(&self.filter)?.at(path)
-    }
-}
 
 /// Whose metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

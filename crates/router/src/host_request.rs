@@ -2,6 +2,7 @@
 
 use crate::retry_priority::PreviousPriorities;
 use crate::upstream_stream::UpstreamRequest;
+use nuncio_base::metadata::MetadataKey;
 use nuncio_base::metadata::{Fields, Metadata, Value};
 use nuncio_base::{HeaderMap, names};
 use nuncio_http::chain::StreamState;
@@ -12,7 +13,6 @@ use nuncio_route::request_hash::request_hash;
 use nuncio_route::retry_policy::{RetryHostPredicate, RetryPriority};
 use nuncio_route::{RetryPolicy, RouteAction};
 use nuncio_stream_info::StreamInfo;
-use nuncio_upstream::lb::MetadataKey;
 use nuncio_upstream::{Host, LbRequest, LocalCluster, Priority, PriorityLoad, PrioritySet};
 use std::borrow::Cow;
 use std::cell::RefCell;

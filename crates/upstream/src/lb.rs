@@ -14,7 +14,7 @@ use crate::local_cluster::LocalCluster;
 use crate::priority::{PriorityLoad, PrioritySet};
 use crate::stats::ClusterLbStats;
 use nuncio_base::HeaderMap;
-use nuncio_base::metadata::{Fields, Metadata, Value};
+use nuncio_base::metadata::{Fields, MetadataKey};
 use nuncio_base::random::Random;
 use nuncio_stats::Scope;
 use nuncio_stream_info::StreamInfo;
@@ -78,40 +78,6 @@ pub trait LbRequest {
     /// The load of the priorities for this request, where it is not the usual one.
     fn priority_load<'a>(&self, hosts: &'a PrioritySet) -> Cow<'a, PriorityLoad> {
         Cow::Borrowed(hosts.load())
-    }
-}
-
-/// Where a value stands in dynamic metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MetadataKey {
-    /// The filter's name.
-    pub filter: String,
-    /// The names of fields, from the outermost.
-    pub path: Vec<String>,
-}
-
-impl MetadataKey {
-    /// The text that stands there.
-    pub fn text<'a>(&self, metadata: &'a Metadata) -> Option<&'a str> {
-        let path = self.path.iter().map(String::as_str);
-        match metadata.get(&self.filter)?.at(path)? {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Puts a text there.
-    pub fn set_text(&self, metadata: &mut Metadata, text: &str) {
-        let within = |value, name: &String| {
-            let fields = Fields::from([(name.clone(), value)]);
-            Value::Struct(Arc::new(fields))
-        };
-        let value = self
-            .path
-            .iter()
-            .rev()
-            .fold(Value::Text(text.into()), within);
-        metadata.merge(&self.filter, &value);
     }
 }
 

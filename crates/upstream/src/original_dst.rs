@@ -4,11 +4,12 @@
 //! Each worker makes its own hosts, and forgets those that nobody has asked for a while.
 
 use crate::host::{Host, HostSpec};
-use crate::lb::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer, MetadataKey};
+use crate::lb::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer};
 use crate::manager::ClusterManager;
 use crate::priority::PrioritySet;
 use nuncio_base::HeaderName;
 use nuncio_base::address::Address;
+use nuncio_base::metadata::MetadataKey;
 use nuncio_stream_info::{FilterState, StreamInfo};
 use nuncio_worker::Worker;
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! A cluster of clusters: their priorities stand one behind the other, and the host is chosen by
 //! the cluster that the chosen priority belongs to (Envoy's "Aggregate Cluster").
 
-use super::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer, MetadataKey};
+use super::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer};
 use crate::discovery::{Discovery, Members};
 use crate::host::Host;
 use crate::local_cluster::LocalCluster;
@@ -9,6 +9,7 @@ use crate::manager::ClusterManager;
 use crate::priority::{Availability, PriorityLoad, PrioritySet};
 use nuncio_base::HeaderMap;
 use nuncio_base::metadata::Fields;
+use nuncio_base::metadata::MetadataKey;
 use nuncio_stream_info::StreamInfo;
 use nuncio_worker::Worker;
 use std::borrow::Cow;

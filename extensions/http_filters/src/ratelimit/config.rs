@@ -6,14 +6,12 @@ use crate::rate_limits::VhRateLimits;
 use nuncio_base::runtime_flags::{Fraction, RuntimeFraction};
 use nuncio_config::common::runtime_fraction;
 use nuncio_config::duration;
-use nuncio_config::grpc_service::grpc_service;
 use nuncio_config::header_mutation::{HeaderFields, header_mutations};
-use nuncio_config::rate_limit::filter_rate_limit;
+use nuncio_config::rate_limit::{filter_rate_limit, rate_limit_service};
 use nuncio_extension::http_filter::HttpFilterCx;
 use nuncio_extension::{HttpFilterExtension, ParseCx, Parsed};
 use nuncio_grpc::GrpcService;
-use nuncio_proto::envoy::config::core::v3::{ApiVersion, RuntimeFractionalPercent};
-use nuncio_proto::envoy::config::ratelimit::v3::RateLimitServiceConfig;
+use nuncio_proto::envoy::config::core::v3::RuntimeFractionalPercent;
 use nuncio_proto::envoy::config::route::v3::RateLimit as LimitProto;
 use nuncio_proto::envoy::extensions::filters::http::ratelimit::v3 as proto;
 use nuncio_proto::envoy::r#type::v3::HttpStatus;
@@ -36,7 +34,11 @@ impl HttpFilterExtension for RateLimit {
     fn parse(&self, proto: proto::RateLimit, _: &HttpFilterCx, cx: &mut ParseCx) -> Parsed<Shared> {
         let version = proto.enable_x_ratelimit_headers();
         let timeout = duration::optional(cx, "timeout", proto.timeout);
-        let service = cx.required("rate_limit_service", proto.rate_limit_service, service);
+        let service = cx.required(
+            "rate_limit_service",
+            proto.rate_limit_service,
+            rate_limit_service,
+        );
         let rate_limits = cx.list("rate_limits", proto.rate_limits, own_limit);
         let add = HeaderFields {
             add_field: "response_headers_to_add",
@@ -113,16 +115,6 @@ fn share(proto: Option<RuntimeFractionalPercent>, old_key: &str) -> RuntimeFract
 fn status(proto: Option<HttpStatus>, least: u16, default: u16) -> u16 {
     let code = proto.and_then(|status| u16::try_from(status.code).ok());
     code.filter(|code| *code >= least).unwrap_or(default)
-}
-
-fn service(cx: &mut ParseCx, proto: RateLimitServiceConfig) -> Parsed<Arc<GrpcService>> {
-    if proto.transport_api_version() != ApiVersion::V3 {
-        return Err(cx.error(
-            "DEPRECATED AND DISALLOWED: Envoy API V2 and AUTO are no longer supported; set \
-             transport_api_version to V3",
-        ));
-    }
-    cx.required("grpc_service", proto.grpc_service, grpc_service)
 }
 
 fn own_limit(cx: &mut ParseCx, proto: LimitProto) -> Parsed<Limit> {

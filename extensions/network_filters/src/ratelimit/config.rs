@@ -4,12 +4,10 @@ use super::filter::{DescriptorSpec, RateLimitFactory, RateLimitSpec, RateLimitSt
 use nuncio_base::runtime_flags::{Fraction, RuntimeFraction};
 use nuncio_config::duration;
 use nuncio_config::format::text_format;
-use nuncio_config::grpc_service::grpc_service;
+use nuncio_config::rate_limit;
 use nuncio_extension::network_filter::NetworkFilterCx;
 use nuncio_extension::{NetworkFilterExtension, ParseCx, Parsed};
 use nuncio_grpc::GrpcService;
-use nuncio_proto::envoy::config::core::v3::ApiVersion;
-use nuncio_proto::envoy::config::ratelimit::v3::RateLimitServiceConfig;
 use nuncio_proto::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
 use nuncio_proto::envoy::extensions::filters::network::ratelimit::v3::RateLimit as Proto;
 use std::sync::Arc;
@@ -42,7 +40,11 @@ impl NetworkFilterExtension for RateLimit {
         } = proto;
         let timeout = duration::optional(cx, "timeout", timeout);
         let descriptors = cx.list("descriptors", descriptors, descriptor);
-        let service = cx.required("rate_limit_service", rate_limit_service, service);
+        let service = cx.required(
+            "rate_limit_service",
+            rate_limit_service,
+            rate_limit::rate_limit_service,
+        );
         let (timeout, service) = (timeout?, service?);
         let service = GrpcService {
             timeout: Some(timeout.unwrap_or(DEFAULT_TIMEOUT)),
@@ -73,14 +75,4 @@ fn descriptor(cx: &mut ParseCx, proto: RateLimitDescriptor) -> Parsed<Descriptor
         let value = cx.field("value", |cx| text_format(cx, &entry.value, false))?;
         Ok((entry.key, value))
     })
-}
-
-fn service(cx: &mut ParseCx, proto: RateLimitServiceConfig) -> Parsed<Arc<GrpcService>> {
-    if proto.transport_api_version() != ApiVersion::V3 {
-        return Err(cx.error(
-            "DEPRECATED AND DISALLOWED: Envoy API V2 and AUTO are no longer supported; set \
-             transport_api_version to V3",
-        ));
-    }
-    cx.required("grpc_service", proto.grpc_service, grpc_service)
 }

@@ -2,7 +2,8 @@
 
 use super::{Names, OverrideHosts};
 use nuncio_base::HeaderName;
-use nuncio_config::lb_policy::{metadata_key, of_list};
+use nuncio_config::common::metadata_key;
+use nuncio_config::lb_policy::of_list;
 use nuncio_extension::{LoadBalancerExtension, ParseCx, Parsed};
 use nuncio_proto::envoy::extensions::load_balancing_policies::override_host::v3 as proto;
 use nuncio_upstream::LbSpec;

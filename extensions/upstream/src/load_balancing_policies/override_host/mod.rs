@@ -10,8 +10,9 @@ mod config;
 pub use config::Policy;
 
 use nuncio_base::HeaderName;
+use nuncio_base::metadata::MetadataKey;
 use nuncio_upstream::lb::zone::ZoneSettings;
-use nuncio_upstream::lb::{LbCx, MetadataKey, Shared, SharedCx};
+use nuncio_upstream::lb::{LbCx, Shared, SharedCx};
 use nuncio_upstream::{Choice, Host, HostsByAddress, LbRequest, LbSpec, LoadBalancer, PrioritySet};
 use nuncio_worker::Worker;
 use std::rc::Rc;
