@@ -127,8 +127,8 @@ impl TimerWheel {
 
     /// When [`fire`](Self::fire) should next be called; `None`: not until a timer is armed.
     pub fn next(&self) -> Option<Instant> {
-        (self.soonest != u64::MAX)
-            .then(|| self.start + TICK * u32::try_from(self.soonest).unwrap_or(u32::MAX))
+        // Ticks count on for as long as the process lives: more than 32 bits after seven weeks.
+        (self.soonest != u64::MAX).then(|| self.start + Duration::from_millis(self.soonest))
     }
 }
 
@@ -175,6 +175,23 @@ mod tests {
             );
             wheel.fire(now + Duration::from_secs(100));
             assert_eq!((count.0.load(Ordering::Relaxed), wheel.next()), (1, None));
+        }
+    }
+
+    #[test]
+    fn a_wheel_turns_for_years() {
+        let start = crate::time::monotonic();
+        for days in [49, 50, 365, 3650] {
+            let mut wheel = TimerWheel::new(start);
+            let now = start + Duration::from_secs(days * 24 * 3600);
+            wheel.fire(now);
+            let count = Arc::new(Count(AtomicU32::new(0)));
+            let due = now + Duration::from_millis(500);
+            wheel.arm(due, count.clone().into());
+            let next = wheel.next().unwrap();
+            assert!(next > now && next <= due, "after {days} days");
+            wheel.fire(next);
+            assert_eq!(count.0.load(Ordering::Relaxed), u32::from(next == due));
         }
     }
 
