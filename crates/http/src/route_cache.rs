@@ -29,6 +29,12 @@ pub struct RouteCache {
     pub(crate) configs: Vec<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
+/// What was found at some time, if anything was looked for by then, and where.
+pub struct FoundRoute {
+    table: Option<Held<RouteTable>>,
+    lookup: Option<Lookup>,
+}
+
 impl RouteCache {
     /// Begins with a table and a random number for the draws among routes.
     pub fn begin(&mut self, table: Held<RouteTable>, random: u64) {
@@ -68,9 +74,9 @@ impl RouteCache {
         self.lookup = None;
     }
 
-    /// Goes back to what was found before it was forgotten.
-    pub(crate) fn restore(&mut self, lookup: Option<Lookup>, filter_names: &[Arc<str>]) {
-        self.lookup = lookup;
+    /// Goes back to what was found before it was forgotten, in the table of then.
+    pub(crate) fn restore(&mut self, found: FoundRoute, filter_names: &[Arc<str>]) {
+        (self.table, self.lookup) = (found.table, found.lookup);
         self.collect_configs(filter_names);
     }
 
@@ -133,6 +139,14 @@ impl RouteCache {
         }
         self.collect_configs(filter_names);
         lookup
+    }
+
+    /// What was found, to go back to it.
+    pub fn found(&self) -> FoundRoute {
+        FoundRoute {
+            table: self.table.clone(),
+            lookup: self.lookup,
+        }
     }
 
     /// What was found, if anything was looked for.

@@ -156,11 +156,11 @@ impl Router {
             return false;
         }
         let saved = cx.request_headers_ref().clone();
-        let lookup = cx.state().route.lookup();
+        let found = cx.state().route.found();
         rewrite(cx.request_headers(), response, policy, &target);
         if !accepts(cx, policy, &target, route, followed, &stats) {
             *cx.request_headers() = saved;
-            cx.state().restore_route(lookup);
+            cx.state().restore_route(found);
             return false;
         }
         followed.borrow_mut().count += 1;

@@ -124,9 +124,10 @@ impl Router {
         let mut filters = FilterStream::new(&chain, &config, info);
         filters.state.buffer_limit = cx.buffer_limit();
         let route = &cx.state().route;
-        if let (Some(table), lookup) = (route.table().cloned(), route.lookup()) {
+        if let Some(table) = route.table().cloned() {
+            let found = route.found();
             filters.state.route.begin(table, worker.random());
-            filters.state.restore_route(lookup);
+            filters.state.restore_route(found);
         }
         if let Some(attempt) = &mut self.attempt {
             attempt.wrap(|inner| {

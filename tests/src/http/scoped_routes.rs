@@ -1,6 +1,6 @@
 //! Route tables of which a request's headers choose one (`scoped_routes`).
 
-use crate::harness::{Config, direct};
+use crate::harness::{Config, Reply, Upstream, direct, route};
 use serde_json::{Value, json};
 
 fn scope(name: &str, key: &[&str]) -> Value {
@@ -46,4 +46,35 @@ fn the_scope_is_chosen_by_headers() {
         assert_eq!(response.brief(), (status, body.to_owned()), "{headers}");
     }
     assert_eq!(proxy.stat("http.http.no_route"), 3);
+}
+
+#[test]
+fn a_redirect_that_is_not_followed_leaves_the_scope() {
+    let upstream = Upstream::http(|_| Reply::new(302, "location: http://b.test/\r\n", "there"));
+    let host = json!({"header_value_extractor": {"name": ":authority", "index": 0}});
+    let mut follows = route("/a", "up");
+    follows["route"]["internal_redirect_policy"] = json!({});
+    let table = |name: &str, routes: Value| {
+        json!({"name": name, "key": {"fragments": [{"string_key": name}]}, "route_configuration": {
+            "name": name,
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
+        }})
+    };
+    let scopes = [
+        table("a.test", json!([direct("/x", 200, "x"), follows])),
+        table("b.test", json!([direct("/y", 200, "y")])),
+    ];
+    let proxy = Config::http(&[])
+        .manager(json!({
+            "route_config": null,
+            "scoped_routes": {
+                "name": "scopes",
+                "scope_key_builder": {"fragments": [host]},
+                "scoped_route_configurations_list": {"scoped_route_configurations": scopes},
+            },
+        }))
+        .cluster("up", &[upstream.address()])
+        .start();
+    let response = proxy.connect().request("GET", "/a", "", "");
+    assert_eq!(response.brief(), (302, "there".to_owned()));
 }

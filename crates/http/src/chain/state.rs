@@ -4,7 +4,7 @@ use crate::chain::orders::{HttpDone, Orders, Respond};
 use crate::config::StreamConfig;
 use crate::filter::Direction;
 use crate::local_reply::LocalReply;
-use crate::route_cache::RouteCache;
+use crate::route_cache::{FoundRoute, RouteCache};
 use crate::route_source::LocalRoutes;
 use nuncio_base::{Buffer, HeaderMap};
 use nuncio_codec::{End, ResetReason};
@@ -248,8 +248,8 @@ impl StreamState {
     }
 
     /// Goes back to the route that was found before it was forgotten.
-    pub fn restore_route(&mut self, lookup: Option<Lookup>) {
-        self.route.restore(lookup, &self.filter_names);
+    pub fn restore_route(&mut self, found: FoundRoute) {
+        self.route.restore(found, &self.filter_names);
     }
 
     /// Orders the reply for a body that is too large to be buffered, and counts it.

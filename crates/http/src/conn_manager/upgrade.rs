@@ -83,8 +83,8 @@ impl ActiveStream {
         let new = &mut filters.state;
         std::mem::swap(&mut new.request.headers, &mut state.request.headers);
         std::mem::swap(&mut new.route, &mut state.route);
-        let lookup = new.route.lookup();
-        new.restore_route(lookup);
+        let found = new.route.found();
+        new.restore_route(found);
         old.give_back();
         self.filters = Some(filters);
     }
