@@ -229,6 +229,9 @@ impl StreamState {
         self.orders.clear();
         self.calls.clear();
         self.info.filter_state.clear();
+        self.info.route = None;
+        self.info.upstream = None;
+        self.info.host_metadata = None;
     }
 
     /// Begins with the routes that hold for the request as it came.

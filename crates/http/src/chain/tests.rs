@@ -414,7 +414,10 @@ fn a_renewed_stream_knows_nothing_of_the_last() {
         let mut first = stream(&worker, &chain, 0);
         first.request_headers(End::No);
         first.state.info.attempt_count = 7;
+        let metadata = Arc::default();
+        first.state.info.host_metadata = Some(Arc::clone(&metadata));
         first.finish();
+        assert_eq!(Arc::strong_count(&metadata), 1);
         let second = stream(&worker, &chain, 0);
         assert_eq!(second.state.info.attempt_count, 0);
         assert!(!second.state.request.started && second.state.out.is_empty());
