@@ -97,7 +97,10 @@ impl Copy {
             if self.take_fed(task) {
                 return Poll::Ready(());
             }
+            let was_blocked = self.attempt.write_blocked(self.limit);
             match self.attempt.poll(task, false) {
+                // What waits in the feed is taken now: nobody may come to wake the task.
+                Poll::Pending if was_blocked && !self.attempt.write_blocked(self.limit) => {}
                 Poll::Pending => break,
                 Poll::Ready(Step::Ready) => {
                     let waits = self.ended_at.is_some() && !self.attempt.has_waiting();

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod allocations;
+mod backpressure;
 mod bulk;
 mod client_facts;
 mod compression;

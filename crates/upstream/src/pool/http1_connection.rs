@@ -158,7 +158,7 @@ impl Http1Connection {
         if self.progress.asks_to_switch && !self.codec.is_upgraded() {
             self.held.append(data);
             self.progress.request_ended = end.is_end();
-            return;
+            return self.note_level();
         }
         self.encode_data(data, end);
         self.note_level();

@@ -214,7 +214,17 @@ impl Http2Lease {
 
     /// Whether so much waits to be written that no more should be sent.
     pub fn write_blocked(&self) -> bool {
-        self.stream.is_blocked()
+        self.stream.is_blocked() || self.is_over_limit(self.held.len())
+    }
+
+    fn is_over_limit(&self, bytes: usize) -> bool {
+        let limit = self
+            .seat
+            .connection()
+            .core
+            .spec()
+            .per_connection_buffer_limit as usize;
+        limit > 0 && bytes > limit
     }
 
     /// Bytes that wait to be written.
@@ -224,10 +234,8 @@ impl Http2Lease {
     }
 
     fn note_level(&self) {
-        let connection = self.seat.connection();
-        let limit = connection.core.spec().per_connection_buffer_limit as usize;
-        if limit > 0 && self.unwritten() > limit {
-            self.stream.set_blocked(connection, true);
+        if self.is_over_limit(self.unwritten()) {
+            self.stream.set_blocked(self.seat.connection(), true);
         }
     }
 
