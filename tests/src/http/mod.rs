@@ -25,4 +25,5 @@ mod retry_priority;
 mod route_matcher;
 mod routing;
 mod scoped_routes;
+mod slow_clients;
 mod upstream_failures;

@@ -1,12 +1,13 @@
 //! HTTP/2 on a connection: many streams at a time, all in the connection's task.
 
 use crate::conn_manager::connection::Connection;
+use crate::conn_manager::http2_flushing::Flushing;
 use crate::conn_manager::http2_streams::Entry;
 use crate::conn_manager::premature::PrematureResets;
 use crate::conn_manager::stream::ActiveStream;
 use crate::conn_manager::stream_waker::StreamWaker;
 use nuncio_base::{HeaderMap, names};
-use nuncio_codec::h2::{ErrorCode, H2Connection, H2Error, H2Event, KeepAliveDue, KeepAliveTimer};
+use nuncio_codec::h2::{H2Connection, H2Error, H2Event, KeepAliveDue, KeepAliveTimer};
 use nuncio_codec::{End, Frame, ResetReason};
 use nuncio_net::{Close, ConnCx};
 use nuncio_stream_info::{Protocol, ResponseFlag};
@@ -18,8 +19,7 @@ use std::time::Instant;
 pub(super) struct Http2Session {
     pub(super) codec: H2Connection,
     pub(super) streams: Vec<Entry>,
-    /// Streams that are over, and whose last bytes wait for the client; when they are reset.
-    pub(super) flushing: Vec<(u32, Instant)>,
+    pub(super) flushing: Flushing,
     pub(super) spare_wakers: Vec<StreamWaker>,
     /// None of the streams' time limits ends before this; one that is over may have set it.
     pub(super) soonest: Option<Instant>,
@@ -35,7 +35,7 @@ impl Http2Session {
             keep_alive: KeepAliveTimer::new(keep_alive, worker.now(), worker.random()),
             codec: H2Connection::server(local),
             streams: Vec::new(),
-            flushing: Vec::new(),
+            flushing: Flushing::default(),
             soonest: None,
             spare_wakers: Vec::new(),
             premature: PrematureResets::default(),
@@ -63,10 +63,12 @@ impl Http2Session {
         let written = (cx.out().len() - before) as u64;
         let stats = &conn.local.stats;
         stats.downstream_cx_tx_bytes_total().add(written);
-        let codec = &self.codec;
-        self.flushing.retain(|(id, _)| codec.waiting(*id) > 0);
         if is_any_over {
             self.finish_streams(conn);
+        }
+        if !self.flushing.is_empty() {
+            self.flushing.finish(conn, &self.codec);
+            self.note_idle(conn);
         }
         if conn.draining && self.streams.is_empty() && self.codec.open_streams() == 0 {
             cx.close(Close::FlushAndDelay);
@@ -184,11 +186,7 @@ impl Http2Session {
         reason: ResetReason,
         details: &'static str,
     ) {
-        let mut stream = match self.find(id) {
-            Some(at) => self.take(at),
-            None if self.forget_flushing(id) => return,
-            None => conn.new_stream(cx, Protocol::Http2),
-        };
+        let mut stream = self.take_or_begin(conn, cx, id);
         let flag = match reason {
             ResetReason::ProtocolError => ResponseFlag::DownstreamProtocolError,
             _ => ResponseFlag::DownstreamRemoteReset,
@@ -215,15 +213,11 @@ impl Http2Session {
         conn.draining = true;
         let flag = ResponseFlag::DownstreamProtocolError;
         if let Some((id, details)) = error.stream {
-            let mut stream = match self.find(id) {
-                Some(at) => self.take(at),
-                None => conn.new_stream(cx, Protocol::Http2),
-            };
+            let mut stream = self.take_or_begin(conn, cx, id);
             stream.end_by_peer(flag, details);
             conn.finish(*stream);
         }
-        while !self.streams.is_empty() {
-            let mut stream = self.take(0);
+        while let Some(mut stream) = self.take_any() {
             stream.end_by_peer(flag, error.details);
             conn.finish(*stream);
         }
@@ -232,7 +226,23 @@ impl Http2Session {
 
     /// Whether no request is under way.
     pub fn is_idle(&self) -> bool {
-        self.streams.is_empty()
+        self.streams.is_empty() && self.flushing.is_empty()
+    }
+
+    /// The stream of a number, which ends; perhaps one that has never begun.
+    fn take_or_begin(&mut self, conn: &Connection, cx: &ConnCx<'_>, id: u32) -> Box<ActiveStream> {
+        let known = match self.find(id) {
+            Some(at) => Some(self.take(at)),
+            None => self.flushing.take(id),
+        };
+        known.unwrap_or_else(|| conn.new_stream(cx, Protocol::Http2))
+    }
+
+    fn take_any(&mut self) -> Option<Box<ActiveStream>> {
+        match self.streams.is_empty() {
+            false => Some(self.take(0)),
+            true => self.flushing.pop(),
+        }
     }
 
     /// Begins to end the connection: the client is told, and given time to hear it.
@@ -251,8 +261,7 @@ impl Http2Session {
     /// When to look at the streams' time limits again: to find the soonest each time would cost
     /// more than to look in vain sometimes.
     pub fn deadline(&self) -> Option<Instant> {
-        let waits = !self.streams.is_empty() || !self.flushing.is_empty();
-        let of_streams = self.soonest.filter(|_| waits);
+        let of_streams = self.soonest.filter(|_| !self.is_idle());
         match (of_streams, self.keep_alive.deadline()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -261,8 +270,7 @@ impl Http2Session {
 
     fn find_soonest(&mut self) {
         let streams = self.streams.iter().filter_map(|entry| entry.deadline);
-        let flushing = self.flushing.iter().map(|(_, until)| *until);
-        self.soonest = streams.chain(flushing).min();
+        self.soonest = streams.chain(self.flushing.deadlines()).min();
     }
 
     /// Time limits have passed.
@@ -273,20 +281,11 @@ impl Http2Session {
                 entry.wake();
             }
         }
-        let stats = &conn.local.http2().stats;
-        let codec = &mut self.codec;
-        self.flushing.retain(|&(id, until)| {
-            let waits = codec.waiting(id) > 0;
-            if waits && until <= now {
-                stats.tx_flush_timeout().inc();
-                codec.reset(id, ErrorCode::INTERNAL);
-            }
-            waits && until > now
-        });
+        self.flushing.on_time(conn, &mut self.codec, now);
         self.find_soonest();
         match self.keep_alive.on_time(now) {
             Some(KeepAliveDue::Timeout) => {
-                stats.keepalive_timeout().inc();
+                conn.local.http2().stats.keepalive_timeout().inc();
                 return cx.close(Close::NoFlush);
             }
             Some(KeepAliveDue::Ping) => self.codec.ping(0),
@@ -294,7 +293,7 @@ impl Http2Session {
         }
         let idle = conn.local.spec.timeouts.idle;
         let is_over = idle.is_some_and(|limit| conn.idle_since + limit <= now);
-        if self.streams.is_empty() && is_over && conn.drain_until.is_none() && !conn.draining {
+        if self.is_idle() && is_over && conn.drain_until.is_none() && !conn.draining {
             conn.local.stats.downstream_cx_idle_timeout().inc();
             self.start_drain(conn);
         }
@@ -311,8 +310,7 @@ impl Http2Session {
 
     /// The connection is gone.
     pub fn close(&mut self, conn: &Connection) {
-        while !self.streams.is_empty() {
-            let mut stream = self.take(0);
+        while let Some(mut stream) = self.take_any() {
             stream.connection_closed();
             conn.finish(*stream);
         }

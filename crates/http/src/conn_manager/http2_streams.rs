@@ -176,14 +176,11 @@ impl Http2Session {
             stats.downstream_rq_rx_reset().inc();
             self.codec.end_early(id);
         }
-        if self.codec.waiting(id) > 0
-            && let Some(limit) = stream.flush_limit()
-        {
-            let until = conn.local.worker.now() + limit;
-            self.flushing.push((id, until));
-            self.note_deadline(Some(until));
-        }
         self.premature.count(None);
+        if self.codec.is_open(id) {
+            let until = self.flushing.add(conn, id, stream);
+            return self.note_deadline(until);
+        }
         conn.finish(*stream);
     }
 
@@ -202,15 +199,9 @@ impl Http2Session {
     }
 
     pub(super) fn note_idle(&self, conn: &mut Connection) {
-        if self.streams.is_empty() {
+        if self.is_idle() {
             conn.idle_since = conn.local.worker.now();
         }
-    }
-
-    pub(super) fn forget_flushing(&mut self, id: u32) -> bool {
-        let before = self.flushing.len();
-        self.flushing.retain(|(other, _)| *other != id);
-        before != self.flushing.len()
     }
 }
 

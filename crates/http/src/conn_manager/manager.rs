@@ -111,7 +111,7 @@ impl HttpConnectionManager {
         let idle = timeouts.idle.map(|limit| conn.idle_since + limit);
         [
             of_connection.filter(|_| !self.is_ending()),
-            idle.filter(|_| self.session.is_idle() && conn.drain_until.is_none()),
+            idle.filter(|_| self.session.is_idle() && conn.drain_until.is_none() && !conn.draining),
             self.session.deadline(),
             conn.drain_until,
         ]

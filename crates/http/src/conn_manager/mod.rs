@@ -11,6 +11,7 @@ mod counted;
 mod forwarded;
 mod http1;
 mod http2;
+mod http2_flushing;
 mod http2_streams;
 mod local;
 mod manager;

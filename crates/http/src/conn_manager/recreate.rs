@@ -20,13 +20,16 @@ impl ActiveStream {
         state.info.response_code_details = Some("internal_redirect".into());
         // Before the end, where filters and logs may take what they like.
         let info = downstream_facts(&state.info);
-        self.end_unanswered(&mut old, &local);
+        self.end(&mut old, &local);
         let mut filters = Self::new_filters(&local, info);
         std::mem::swap(
             &mut filters.state.request.headers,
             &mut old.state.request.headers,
         );
         old.finish();
+        if self.response_paused {
+            filters.state.response.push_back(true);
+        }
         self.filters = Some(filters);
         self.is_upgrade = false;
         self.moved_at = local.worker.now();

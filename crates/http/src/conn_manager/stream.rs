@@ -25,7 +25,7 @@ pub(super) struct ActiveStream {
     pub request_complete: bool,
     pub(super) response_started: bool,
     response_complete: bool,
-    response_paused: bool,
+    pub(super) response_paused: bool,
     is_internal: bool,
     pub(super) is_upgrade: bool,
     /// How long the stream may last.
@@ -310,6 +310,7 @@ impl ActiveStream {
         state.info.response_code = state.response.headers.status();
         state.info.header_bytes[1] = state.response.headers.byte_size() as u64;
         self.response_started = true;
+        self.count_response();
         self.log_tunnel();
     }
 

@@ -1,4 +1,4 @@
-//! The end of a stream: stats and logs.
+//! What is counted of a response, and the end of a stream: stats and logs.
 
 use crate::chain::FilterStream;
 use crate::conn_manager::local::HcmLocal;
@@ -7,6 +7,16 @@ use nuncio_base::time::millis;
 use nuncio_observe::AccessLogType;
 
 impl ActiveStream {
+    /// Charges stats with a response, which goes to the client now.
+    pub(super) fn count_response(&mut self) {
+        let info = self.info();
+        let status = info.response_code.filter(|_| !info.is_health_check);
+        if let Some(status) = status {
+            self.local.stats.count_response(status);
+            self.local.listener_stats.count_response(status);
+        }
+    }
+
     /// Ends the stream: filters are told, stats charged, logs written, memory given back.
     pub fn finish(mut self, local: &HcmLocal) {
         if let Some(mut filters) = self.filters.take() {
@@ -15,20 +25,8 @@ impl ActiveStream {
         }
     }
 
-    /// Tells filters that the stream is over, charges stats and writes logs.
-    fn end(&self, filters: &mut FilterStream, local: &HcmLocal) {
-        let info = &filters.state.info;
-        if let Some(status) = info.response_code
-            && !info.is_health_check
-        {
-            local.stats.count_response(status);
-            local.listener_stats.count_response(status);
-        }
-        self.end_unanswered(filters, local);
-    }
-
-    /// The same for a stream whose response no client gets.
-    pub(super) fn end_unanswered(&self, filters: &mut FilterStream, local: &HcmLocal) {
+    /// Tells filters that the stream is over, charges its time and writes logs.
+    pub(super) fn end(&self, filters: &mut FilterStream, local: &HcmLocal) {
         let now = local.worker.now();
         let info = &mut filters.state.info;
         info.timings.end = Some(now);
