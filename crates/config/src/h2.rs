@@ -40,6 +40,9 @@ pub fn settings(
             default.initial_connection_window,
         ),
         hpack_table_size: limit(&options.hpack_table_size, default.hpack_table_size),
+        huffman: options
+            .enable_huffman_encoding
+            .is_none_or(|value| value.value),
         allow_connect: options.allow_connect,
         stream_error_on_invalid_message: overridden
             .or(stream_errors)
@@ -124,7 +127,6 @@ fn custom(cx: &mut ParseCx, options: &Http2ProtocolOptions) -> Parsed<Vec<(u16, 
 }
 
 fn refuse_not_built(cx: &mut ParseCx, options: &Http2ProtocolOptions) -> Parsed<()> {
-    let huffman = options.enable_huffman_encoding.as_ref();
     for (field, used) in [
         ("allow_metadata", options.allow_metadata),
         ("max_metadata_size", options.max_metadata_size.is_some()),
@@ -138,10 +140,6 @@ fn refuse_not_built(cx: &mut ParseCx, options: &Http2ProtocolOptions) -> Parsed<
         ),
         ("stream_reset_burst", options.stream_reset_burst.is_some()),
         ("stream_reset_rate", options.stream_reset_rate.is_some()),
-        (
-            "enable_huffman_encoding",
-            huffman.is_some_and(|value| !value.value),
-        ),
     ] {
         cx.refuse(field, used)?;
     }

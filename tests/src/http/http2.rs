@@ -108,3 +108,25 @@ fn a_last_request_is_announced() {
     assert_eq!((kind, &last[..4]), (kind::GOAWAY, &[0, 0, 0, 3][..]));
     assert_eq!(client.0.read_to_end(), b"");
 }
+
+#[test]
+fn texts_are_written_in_the_huffman_code_unless_that_is_off() {
+    for (options, is_plain) in [
+        (json!({}), false),
+        (json!({"enable_huffman_encoding": true}), false),
+        (json!({"enable_huffman_encoding": false}), true),
+    ] {
+        let mut answer = direct("/", 200, "x");
+        let field = json!({"header": {"key": "x-field", "value": "a".repeat(40)}});
+        answer["response_headers_to_add"] = json!([field]);
+        let proxy = Config::http(&[answer])
+            .manager(json!({"http2_protocol_options": options}))
+            .start();
+        let mut client = Http2::open(&proxy);
+        client.get(1, "/");
+        let (_, _, _, head) = client.next_of(kind::HEADERS).unwrap();
+        let spelt_out = [b"x-field".to_vec(), vec![40], b"a".repeat(40)].concat();
+        let found = head.windows(spelt_out.len()).any(|part| part == spelt_out);
+        assert_eq!(found, is_plain, "{options}");
+    }
+}

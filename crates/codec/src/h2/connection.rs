@@ -137,7 +137,7 @@ impl H2Connection {
             },
             // Until it knows better the peer uses the protocol's default.
             decoder: Decoder::new(table.max(4096)),
-            encoder: Encoder::new(table),
+            encoder: Encoder::new(table, local.settings.huffman),
             streams: Streams::default(),
             newest: 0,
             window: ReceiveWindow::new(settings.initial_connection_window.max(INITIAL)),

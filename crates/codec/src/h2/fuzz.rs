@@ -48,7 +48,7 @@ pub fn check_hpack(data: &[u8]) {
     };
     let size = usize::from(size) * 16;
     let mut decoder = Decoder::new(size);
-    let (mut encoder, mut again) = (Encoder::new(size), Decoder::new(4096));
+    let (mut encoder, mut again) = (Encoder::new(size, true), Decoder::new(4096));
     while let Some((&len, behind)) = rest.split_first() {
         let (block, behind) = behind.split_at(behind.len().min(len.into()));
         rest = behind;

@@ -15,6 +15,8 @@ pub struct H2Settings {
     pub initial_connection_window: u32,
     /// `hpack_table_size`, in bytes, of both directions.
     pub hpack_table_size: u32,
+    /// `enable_huffman_encoding`: texts may be written in HPACK's code.
+    pub huffman: bool,
     /// `allow_connect`: extended CONNECT (RFC 8441).
     pub allow_connect: bool,
     /// `override_stream_error_on_invalid_http_message`: a malformed message resets its stream only.
@@ -49,6 +51,7 @@ impl Default for H2Settings {
             initial_stream_window: 16 * 1024 * 1024,
             initial_connection_window: 24 * 1024 * 1024,
             hpack_table_size: 4096,
+            huffman: true,
             allow_connect: false,
             stream_error_on_invalid_message: false,
             max_outbound_frames: 10_000,

@@ -9,6 +9,8 @@ pub(in super::super) struct Encoder {
     table: Table,
     /// The largest table we use, whatever the peer allows.
     limit: usize,
+    /// Texts may be written in the Huffman code.
+    huffman: bool,
     /// Sizes to be told at the beginning of the next block: the smallest there was, and the last.
     told: Option<(usize, usize)>,
     /// The entries that known names were found at last, by the names' numbers: most fields are
@@ -41,11 +43,12 @@ enum Indexing {
 impl Encoder {
     /// An encoder whose table has at most `limit` bytes, and no more than the protocol's default
     /// before the peer allows it.
-    pub fn new(limit: usize) -> Self {
+    pub fn new(limit: usize, huffman: bool) -> Self {
         let size = limit.min(4096);
         Self {
             table: Table::new(size),
             limit,
+            huffman,
             told: (size < 4096).then_some((size, size)),
             last: [0; NAMES],
             last_others: [0; OTHERS],
@@ -137,13 +140,13 @@ impl Encoder {
             Indexing::Not => (4, 0),
             Indexing::Never => (4, 0x10),
         };
-        let block = &mut self.block;
+        let (block, huffman) = (&mut self.block, self.huffman);
         number(named.unwrap_or(0), prefix, pattern, block);
         if named.is_none() {
-            text(name, block);
+            text(name, huffman, block);
         }
         if indexing == Indexing::Added {
-            text(value, block);
+            text(value, huffman, block);
             self.table.add(known, name, value, hash);
             self.note(known, hash, 0);
         } else {
@@ -226,14 +229,15 @@ fn rest_of_number(mut rest: usize, out: &mut Vec<u8>) {
     out.push(rest as u8);
 }
 
-fn text(text: &[u8], out: &mut Vec<u8>) {
-    let encoded = huffman::encoded_len(text);
-    if encoded < text.len() {
-        number(encoded, 7, 0x80, out);
-        huffman::encode(text, out);
-    } else {
-        plain(text, out);
+fn text(text: &[u8], huffman: bool, out: &mut Vec<u8>) {
+    if huffman {
+        let encoded = huffman::encoded_len(text);
+        if encoded < text.len() {
+            number(encoded, 7, 0x80, out);
+            return huffman::encode(text, out);
+        }
     }
+    plain(text, out);
 }
 
 fn plain(text: &[u8], out: &mut Vec<u8>) {

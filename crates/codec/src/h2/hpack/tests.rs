@@ -187,7 +187,7 @@ fn what_is_encoded_is_decoded_as_it_was() {
         (0, [0, 0, 0]),
         (200, [4096, 64, 200]),
     ] {
-        let mut encoder = Encoder::new(limit);
+        let mut encoder = Encoder::new(limit, true);
         let mut decoder = Decoder::new(4096);
         let mut seed = 1_u32;
         for round in 0..300_usize {

@@ -28,7 +28,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// A header block of `name: value` lines that refers to no dynamic table.
 fn block(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut encoder = Encoder::new(0);
+    let mut encoder = Encoder::new(0, true);
     for (name, value) in fields {
         let name = name.as_bytes();
         encoder.field(Known::find(name), name, value.as_bytes());
