@@ -9,6 +9,7 @@ mod cluster;
 mod local_cluster;
 mod observer;
 mod runtime;
+mod static_update;
 mod update_merge;
 
 pub use cluster::{Cluster, ClusterSource};
@@ -206,13 +207,6 @@ impl ClusterManager {
         !is_static && self.remove_any(name)
     }
 
-    /// Removes a static cluster; whether there was one.
-    pub fn remove_static(&self, name: &str) -> bool {
-        let newest = self.newest(name);
-        let is_static = newest.is_some_and(|known| known.source.version_info.is_none());
-        is_static && self.remove_any(name)
-    }
-
     fn remove_any(&self, name: &str) -> bool {
         let warming = self.warming.borrow_mut().remove(name).is_some();
         let active = self.active.borrow_mut().remove(name).is_some();
@@ -223,15 +217,20 @@ impl ClusterManager {
         if active || warming {
             self.stats.cluster_removed().inc();
             self.count();
-            self.wake_if_warmed();
+            self.wake_waiting();
         }
         active || warming
     }
 
     /// Resolves once no cluster is warming: listeners start then.
     pub async fn warmed(&self) {
+        self.until(|| self.warming.borrow().is_empty()).await;
+    }
+
+    /// Resolves once that is so, which is asked whenever a cluster is no longer warming.
+    async fn until(&self, is_so: impl Fn() -> bool) {
         std::future::poll_fn(|task| {
-            if self.warming.borrow().is_empty() {
+            if is_so() {
                 return Poll::Ready(());
             }
             self.waiting.borrow_mut().push(task.waker().clone());
@@ -312,13 +311,11 @@ impl ClusterManager {
         self.count_zones(name);
         drop(old);
         self.count();
-        self.wake_if_warmed();
+        self.wake_waiting();
     }
 
-    fn wake_if_warmed(&self) {
-        if self.warming.borrow().is_empty() {
-            self.waiting.take().into_iter().for_each(Waker::wake);
-        }
+    fn wake_waiting(&self) {
+        self.waiting.take().into_iter().for_each(Waker::wake);
     }
 
     /// The cluster of this name, unless it is another than this number's by now.

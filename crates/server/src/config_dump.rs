@@ -93,7 +93,7 @@ fn listeners(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
     let all = server.listeners.listeners().into_iter();
     for listener in all.filter(|listener| wanted(&listener.name)) {
         match &listener.origin {
-            Origin::Static if listener.state == ListenerState::Draining => {}
+            Origin::Static if listener.state != ListenerState::Active => {}
             Origin::Static => dump.static_listeners.push(StaticListener {
                 listener: Some(listener.config.any()),
                 last_updated: Some(timestamp(listener.last_updated)),

@@ -20,7 +20,7 @@ use crate::runtime_loader::RuntimeLoader;
 use crate::server_stats::ServerStats;
 use crate::signals::{SignalEvent, Signals};
 use crate::state::{ServerState, StateCell};
-use crate::static_reload::{self, StaticReload};
+use crate::static_reload::{self, FileVersion, StaticReload};
 use crate::static_resources::{self, Clusters};
 use bytes::Bytes;
 use nuncio_base::log;
@@ -108,6 +108,7 @@ fn start(
     (registry, give_back): (&'static Registry, GiveBack),
     application_log: ApplicationLog,
 ) -> Result<(), String> {
+    let version = FileVersion::of(&options);
     let loaded = bootstrap_loader::load(&options)?;
     config_warnings::log(&loaded, options.skip_deprecated_logs);
     let served = run_main(|worker| async move {
@@ -121,7 +122,7 @@ fn start(
         }
         serve(
             worker,
-            loaded,
+            (loaded, version),
             parsed,
             options,
             (registry, give_back),
@@ -153,7 +154,7 @@ fn validate(
 
 async fn serve(
     worker: Rc<Worker>,
-    loaded: Loaded,
+    (loaded, version): (Loaded, FileVersion),
     mut parsed: Bootstrap,
     options: Options,
     (registry, give_back): (&'static Registry, GiveBack),
@@ -213,7 +214,7 @@ async fn serve(
     let dog = server.guard()?;
     let overload = OverloadManager::new(&parsed.overload, &server, give_back);
     let result = tokio::select! {
-        result = server.initialize(clusters, &parsed, &mut signals, give_back) => result,
+        result = server.initialize(clusters, (&parsed, &version), &mut signals, give_back) => result,
         () = overload.run() => Ok(()),
     };
     drop(dog);
@@ -250,7 +251,7 @@ impl Server {
     async fn initialize(
         self: &Rc<Self>,
         clusters: Clusters,
-        parsed: &Bootstrap,
+        (parsed, version): (&Bootstrap, &FileVersion),
         signals: &mut Signals,
         give_back: GiveBack,
     ) -> Result<(), String> {
@@ -291,7 +292,7 @@ impl Server {
         histogram.record(nuncio_base::time::millis(took));
         self.state.set(ServerState::Live);
         log!(logger::MAIN, Level::Info, "starting main dispatch loop");
-        static_reload::watch(self)?;
+        static_reload::start(self, version)?;
         if self.options.demo {
             crate::demo::start()
                 .await

@@ -1,6 +1,7 @@
 //! Configuration files: taken, or refused with what is wrong.
 
 mod reload;
+mod reload_again;
 
 use crate::harness::{Config, direct, is_envoy, validate};
 use serde_json::json;

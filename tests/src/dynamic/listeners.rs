@@ -1,7 +1,7 @@
 //! LDS: listeners that come, change and go.
 
 use super::{node, path_source, response};
-use crate::harness::{Config, Proxy, direct};
+use crate::harness::{Config, Connection, Proxy, direct, own_address, wait_for};
 use serde_json::{Value, json};
 
 const TYPE: &str = "config.listener.v3.Listener";
@@ -106,6 +106,30 @@ fn what_is_refused_is_named() {
         states[3].0 == "taken" && !states[3].2.is_empty(),
         "{states:?}"
     );
+}
+
+#[test]
+fn a_listener_of_another_name_has_the_sockets() {
+    // That can't be bound twice.
+    let address = own_address();
+    let at = |name: &str| {
+        let mut listener = listener(name, name);
+        listener["enable_reuse_port"] = false.into();
+        listener["address"] = json!({"socket_address": {
+            "address": address.ip(), "port_value": address.port(),
+        }});
+        listener
+    };
+    let proxy = start(&[at("0")]);
+    for update in 1..6 {
+        let name = update.to_string();
+        let version = format!("renamed {name}");
+        proxy.replace("lds.json", response(&version, TYPE, &[at(&name)]));
+        proxy.wait_stat("listener_manager.lds.update_success", update + 1);
+        wait_for(&name, || {
+            (Connection::open(address).try_get("/").ok()?.text() == name).then_some(())
+        });
+    }
 }
 
 #[test]

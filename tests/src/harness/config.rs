@@ -213,6 +213,11 @@ impl Config {
     pub fn start_with(&self, arguments: &[&str]) -> Proxy {
         Proxy::start_in(&self.files, &self.json().to_string(), arguments)
     }
+
+    /// Starts a proxy that may take its time to be live.
+    pub fn launch_with(&self, arguments: &[&str]) -> Proxy {
+        Proxy::launch_in(&self.files, &self.json().to_string(), arguments)
+    }
 }
 
 /// A log in the file `access.log` of the proxy's folder.

@@ -102,6 +102,14 @@ pub struct Proxy {
 impl Proxy {
     /// Starts a proxy with a bootstrap in JSON and files in its folder, and waits until it is live.
     pub fn start_in(files: &[(String, String)], bootstrap: &str, arguments: &[&str]) -> Self {
+        let mut proxy = Self::launch_in(files, bootstrap, arguments);
+        proxy.wait_until_live();
+        proxy
+    }
+
+    /// Starts a proxy that may take its time to be live; it has an admin interface, and takes
+    /// signals.
+    pub fn launch_in(files: &[(String, String)], bootstrap: &str, arguments: &[&str]) -> Self {
         let folder = Folder::new();
         let path = folder.0.display().to_string();
         for (name, text) in files {
@@ -136,15 +144,15 @@ impl Proxy {
             folder,
             admin: nowhere,
         };
-        proxy.wait_until_live();
+        proxy.admin = wait_for("the admin address", || {
+            proxy.must_run();
+            proxy.file("admin.txt").trim().parse().ok()
+        });
         proxy
     }
 
-    fn wait_until_live(&mut self) {
-        self.admin = wait_for("the admin address", || {
-            self.must_run();
-            self.file("admin.txt").trim().parse().ok()
-        });
+    /// Waits until it is live.
+    pub fn wait_until_live(&mut self) {
         wait_for("/ready", || {
             self.must_run();
             let mut connection = Connection::try_open(self.admin).ok()?;

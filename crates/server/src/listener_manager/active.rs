@@ -22,14 +22,15 @@ impl ActiveListeners {
         self.by_name.get(name).copied()
     }
 
-    /// Whether another listener has one of the addresses of `spec`.
-    pub fn have_address_of(&self, spec: &ListenerSpec) -> bool {
+    /// Whether another listener, of those that count, has one of the addresses of `spec`.
+    pub fn have_address_of(&self, spec: &ListenerSpec, counts: impl Fn(&Entry) -> bool) -> bool {
         let known = |address: &Address| self.addresses.contains_key(address);
+        let has_one = |entry: &Entry| entry.shares_address(&spec.addresses);
         spec.addresses.iter().any(|at| known(&at.address))
             && self
                 .entries
                 .iter()
-                .any(|entry| entry.name() != &*spec.name && entry.shares_address(&spec.addresses))
+                .any(|entry| entry.name() != &*spec.name && has_one(entry) && counts(entry))
     }
 
     /// Adds a listener of a new name.

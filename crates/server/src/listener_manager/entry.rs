@@ -61,6 +61,8 @@ pub(super) struct Entry {
     sockets: Option<Rc<ListenSockets>>,
     /// Where it listens, as far as that is known: ports are resolved once it is bound.
     addresses: Vec<Address>,
+    /// The names of those that go once it runs.
+    pub replaced: Vec<String>,
     stopped: bool,
 }
 
@@ -83,6 +85,7 @@ impl Entry {
             listener,
             sockets,
             addresses,
+            replaced: Vec::new(),
             stopped: false,
         }
     }

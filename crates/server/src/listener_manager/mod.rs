@@ -5,17 +5,20 @@
 mod active;
 mod entry;
 mod running;
+mod static_update;
 mod stats;
+mod update;
 mod warming;
 
 #[cfg(test)]
 mod tests;
 
 pub use entry::{ListenerState, ListenerStatus, Origin};
+pub use update::Converted;
+pub use warming::Prepared;
 
 use active::ActiveListeners;
 use entry::{Entry, Source};
-use nuncio_config::listener::ConvertedChain;
 use nuncio_extension::{InitTargets, ParseCx, Parsed};
 use nuncio_listener::{FilterChainSpec, Listener, ListenerContext, ListenerSpec, TrafficDirection};
 use nuncio_net::DrainScope;
@@ -29,6 +32,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Waker;
 use warming::Warming;
 
 /// The listener manager; lives on the main thread.
@@ -40,6 +44,8 @@ pub struct ListenerManager {
     stats: ListenerManagerStats,
     active: RefCell<ActiveListeners>,
     warming: RefCell<Vec<Warming>>,
+    /// Who waits until static listeners have warmed.
+    waiting: RefCell<Vec<Waker>>,
     draining: RefCell<Vec<Entry>>,
     /// What workers wait for before they start.
     init: RefCell<InitTargets>,
@@ -47,14 +53,6 @@ pub struct ListenerManager {
     started: Cell<bool>,
     /// Which listeners were stopped for good.
     stopped: Cell<Option<DrainScope>>,
-}
-
-/// What happens to an entry that exists already.
-enum Change {
-    Same,
-    /// Only filter chains differ.
-    InPlace,
-    Full,
 }
 
 impl ListenerManager {
@@ -70,6 +68,7 @@ impl ListenerManager {
             _group: group,
             active: RefCell::default(),
             warming: RefCell::default(),
+            waiting: RefCell::default(),
             draining: RefCell::default(),
             init: RefCell::default(),
             started: Cell::new(false),
@@ -100,35 +99,18 @@ impl ListenerManager {
     pub fn add_packed(
         self: &Rc<Self>,
         cx: &mut ParseCx,
-        mut config: proto::Listener,
+        config: proto::Listener,
         packed: Packed,
         origin: Origin,
     ) -> Parsed<bool> {
-        let source = Source {
-            config: packed,
-            origin,
-            last_updated: self.worker.wall(),
-        };
-        if config.name.is_empty() {
-            let uuid = self.worker.with_random(|random| random.uuid());
-            config.name = String::from_utf8_lossy(&uuid).into_owned();
-        }
         if self.is_warming_as(&config) {
             return Ok(false);
         }
-        let position = self.position(&config.name);
-        let (change, known) = match position {
-            Some(at) => self.compare(at, &config, &source.origin),
-            None => (Change::Full, Vec::new()),
-        };
-        if matches!(change, Change::Same) || self.is_stopped(&config) {
+        let Some(converted) = self.convert(cx, config, packed, origin)? else {
             return Ok(false);
-        }
-        let converted = nuncio_config::listener::listener(cx, config, &known)?;
-        let targets = cx.take_init_targets();
-        self.refuse_taken(cx, &converted.spec)?;
-        let pending = self.prepare(cx, position, &change, source, converted.spec)?;
-        self.warm(pending, targets);
+        };
+        let prepared = self.prepare(converted, &[]);
+        self.warm(prepared.map_err(|error| cx.error(error))?);
         self.show_counts();
         Ok(true)
     }
@@ -194,10 +176,7 @@ impl ListenerManager {
             let sockets = entry.stop();
             let this = Rc::clone(self);
             self.worker.spawn(async move {
-                // Mailboxes keep their order: once they answer this, they have stopped.
-                for worker in &this.context.workers {
-                    worker.ask(|_| ()).await;
-                }
+                this.workers_know().await;
                 drop(sockets);
                 this.stats.listener_stopped().inc();
             });
@@ -221,87 +200,14 @@ impl ListenerManager {
         self.active.borrow().position(name)
     }
 
-    /// What differs from the listener at `at`, and its chains as they were configured.
-    fn compare(
-        &self,
-        at: usize,
-        config: &proto::Listener,
-        origin: &Origin,
-    ) -> (Change, Vec<ConvertedChain>) {
-        let active = self.active.borrow();
-        let reloaded = *origin == Origin::Static && self.started.get();
-        if active[at].source.origin == Origin::Static && !reloaded {
-            // As in Envoy a static listener stays; of two of one name the first stands.
-            return (Change::Same, Vec::new());
-        }
-        let Ok(mut before) = active[at].source.config.decode::<proto::Listener>() else {
-            return (Change::Full, Vec::new());
-        };
-        before.name.clone_from(&config.name);
-        if before == *config {
-            return (Change::Same, Vec::new());
-        }
-        let chains = before
-            .filter_chains
-            .iter()
-            .chain(&before.default_filter_chain);
-        let specs = active[at].listener().spec().filter_chains.chains();
-        let known = chains.cloned().zip(specs.iter().cloned()).collect();
-        let without_chains = |mut config: proto::Listener| {
-            config.filter_chains.clear();
-            config.default_filter_chain = None;
-            config
-        };
-        if without_chains(before) == without_chains(config.clone()) {
-            (Change::InPlace, known)
-        } else {
-            // The chains' filters may have been told of what has changed.
-            (Change::Full, Vec::new())
-        }
-    }
-
-    /// Whether listeners like this one were stopped.
-    fn is_stopped(&self, config: &proto::Listener) -> bool {
-        use nuncio_proto::envoy::config::core::v3::TrafficDirection as Direction;
-        self.is_stopped_for(match config.traffic_direction() {
-            Direction::Inbound => TrafficDirection::Inbound,
-            Direction::Outbound => TrafficDirection::Outbound,
-            Direction::Unspecified => TrafficDirection::Unspecified,
-        })
-    }
-
-    fn is_stopped_for(&self, direction: TrafficDirection) -> bool {
-        match self.stopped.get() {
-            None => false,
-            Some(DrainScope::All) => true,
-            Some(DrainScope::InboundOnly) => direction == TrafficDirection::Inbound,
-        }
-    }
-
-    fn refuse_taken(&self, cx: &mut ParseCx, spec: &ListenerSpec) -> Parsed<()> {
-        if !self.active.borrow().have_address_of(spec) && !self.is_warming_at(spec) {
-            return Ok(());
-        }
-        let addresses = spec.addresses.iter();
-        let addresses: Vec<_> = addresses.map(|at| at.address.to_string()).collect();
-        Err(cx.error_at(
-            "address",
-            format!(
-                "error adding listener: '{}' has duplicate address '{}' as existing listener, to \
-                 check if the listener has duplicated addresses with other listeners or \
-                 'enable_reuse_port' is set to 'false' for the listener",
-                spec.name,
-                addresses.join(",")
-            ),
-        ))
-    }
-
     /// Gives a listener other filter chains; what is on chains that it keeps does not notice.
     fn update_in_place(self: &Rc<Self>, at: usize, mut source: Source, spec: ListenerSpec) {
         let mut active = self.active.borrow_mut();
         let old = &active[at];
-        // As in Envoy it keeps the version in which it came.
-        source.origin = old.source.origin.clone();
+        if source.origin != Origin::Static {
+            // As in Envoy it keeps the version in which it came.
+            source.origin = old.source.origin.clone();
+        }
         let updated = old.listener().with_filter_chains(spec);
         let kept = updated.spec().filter_chains.chains();
         let before = old.listener().spec().filter_chains.chains().iter();
@@ -338,22 +244,33 @@ impl ListenerManager {
     }
 
     /// Lets a listener's connections end: it takes no more, asks them to close, and closes them
-    /// after the drain time.
-    fn drain(self: &Rc<Self>, mut entry: Entry) {
+    /// after the drain time. Until workers have stopped to listen its sockets are there for who
+    /// takes its address.
+    fn drain(self: &Rc<Self>, entry: Entry) {
         let listener = Arc::clone(entry.listener());
         listener.stop_accepting();
         listener.drain().start(self.worker.now());
-        entry.stop();
         self.draining.borrow_mut().push(entry);
         let this = Rc::clone(self);
         let until = self.worker.now() + self.context.drain_settings.time;
         self.worker.spawn(async move {
+            let same = |entry: &Entry| Arc::ptr_eq(entry.listener(), &listener);
+            this.workers_know().await;
+            if let Some(entry) = this.draining.borrow_mut().iter_mut().find(|it| same(it)) {
+                entry.stop();
+            }
             sleep_until(&this.worker, until).await;
             listener.remove();
-            let same = |entry: &Entry| Arc::ptr_eq(entry.listener(), &listener);
             this.draining.borrow_mut().retain(|entry| !same(entry));
             this.show_counts();
         });
+    }
+
+    /// Resolves once workers have done what they were told: mailboxes keep their order.
+    async fn workers_know(&self) {
+        for worker in &self.context.workers {
+            worker.ask(|_| ()).await;
+        }
     }
 
     fn show_counts(&self) {

@@ -1,10 +1,10 @@
 //! Listeners that wait for what they need, their routes and secrets, before they take the place of
 //! those of their name (Envoy's "Listener discovery service": warming).
 
+use super::ListenerManager;
 use super::entry::{Entry, ListenerState, ListenerStatus, Origin, Source};
-use super::{Change, ListenerManager};
-use nuncio_extension::{InitTargets, ParseCx, Parsed};
-use nuncio_listener::{Listener, ListenerSpec};
+use nuncio_extension::InitTargets;
+use nuncio_listener::ListenerSpec;
 use nuncio_proto::Packed;
 use nuncio_proto::envoy::config::listener::v3 as proto;
 use std::rc::Rc;
@@ -18,14 +18,14 @@ pub(super) enum Pending {
 }
 
 impl Pending {
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         match self {
             Self::Whole(entry) => entry.name(),
             Self::InPlace(_, spec) => &spec.name,
         }
     }
 
-    fn source(&self) -> &Source {
+    pub(super) fn source(&self) -> &Source {
         match self {
             Self::Whole(entry) => &entry.source,
             Self::InPlace(source, _) => source,
@@ -40,10 +40,26 @@ impl Pending {
     }
 }
 
+/// What has its sockets, and is not in its place yet.
+pub struct Prepared {
+    pub(super) pending: Pending,
+    pub(super) targets: InitTargets,
+}
+
+impl Prepared {
+    /// The names of the listeners that go once it runs.
+    pub fn replaced(&self) -> &[String] {
+        match &self.pending {
+            Pending::Whole(entry) => &entry.replaced,
+            Pending::InPlace(..) => &[],
+        }
+    }
+}
+
 /// A listener that waits.
 pub(super) struct Warming {
     targets: Rc<InitTargets>,
-    pending: Pending,
+    pub(super) pending: Pending,
 }
 
 impl ListenerManager {
@@ -80,12 +96,16 @@ impl ListenerManager {
         before.is_some_and(|before| *before == Packed::of(config))
     }
 
-    /// Whether another listener with one of these addresses is warming.
-    pub(super) fn is_warming_at(&self, spec: &ListenerSpec) -> bool {
+    /// Whether another listener, of those that count, with one of these addresses is warming.
+    pub(super) fn is_warming_at(
+        &self,
+        spec: &ListenerSpec,
+        counts: impl Fn(&Entry) -> bool,
+    ) -> bool {
         let warming = self.warming.borrow();
         let mut others = warming.iter().filter(|it| it.pending.name() != &*spec.name);
         others.any(|it| match &it.pending {
-            Pending::Whole(entry) => entry.shares_address(&spec.addresses),
+            Pending::Whole(entry) => entry.shares_address(&spec.addresses) && counts(entry),
             Pending::InPlace(..) => false,
         })
     }
@@ -95,7 +115,10 @@ impl ListenerManager {
         let mut warming = self.warming.borrow_mut();
         let before = warming.len();
         warming.retain(|it| it.pending.name() != name);
-        warming.len() < before
+        let found = warming.len() < before;
+        drop(warming);
+        self.wake_waiting();
+        found
     }
 
     pub(super) fn warming_listeners(&self) -> Vec<ListenerStatus> {
@@ -121,39 +144,10 @@ impl ListenerManager {
         warming.iter().map(of).collect()
     }
 
-    /// Makes what will take the place of the listener at `position`. What a control plane adds is
-    /// bound at once, so that an address that can't be had refuses the update. Where both listen
-    /// at the same addresses they share the sockets, so that no connection is lost between them.
-    pub(super) fn prepare(
-        &self,
-        cx: &mut ParseCx,
-        position: Option<usize>,
-        change: &Change,
-        source: Source,
-        spec: ListenerSpec,
-    ) -> Parsed<Pending> {
-        if matches!(change, Change::InPlace) {
-            self.stats.listener_modified().inc();
-            return Ok(Pending::InPlace(source, spec));
-        }
-        let binds = self.started.get() || source.origin != Origin::Static;
-        let listener = Listener::new(spec, &self.context, true);
-        let sockets = position.and_then(|at| self.active.borrow()[at].sockets_for(listener.spec()));
-        let mut entry = Entry::new(source, listener, sockets);
-        if binds && !cx.env().validate_only {
-            self.bind_entry(&mut entry)
-                .map_err(|error| cx.error(error))?;
-        }
-        match position {
-            None => self.stats.listener_added().inc(),
-            Some(_) => self.stats.listener_modified().inc(),
-        }
-        Ok(Pending::Whole(entry))
-    }
-
-    /// Puts a listener in its place once `targets` are there. Before the workers start they are
+    /// Puts a listener in its place once its targets are there. Before the workers start they are
     /// what the start waits for.
-    pub(super) fn warm(self: &Rc<Self>, pending: Pending, targets: InitTargets) {
+    pub(super) fn warm(self: &Rc<Self>, prepared: Prepared) {
+        let Prepared { pending, targets } = prepared;
         self.stop_warming(pending.name());
         if !self.started.get() {
             self.init.borrow_mut().extend(&targets);
@@ -184,6 +178,7 @@ impl ListenerManager {
         };
         let Warming { pending, .. } = warming.remove(at);
         drop(warming);
+        self.wake_waiting();
         if !self.is_stopped_for(pending.spec().traffic_direction) {
             self.put(pending);
         }
@@ -198,18 +193,25 @@ impl ListenerManager {
             (Pending::InPlace(..), None) => {
                 nuncio_base::bug!("filter chains for a listener that is gone");
             }
-            (Pending::Whole(entry), position) => {
+            (Pending::Whole(mut entry), position) => {
                 if self.started.get() {
                     self.run_soon(&entry);
                 }
+                let replaced = std::mem::take(&mut entry.replaced);
                 let mut active = self.active.borrow_mut();
-                let Some(at) = position else {
-                    return active.push(entry);
+                let old = match position {
+                    None => {
+                        active.push(entry);
+                        None
+                    }
+                    Some(at) => Some(active.replace(at, entry)),
                 };
-                let old = active.replace(at, entry);
                 drop(active);
-                if self.started.get() {
+                if let Some(old) = old.filter(|_| self.started.get()) {
                     self.drain(old);
+                }
+                for name in replaced {
+                    self.remove_static(&name);
                 }
             }
         }

@@ -3,13 +3,13 @@
 use crate::static_resources::StaticResources;
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
-use nuncio_proto::Name;
 use nuncio_proto::diff::diff;
 use nuncio_proto::envoy::config::bootstrap::v3::Bootstrap;
 use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::envoy::config::listener::v3::Listener;
 use nuncio_proto::load::message_of;
 use nuncio_proto::wire::{self, Value};
+use nuncio_proto::{Name, Packed};
 use std::collections::BTreeMap;
 
 /// What is logged of one change at most, in lines.
@@ -18,22 +18,34 @@ const MOST_LINES: usize = 200;
 /// Encoded resources by name.
 type ByName<'a> = BTreeMap<String, &'a [u8]>;
 
-/// A bootstrap's clusters and listeners.
+/// What a manager has, by name.
+pub(super) type Configs = BTreeMap<String, Packed>;
+
+/// Static clusters and listeners.
 pub(super) struct Resources<'a> {
     clusters: ByName<'a>,
     listeners: ByName<'a>,
 }
 
 impl<'a> Resources<'a> {
+    /// Those that the managers have.
+    pub fn in_use((clusters, listeners): &'a (Configs, Configs)) -> Self {
+        let encoded = |configs: &'a Configs| {
+            let configs = configs.iter();
+            configs.map(|(name, config)| (name.clone(), config.body()))
+        };
+        Self {
+            clusters: encoded(clusters).collect(),
+            listeners: encoded(listeners).collect(),
+        }
+    }
+
     /// Those of a bootstrap.
     ///
     /// # Errors
     /// A listener without a name, which could be any.
     pub fn of(resources: &StaticResources<'a>) -> Result<Self, String> {
-        let listeners = by_name(&resources.listeners, |listener| {
-            // `Listener.name`
-            name_of(listener, 1)
-        });
+        let listeners = by_name(&resources.listeners, listener_name);
         if listeners.contains_key("") {
             return Err("a listener without a name can't be told from others".to_owned());
         }
@@ -47,8 +59,16 @@ impl<'a> Resources<'a> {
     }
 }
 
+/// Of two of one name the first counts, as when the server starts.
 fn by_name<'a>(all: &[&'a [u8]], name: impl Fn(&[u8]) -> String) -> ByName<'a> {
-    all.iter().map(|bytes| (name(bytes), *bytes)).collect()
+    let all = all.iter().rev();
+    all.map(|bytes| (name(bytes), *bytes)).collect()
+}
+
+/// The name of an encoded listener.
+pub(super) fn listener_name(bytes: &[u8]) -> String {
+    // `Listener.name`
+    name_of(bytes, 1)
 }
 
 fn name_of(bytes: &[u8], field: u32) -> String {
