@@ -16,8 +16,8 @@ use nuncio_proto::{Message, any};
 use nuncio_stats::SharedCounter;
 use nuncio_worker::Published;
 use nuncio_xds::{
-    ConfigSource, InitialFetch, Lease, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, InitialFetch, Lease, Rejection, ResourceType, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -240,7 +240,7 @@ impl FilterSubscription {
 }
 
 impl SubscriptionCallbacks for FilterSubscription {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(env) = self.env.upgrade() else {
             return Ok(());
         };
@@ -248,13 +248,14 @@ impl SubscriptionCallbacks for FilterSubscription {
             let count = update.resources.len();
             return Err(format!(
                 "Unexpected number of resources in ExtensionConfigDS response: {count}"
-            ));
+            )
+            .into());
         };
         let name = &resource.name;
         if *name != self.name {
-            return Err(format!(
-                "Unexpected resource name in ExtensionConfigDS response: {name}"
-            ));
+            return Err(
+                format!("Unexpected resource name in ExtensionConfigDS response: {name}").into(),
+            );
         }
         let known = self
             .delivered

@@ -12,8 +12,8 @@ use nuncio_upstream::discovery::{Discovery, Endpoint, LoadAssignment, Members};
 use nuncio_upstream::health::{EDS_HEALTHY, EDS_TIMEOUT};
 use nuncio_upstream::{HealthFlag, Host};
 use nuncio_xds::{
-    ConfigSource, ResourceType, Subscription, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, Rejection, ResourceType, Subscription, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -121,14 +121,14 @@ struct EdsCluster {
 }
 
 impl SubscriptionCallbacks for EdsCluster {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let (Some(env), Some(members)) = (self.env.upgrade(), self.members.upgrade()) else {
             return Ok(());
         };
         let [resource] = update.resources else {
             let count = update.resources.len();
             if count > 0 {
-                return Err(format!("Unexpected EDS resource length: {count}"));
+                return Err(format!("Unexpected EDS resource length: {count}").into());
             }
             members.stats().update_empty().inc();
             members.ready();
@@ -139,7 +139,8 @@ impl SubscriptionCallbacks for EdsCluster {
             return Err(format!(
                 "Unexpected EDS cluster (expecting {service}): {}",
                 resource.name
-            ));
+            )
+            .into());
         }
         let is_same = self.last.borrow().as_ref() == Some(&resource.body.value);
         let assignment = if is_same {

@@ -18,8 +18,8 @@ use nuncio_route::{RouteTable, RouteTableConfig};
 use nuncio_stats::{Scope, SharedCounter, SharedGauge};
 use nuncio_worker::{Published, retire};
 use nuncio_xds::{
-    ConfigSource, InitialFetch, Lease, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, InitialFetch, Lease, Rejection, ResourceType, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -249,14 +249,14 @@ impl RouteProvider {
 }
 
 impl SubscriptionCallbacks for RouteProvider {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(env) = self.env.upgrade() else {
             return Ok(());
         };
         let [resource] = update.resources else {
             let count = update.resources.len();
             if count > 0 {
-                return Err(format!("Unexpected RDS resource length: {count}"));
+                return Err(format!("Unexpected RDS resource length: {count}").into());
             }
             self.stats.update_empty.inc();
             self.fetch.ready();
@@ -267,7 +267,8 @@ impl SubscriptionCallbacks for RouteProvider {
             return Err(format!(
                 "Unexpected RDS configuration (expecting {name}): {}",
                 resource.name
-            ));
+            )
+            .into());
         }
         if self.config.borrow().as_ref() == Some(&resource.body) {
             self.fetch.ready();

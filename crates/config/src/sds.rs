@@ -17,7 +17,7 @@ use nuncio_proto::envoy::extensions::transport_sockets::tls::v3 as proto;
 use nuncio_proto::envoy::extensions::transport_sockets::tls::v3::secret::Type;
 use nuncio_stats::SharedCounter;
 use nuncio_xds::{
-    ConfigSource, FileWatcher, InitialFetch, Lease, ResourceType, SubscriptionCallbacks,
+    ConfigSource, FileWatcher, InitialFetch, Lease, Rejection, ResourceType, SubscriptionCallbacks,
     SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::any::Any;
@@ -223,20 +223,20 @@ impl SecretProvider {
 }
 
 impl SubscriptionCallbacks for SecretProvider {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(env) = self.env.upgrade() else {
             return Ok(());
         };
         let name = &self.name;
         let [resource] = update.resources else {
             return Err(match update.resources.len() {
-                0 => format!("Missing SDS resources for {name} in onConfigUpdate()"),
-                count => format!("Unexpected SDS secrets length: {count}"),
+                0 => format!("Missing SDS resources for {name} in onConfigUpdate()").into(),
+                count => format!("Unexpected SDS secrets length: {count}").into(),
             });
         };
         if resource.name != *name {
             let other = &resource.name;
-            return Err(format!("Unexpected SDS secret (expecting {name}): {other}"));
+            return Err(format!("Unexpected SDS secret (expecting {name}): {other}").into());
         }
         let secret = proto::Secret::decode(resource.body.value.as_slice());
         let secret = secret.map_err(|error| error.to_string())?;

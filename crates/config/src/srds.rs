@@ -21,8 +21,8 @@ use nuncio_route::scopes::ScopeKeyBuilder;
 use nuncio_stats::{Scope, SharedCounter, SharedGauge};
 use nuncio_worker::Published;
 use nuncio_xds::{
-    ConfigSource, InitialFetch, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, InitialFetch, Rejection, ResourceType, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -292,7 +292,7 @@ fn rejected(reason: String) -> String {
 }
 
 impl SubscriptionCallbacks for ScopesProvider {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(env) = self.env.upgrade() else {
             return Ok(());
         };
@@ -311,7 +311,7 @@ impl SubscriptionCallbacks for ScopesProvider {
                     Level::Warning,
                     "srds: scoped route config '{name}' rejected: {reason}"
                 );
-                return Err(reason);
+                return Err(reason.into());
             }
         };
         let changed = !self.is_same(&entries);

@@ -7,8 +7,8 @@ use nuncio_proto::Message;
 use nuncio_proto::envoy::config::route::v3::{Vhds, VirtualHost};
 use nuncio_stats::{Scope, SharedCounter};
 use nuncio_xds::{
-    ConfigSource, InitialFetch, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, InitialFetch, Rejection, ResourceType, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -182,7 +182,7 @@ impl VirtualHosts {
 }
 
 impl SubscriptionCallbacks for VirtualHosts {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(owner) = self.owner.upgrade() else {
             return Ok(());
         };
@@ -191,7 +191,7 @@ impl SubscriptionCallbacks for VirtualHosts {
             let before = self.hosts.replace(hosts);
             if let Err(reason) = owner.on_virtual_hosts(update.version) {
                 *self.hosts.borrow_mut() = before;
-                return Err(reason);
+                return Err(reason.into());
             }
             self.config_reload.inc();
         }

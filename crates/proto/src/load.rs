@@ -230,6 +230,11 @@ impl Parsed {
         self.errors.is_empty()
     }
 
+    /// The wire bytes, unchecked.
+    pub fn encoded(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Checks constraints, unknown and deprecated fields. All errors come at once.
     pub fn check(self) -> Result<Loaded, ConfigErrors> {
         let Self {

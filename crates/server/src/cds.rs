@@ -10,8 +10,8 @@ use nuncio_proto::envoy::config::cluster::v3::Cluster;
 use nuncio_proto::{Message, Packed};
 use nuncio_stats::{SharedCounter, SharedGauge};
 use nuncio_xds::{
-    ConfigSource, InitialFetch, Resource, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, InitialFetch, Rejection, Resource, ResourceType, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -125,7 +125,7 @@ impl ClusterDiscovery {
 }
 
 impl SubscriptionCallbacks for ClusterDiscovery {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(env) = self.env.upgrade() else {
             return Ok(());
         };
@@ -157,7 +157,7 @@ impl SubscriptionCallbacks for ClusterDiscovery {
                         Level::Warning,
                         "cds: cluster '{name}' config rejected: {reason}"
                     );
-                    refused.push(format!("{name}: {reason}"));
+                    refused.push((name.clone(), reason));
                 }
             }
         }
@@ -173,8 +173,13 @@ impl SubscriptionCallbacks for ClusterDiscovery {
         }
         self.fetch.ready();
         if !refused.is_empty() {
-            let refused = refused.join(", ");
-            return Err(format!("Error adding/updating cluster(s) {refused}"));
+            let reasons = refused.iter();
+            let reasons = reasons.map(|(name, reason)| format!("{name}: {reason}"));
+            let reasons = reasons.collect::<Vec<_>>().join(", ");
+            return Err(Rejection {
+                reason: format!("Error adding/updating cluster(s) {reasons}"),
+                resources: refused,
+            });
         }
         // Counted is what brought something, and was taken over as a whole.
         if changed > 0 {

@@ -19,8 +19,8 @@ pub fn client_config(env: &Rc<ServerEnv>) -> ClientConfig {
             (None, None) => ClientResourceStatus::Requested,
         };
         let error_state = state.refused.as_ref().map(|refused| UpdateFailureState {
-            details: refused.reason.clone(),
-            version_info: refused.version.clone(),
+            details: refused.reason.to_string(),
+            version_info: refused.version.to_string(),
             last_update_attempt: Some(timestamp(refused.at)),
             ..Default::default()
         });

@@ -9,8 +9,8 @@ use nuncio_proto::Message;
 use nuncio_proto::envoy::config::listener::v3::Listener;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_xds::{
-    ConfigSource, InitialFetch, Resource, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, InitialFetch, Rejection, Resource, ResourceType, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -125,7 +125,7 @@ impl ListenerDiscovery {
 }
 
 impl SubscriptionCallbacks for ListenerDiscovery {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(env) = self.env.upgrade() else {
             return Ok(());
         };
@@ -174,7 +174,13 @@ impl SubscriptionCallbacks for ListenerDiscovery {
         let reasons = refused.iter();
         let reasons = reasons.map(|refused| format!("{}: {}\n", refused.name, refused.reason));
         let reasons: String = reasons.collect();
-        Err(format!("Error adding/updating listener(s) {reasons}"))
+        let named = refused.iter();
+        Err(Rejection {
+            reason: format!("Error adding/updating listener(s) {reasons}"),
+            resources: named
+                .map(|refused| (refused.name.clone(), refused.reason.clone()))
+                .collect(),
+        })
     }
 
     fn on_failure(&self, _: &UpdateFailure) {

@@ -5,8 +5,8 @@ use nuncio_extension::{InitTarget, ServerEnv};
 use nuncio_proto::Message;
 use nuncio_proto::envoy::service::runtime::v3::Runtime;
 use nuncio_xds::{
-    ConfigSource, InitialFetch, ResourceType, SubscriptionCallbacks, SubscriptionRequest,
-    Subscriptions, Update, UpdateFailure,
+    ConfigSource, InitialFetch, Rejection, ResourceType, SubscriptionCallbacks,
+    SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -59,20 +59,22 @@ impl RuntimeDiscovery {
 }
 
 impl SubscriptionCallbacks for RuntimeDiscovery {
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String> {
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let removed = update.removed.map_or(0, <[_]>::len);
         let [resource] = update.resources else {
             return Err(format!(
                 "Unexpected RTDS resource length, number of added resources {}, number of removed \
                  resources {removed}",
                 update.resources.len()
-            ));
+            )
+            .into());
         };
         if resource.name != self.name {
             return Err(format!(
                 "Unexpected RTDS runtime (expecting {}): {}",
                 self.name, resource.name
-            ));
+            )
+            .into());
         }
         let proto = Runtime::decode(resource.body.value.as_slice());
         let proto = proto.map_err(|error| error.to_string())?;

@@ -29,7 +29,7 @@ pub fn read(path: &Path, kind: ResourceType, options: &Options) -> Result<Respon
     let resources = entries(any::type_name(&body), &body.value, kind);
     Ok(Response {
         version: wrapper.version,
-        resources: resources.map_err(FileError::Refused)?,
+        resources: resources.map_err(|reason| FileError::Refused(reason.into()))?,
     })
 }
 

@@ -14,11 +14,14 @@ pub mod fuzz;
 mod initial_fetch;
 mod lease;
 mod mux;
+mod own_states;
 mod path_subscription;
+mod rejection;
 mod resource;
 mod resource_states;
 mod response;
 mod rest;
+mod source_states;
 mod stats;
 mod subscriptions;
 
@@ -26,6 +29,7 @@ pub use config_source::{ApiSource, ConfigSource, PathSource, RateLimit, RestSour
 pub use file_watcher::{FileWatch, FileWatcher};
 pub use initial_fetch::InitialFetch;
 pub use lease::Lease;
+pub use rejection::Rejection;
 pub use resource::{Resource, ResourceType};
 pub use resource_states::{Refusal, ResourceState, ResourceStates};
 pub use response::text_of;

@@ -3,6 +3,8 @@
 use crate::collection;
 use crate::config_source::PathSource;
 use crate::file_watcher::{FileWatch, FileWatcher};
+use crate::own_states::OwnStates;
+use crate::rejection::Rejection;
 use crate::resource::ResourceType;
 use crate::response::{self, FileError};
 use crate::stats::SubscriptionStats;
@@ -18,6 +20,7 @@ pub struct PathSubscription {
     owner: Rc<Subscriptions>,
     source: Arc<PathSource>,
     kind: ResourceType,
+    states: OwnStates,
     stats: SubscriptionStats,
     callbacks: Weak<dyn SubscriptionCallbacks>,
     started: Cell<bool>,
@@ -29,7 +32,7 @@ impl PathSubscription {
     pub fn new(
         owner: &Rc<Subscriptions>,
         source: &Arc<PathSource>,
-        kind: ResourceType,
+        (kind, name): (ResourceType, Option<&str>),
         stats: SubscriptionStats,
         callbacks: Weak<dyn SubscriptionCallbacks>,
     ) -> Result<Rc<Self>, String> {
@@ -37,6 +40,7 @@ impl PathSubscription {
             owner: Rc::clone(owner),
             source: Arc::clone(source),
             kind,
+            states: OwnStates::new(owner, kind, name),
             stats,
             callbacks,
             started: Cell::new(false),
@@ -71,6 +75,7 @@ impl PathSubscription {
     /// Reads the file for the first time.
     pub fn start(&self) {
         if !self.started.replace(true) {
+            self.states.begin();
             self.refresh();
         }
     }
@@ -85,31 +90,25 @@ impl PathSubscription {
             true => collection::read(&self.source.path, self.kind, &options),
             false => response::read(&self.source.path, self.kind, &options),
         };
-        let outcome = read.and_then(|response| {
+        let outcome = read.map(|response| {
             let update = Update {
                 resources: &response.resources,
                 removed: None,
                 version: &response.version,
             };
-            let accepted = callbacks.on_update(&update);
-            let now = nuncio_base::time::wall();
-            self.owner.states().note(self.kind, &update, &accepted, now);
-            accepted.map_err(FileError::Refused)?;
-            Ok(response.version)
+            let outcome = callbacks.on_update(&update);
+            self.states.note(&update, &outcome);
+            (response.version, outcome)
         });
         let reason = match outcome {
-            Ok(version) => {
+            Ok((version, Ok(()))) => {
                 self.stats.accepted(&version, nuncio_base::time::wall());
                 return;
             }
-            Err(FileError::Refused(reason)) => {
-                self.stats.update_rejected.inc();
-                log!(
-                    logger::CONFIG,
-                    Level::Warning,
-                    "Filesystem config update rejected: {reason}"
-                );
-                reason
+            Ok((_, Err(rejection))) => self.reject(rejection),
+            Err(FileError::Refused(refused)) => {
+                self.states.refuse(&refused);
+                self.reject(refused.rejection)
             }
             Err(FileError::Unreadable(reason)) => {
                 self.stats.update_failure.inc();
@@ -122,5 +121,15 @@ impl PathSubscription {
             }
         };
         callbacks.on_failure(&UpdateFailure::Rejected(reason));
+    }
+
+    fn reject(&self, Rejection { reason, .. }: Rejection) -> String {
+        self.stats.update_rejected.inc();
+        log!(
+            logger::CONFIG,
+            Level::Warning,
+            "Filesystem config update rejected: {reason}"
+        );
+        reason
     }
 }

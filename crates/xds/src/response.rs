@@ -1,12 +1,15 @@
 //! `DiscoveryResponse`: from a file or a message to resources whose constraints hold.
 
+use crate::rejection::Rejection;
 use crate::resource::{Resource, ResourceType, name_in};
 use nuncio_proto::envoy::service::discovery::v3::{
     DeltaDiscoveryResponse, DiscoveryResponse, Resource as Wrapper,
 };
 use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::load::{self, Format, Options, Parsed};
-use nuncio_proto::{ConfigErrors, Message, any};
+use nuncio_proto::path::Step;
+use nuncio_proto::{ConfigError, ConfigErrors, Message, any};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,7 +31,27 @@ pub enum FileError {
     /// It could not be read, or is no response at all.
     Unreadable(String),
     /// What it holds is refused.
-    Refused(String),
+    Refused(RefusedResponse),
+}
+
+/// A response that is refused before anybody is given its resources.
+#[derive(Debug, Default)]
+pub struct RefusedResponse {
+    /// `version_info`
+    pub version: String,
+    /// Names and versions of the resources, as far as they can be read.
+    pub named: Vec<(String, String)>,
+    /// Why.
+    pub rejection: Rejection,
+}
+
+impl From<String> for RefusedResponse {
+    fn from(reason: String) -> Self {
+        Self {
+            rejection: reason.into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Reads a file.
@@ -50,25 +73,19 @@ pub fn read_json(
     bytes: Vec<u8>,
     kind: ResourceType,
     options: &Options,
-) -> Result<Response, String> {
+) -> Result<Response, FileError> {
     let Some(message) = load::message_of::<DiscoveryResponse>() else {
-        return Err("no DiscoveryResponse".to_owned());
+        return Err(FileError::Unreadable("no DiscoveryResponse".to_owned()));
     };
-    let parsed = load::read("", bytes, Format::Json, message, options);
-    response(parsed, kind).map_err(|error| match error {
-        FileError::Unreadable(text) | FileError::Refused(text) => text,
-    })
+    response(load::read("", bytes, Format::Json, message, options), kind)
 }
 
 fn response(parsed: Parsed, kind: ResourceType) -> Result<Response, FileError> {
     let is_read = parsed.is_read();
-    let loaded = parsed.check().map_err(|errors| {
-        let text = text_of(&errors);
-        if is_read {
-            FileError::Refused(text)
-        } else {
-            FileError::Unreadable(text)
-        }
+    let unchecked = is_read.then(|| parsed.encoded().to_vec());
+    let loaded = parsed.check().map_err(|errors| match unchecked {
+        Some(encoded) => FileError::Refused(refused(&encoded, kind, &errors)),
+        None => FileError::Unreadable(text_of(&errors)),
     })?;
     let response = DiscoveryResponse::decode(loaded.bytes.as_slice())
         .map_err(|error| FileError::Unreadable(error.to_string()))?;
@@ -76,9 +93,37 @@ fn response(parsed: Parsed, kind: ResourceType) -> Result<Response, FileError> {
     let resources = response.resources.into_iter();
     let resources = resources.map(|body| unwrap(body, kind, &version));
     let resources = resources
-        .collect::<Result<_, _>>()
-        .map_err(FileError::Refused)?;
+        .collect::<Result<_, String>>()
+        .map_err(|reason| FileError::Refused(reason.into()))?;
     Ok(Response { resources, version })
+}
+
+/// What is known of a response that breaks constraints, and which of its resources do.
+fn refused(encoded: &[u8], kind: ResourceType, errors: &ConfigErrors) -> RefusedResponse {
+    let response = DiscoveryResponse::decode(encoded).unwrap_or_default();
+    let version = response.version_info;
+    let resources = response.resources.into_iter().map(opened);
+    let named: Vec<_> = resources
+        .map(|from| (from.name(kind), version.clone()))
+        .collect();
+    let mut of: BTreeMap<usize, Vec<ConfigError>> = BTreeMap::new();
+    for error in &errors.errors {
+        if let [Step::Field("resources"), Step::Index(at), ..] = error.path.steps() {
+            of.entry(*at).or_default().push(error.clone());
+        }
+    }
+    let of = of.into_iter().filter_map(|(at, own)| {
+        let reason = text_of(&ConfigErrors::new(errors.message_type, own));
+        Some((named.get(at)?.0.clone(), reason))
+    });
+    RefusedResponse {
+        rejection: Rejection {
+            reason: text_of(errors),
+            resources: of.collect(),
+        },
+        named,
+        version,
+    }
 }
 
 /// A response of a stream, its resources not looked at yet.
@@ -188,32 +233,34 @@ fn opened(body: Any) -> StreamResource {
     }
 }
 
+impl StreamResource {
+    /// Its name, whatever is wrong with it.
+    fn name(&self, kind: ResourceType) -> String {
+        match any::type_name(&self.body) == kind.message() {
+            true if self.name.is_empty() || !kind.is_by_namespace() => name_in(&self.body.value),
+            _ => self.name.clone(),
+        }
+    }
+}
+
 impl StreamResponse {
-    /// The resources as they came, whatever is wrong with them.
-    pub fn unchecked(&self, kind: ResourceType) -> Vec<Resource> {
+    /// Names and versions of the resources, whatever is wrong with them.
+    pub fn named(&self, kind: ResourceType) -> Vec<(String, String)> {
         let resources = self.resources.iter().filter(|from| !from.heartbeat);
-        let resources = resources.map(|from| {
-            let unwrapped = unwrap(from.body.clone(), kind, &self.version);
-            let mut resource = unwrapped.unwrap_or_else(|_| Resource {
-                name: from.name.clone(),
-                version: self.version.clone(),
-                body: Any::default(),
-            });
-            if let Some(version) = &from.version {
-                resource.version.clone_from(version);
-            }
-            resource
+        let named = resources.map(|from| {
+            let version = from.version.as_ref().unwrap_or(&self.version);
+            (from.name(kind), version.clone())
         });
-        resources.collect()
+        named.collect()
     }
 
     /// The resources, checked.
     ///
     /// # Errors
     /// What is wrong with them, in Envoy's words, with the places that are meant.
-    pub fn load(&self, kind: ResourceType, options: &Options) -> Result<LoadedResponse, String> {
+    pub fn load(&self, kind: ResourceType, options: &Options) -> Result<LoadedResponse, Rejection> {
         let Some(message) = nuncio_proto::reflect::message(kind.message()) else {
-            return Err(format!("no {}", kind.message()));
+            return Err(format!("no {}", kind.message()).into());
         };
         let mut loaded = LoadedResponse::default();
         for from in &self.resources {
@@ -230,7 +277,13 @@ impl StreamResponse {
                 resource.name.clone_from(&from.name);
             }
             let checked = load::bytes(resource.body.value.clone(), message, options);
-            checked.map_err(|errors| format!("{}: {}", resource.name, text_of(&errors)))?;
+            checked.map_err(|errors| {
+                let (name, reason) = (&resource.name, text_of(&errors));
+                Rejection {
+                    reason: format!("{name}: {reason}"),
+                    resources: vec![(name.clone(), reason)],
+                }
+            })?;
             loaded.ttls.push((resource.name.clone(), from.ttl));
             loaded.resources.push(resource);
         }

@@ -2,8 +2,10 @@
 //! `HttpSubscriptionImpl`; "REST endpoints" in its "xDS REST and gRPC protocol").
 
 use crate::config_source::RestSource;
+use crate::own_states::OwnStates;
+use crate::rejection::Rejection;
 use crate::resource::ResourceType;
-use crate::response;
+use crate::response::{self, FileError};
 use crate::stats::SubscriptionStats;
 use crate::subscriptions::{SubscriptionCallbacks, Subscriptions, Update, UpdateFailure};
 use nuncio_base::log::{Level, logger};
@@ -44,6 +46,7 @@ pub struct RestSubscription {
     source: Arc<RestSource>,
     kind: ResourceType,
     name: Option<String>,
+    states: OwnStates,
     stats: SubscriptionStats,
     callbacks: Weak<dyn SubscriptionCallbacks>,
     timeout: Duration,
@@ -69,6 +72,7 @@ impl RestSubscription {
             source: Arc::clone(source),
             kind,
             name: name.map(str::to_owned),
+            states: OwnStates::new(owner, kind, name),
             stats,
             callbacks,
             timeout,
@@ -87,6 +91,7 @@ impl RestSubscription {
         if self.started.replace(true) {
             return;
         }
+        self.states.begin();
         self.limit_first_fetch(main);
         let client = AsyncClient::new(main, Arc::clone(&self.source.cluster));
         let (worker, weak) = (Rc::clone(main), Rc::downgrade(self));
@@ -174,7 +179,7 @@ impl RestSubscription {
                 status: 200, body, ..
             }) => {
                 self.answered.set(true);
-                if let Err(reason) = self.on_response(body.to_bytes().into()) {
+                if let Err(Rejection { reason, .. }) = self.on_response(body.to_bytes().into()) {
                     log!(
                         logger::CONFIG,
                         Level::Warning,
@@ -196,8 +201,15 @@ impl RestSubscription {
         }
     }
 
-    fn on_response(&self, body: Vec<u8>) -> Result<(), String> {
-        let response = response::read_json(body, self.kind, &self.owner.options())?;
+    fn on_response(&self, body: Vec<u8>) -> Result<(), Rejection> {
+        let response = response::read_json(body, self.kind, &self.owner.options());
+        let response = response.map_err(|error| match error {
+            FileError::Unreadable(reason) => reason.into(),
+            FileError::Refused(refused) => {
+                self.states.refuse(&refused);
+                refused.rejection
+            }
+        })?;
         let Some(callbacks) = self.callbacks.upgrade() else {
             return Ok(());
         };
@@ -207,8 +219,7 @@ impl RestSubscription {
             version: &response.version,
         };
         let outcome = callbacks.on_update(&update);
-        let states = self.owner.states();
-        states.note(self.kind, &update, &outcome, wall());
+        self.states.note(&update, &outcome);
         outcome?;
         self.stats.accepted(&response.version, wall());
         *self.version.borrow_mut() = response.version;

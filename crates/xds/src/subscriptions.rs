@@ -3,6 +3,7 @@
 use crate::config_source::{ApiSource, ConfigSource};
 use crate::mux::{GrpcMux, Watch};
 use crate::path_subscription::PathSubscription;
+use crate::rejection::Rejection;
 use crate::resource::{Resource, ResourceType};
 use crate::resource_states::ResourceStates;
 use crate::rest::RestSubscription;
@@ -44,7 +45,7 @@ pub trait SubscriptionCallbacks {
     ///
     /// # Errors
     /// Why it is refused, in Envoy's words; what was there before goes on.
-    fn on_update(&self, update: &Update<'_>) -> Result<(), String>;
+    fn on_update(&self, update: &Update<'_>) -> Result<(), Rejection>;
 
     /// Nothing came, or what came was refused.
     fn on_failure(&self, failure: &UpdateFailure);
@@ -99,7 +100,7 @@ pub struct Subscriptions {
     ads: RefCell<Option<Rc<GrpcMux>>>,
     /// Whether anything came since somebody asked.
     updated: Cell<bool>,
-    states: Rc<ResourceStates>,
+    states: ResourceStates,
 }
 
 impl Subscriptions {
@@ -111,7 +112,7 @@ impl Subscriptions {
             node: RefCell::default(),
             ads: RefCell::default(),
             updated: Cell::new(false),
-            states: Rc::default(),
+            states: ResourceStates::default(),
         })
     }
 
@@ -131,7 +132,7 @@ impl Subscriptions {
     }
 
     /// How far each resource is.
-    pub fn states(&self) -> &Rc<ResourceStates> {
+    pub fn states(&self) -> &ResourceStates {
         &self.states
     }
 
@@ -179,7 +180,7 @@ impl Subscriptions {
         let (kind, name) = (request.kind, request.name);
         let (mux, timeout) = match request.source {
             ConfigSource::Path(source) => {
-                let made = PathSubscription::new(self, source, kind, stats, callbacks)?;
+                let made = PathSubscription::new(self, source, (kind, name), stats, callbacks)?;
                 return Ok(Subscription(Kind::Path(made)));
             }
             ConfigSource::Rest(source, timeout) => {

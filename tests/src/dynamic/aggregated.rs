@@ -10,7 +10,7 @@ const ENDPOINT: &str = "config.endpoint.v3.ClusterLoadAssignment";
 const LISTENER: &str = "config.listener.v3.Listener";
 const ROUTE: &str = "config.route.v3.RouteConfiguration";
 
-fn start(plane: &ControlPlane, api_type: &str) -> Proxy {
+pub fn start(plane: &ControlPlane, api_type: &str) -> Proxy {
     start_with(plane, api_type, json!({}))
 }
 

@@ -11,6 +11,7 @@ mod routes;
 mod runtime;
 mod scopes;
 mod sovereign;
+mod states;
 mod virtual_hosts;
 
 use serde_json::{Value, json};

@@ -111,10 +111,8 @@ impl ControlPlane {
             &Default::default(),
         );
         // Unchecked, where a test sends what is wrong.
-        let mut decoded = match read.check() {
-            Ok(loaded) => loaded.decode::<DiscoveryResponse>().unwrap(),
-            Err(errors) => panic!("{errors}"),
-        };
+        assert!(read.is_read(), "{:?}", read.check());
+        let mut decoded = DiscoveryResponse::decode(read.encoded()).unwrap();
         decoded.type_url = type_url(kind);
         let mut state = self.state.lock().unwrap();
         state.responses.insert(decoded.type_url.clone(), decoded);

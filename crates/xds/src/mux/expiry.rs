@@ -2,6 +2,7 @@
 
 use super::GrpcMux;
 use super::type_state::{Share, TypeState};
+use crate::rejection::Rejection;
 use crate::resource::ResourceType;
 use crate::subscriptions::Update;
 use nuncio_base::log;
@@ -93,7 +94,7 @@ impl GrpcMux {
                 removed: Some(removed),
                 version: "",
             };
-            if let Err(reason) = watch.offer(&update) {
+            if let Err(Rejection { reason, .. }) = watch.offer(&update) {
                 log!(
                     logger::CONFIG,
                     Level::Warning,

@@ -1,6 +1,7 @@
 //! Answers to any response: for the fuzz target `discovery`.
 
 use super::type_state::TypeState;
+use crate::rejection::Rejection;
 use crate::resource::ResourceType;
 use crate::response::{LoadedResponse, StreamResponse};
 use nuncio_proto::Message;
@@ -11,7 +12,7 @@ pub fn answer(
     kind: ResourceType,
     delta: bool,
     response: &StreamResponse,
-    loaded: Result<LoadedResponse, String>,
+    loaded: Result<LoadedResponse, Rejection>,
 ) {
     let mut state = TypeState::new(kind, delta);
     state.interest.want_all(true);
@@ -29,7 +30,7 @@ pub fn answer(
             state.note_ttls(&loaded.ttls, removed, now);
             state.keep(loaded.resources, removed);
         }
-        Err(reason) => state.interest.refuse(&response.nonce, &reason),
+        Err(rejection) => state.interest.refuse(&response.nonce, &rejection.reason),
     }
     let answer = state.interest.next_request(|| None).unwrap_or_default();
     let (nonce, error) = if delta {

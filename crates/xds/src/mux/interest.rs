@@ -1,6 +1,7 @@
 //! What is wanted of one type over one stream, and what the stream has to send for it: requests,
 //! acknowledgements and refusals (Envoy's "xDS REST and gRPC protocol"). No I/O.
 
+use crate::rejection::cut;
 use crate::resource::ResourceType;
 use nuncio_proto::Message;
 use nuncio_proto::envoy::config::core::v3::Node;
@@ -10,10 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// gRPC's INTERNAL: the code of every refusal, as Envoy's.
 const INTERNAL: i32 = 13;
-
-/// How long the text of a refusal may be, in bytes: beyond it peers refuse the headers of an
-/// answer that repeats it.
-const MAX_REASON: usize = 4096;
 
 /// What the last response is answered with.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -128,11 +125,7 @@ impl Interest {
     /// A response was refused: what was accepted before stands.
     pub fn refuse(&mut self, nonce: &str, reason: &str) {
         nonce.clone_into(&mut self.nonce);
-        let mut end = reason.len().min(MAX_REASON);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.answer = Some(Answer::Refused(reason[..end].to_owned()));
+        self.answer = Some(Answer::Refused(cut(reason).to_owned()));
     }
 
     /// Notes the versions of resources that came one by one.
@@ -314,15 +307,5 @@ mod tests {
         assert_eq!(again.resource_names_subscribe, ["b", "c"]);
         assert_eq!(again.initial_resource_versions.len(), 1);
         assert_eq!(again.initial_resource_versions["b"], "2");
-    }
-
-    #[test]
-    fn a_long_reason_is_cut_between_characters() {
-        let mut interest = Interest::new(ResourceType::Cluster, false);
-        interest.want_all(true);
-        interest.on_open();
-        interest.refuse("n", &"ä".repeat(4000));
-        let nack = next(&mut interest).unwrap();
-        assert_eq!(nack.error_detail.unwrap().message.len(), 4096);
     }
 }

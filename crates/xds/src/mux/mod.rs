@@ -12,8 +12,10 @@ mod type_state;
 mod watch;
 
 use crate::config_source::ApiSource;
+use crate::rejection::Rejection;
 use crate::resource::{Resource, ResourceType};
 use crate::response::{self, LoadedResponse, StreamResponse};
+use crate::source_states::SourceStates;
 use crate::subscriptions::{Subscriptions, Update, UpdateFailure};
 use backoff::Backoff;
 use nuncio_base::log;
@@ -67,6 +69,7 @@ pub struct GrpcMux {
     method: &'static str,
     service: &'static str,
     types: RefCell<BTreeMap<ResourceType, TypeState>>,
+    states: RefCell<BTreeMap<ResourceType, Rc<SourceStates>>>,
     stats: ControlPlaneStats,
     backoff: RefCell<Backoff>,
     runs: Cell<bool>,
@@ -97,6 +100,7 @@ impl GrpcMux {
             method,
             service,
             types: RefCell::default(),
+            states: RefCell::default(),
             stats: ControlPlaneStats::new(scope),
             backoff: RefCell::default(),
             runs: Cell::new(false),
@@ -125,13 +129,18 @@ impl GrpcMux {
     fn end(&self, watch: &Rc<WatchState>) {
         if let Some(state) = self.types.borrow_mut().get_mut(&watch.kind()) {
             state.end(watch);
-            if let Some(name) = watch.name()
-                && !state.interest.wants(name)
-            {
-                self.owner.states().forget(watch.kind(), name);
+            if watch.name().is_none() {
+                self.states(watch.kind()).retain(|name| state.wants(name));
             }
         }
         self.wake();
+    }
+
+    /// How far the resources of a type are.
+    fn states(&self, kind: ResourceType) -> Rc<SourceStates> {
+        let mut states = self.states.borrow_mut();
+        let new = || self.owner.states().of_source(kind);
+        Rc::clone(states.entry(kind).or_insert_with(new))
     }
 
     /// Whether resources come one by one.
@@ -239,7 +248,7 @@ impl GrpcMux {
                 state.keep(resources, removed);
                 state.note_ttls(&loaded.ttls, removed, time::monotonic());
             }
-            Err(reason) => {
+            Err(Rejection { reason, .. }) => {
                 log!(
                     logger::CONFIG,
                     Level::Warning,
@@ -256,30 +265,19 @@ impl GrpcMux {
         &self,
         kind: ResourceType,
         response: &StreamResponse,
-    ) -> Result<LoadedResponse, String> {
-        let options = self.owner.options();
-        let loaded = response.load(kind, &options);
-        let outcome = loaded.and_then(|loaded| {
-            let resources = &loaded.resources;
-            if loaded.is_heartbeat() {
-                return Ok(loaded);
+    ) -> Result<LoadedResponse, Rejection> {
+        let outcome = match response.load(kind, &self.owner.options()) {
+            Ok(loaded) if loaded.is_heartbeat() => return Ok(loaded),
+            Ok(loaded) => self.offer(kind, response, &loaded).map(|()| loaded),
+            Err(rejection) => {
+                let (named, types) = (response.named(kind), self.types.borrow());
+                let wanted = |name: &str| types.get(&kind).is_some_and(|it| it.wants(name));
+                self.states(kind)
+                    .refuse(&named, &rejection, wanted, time::wall());
+                Err(rejection)
             }
-            let removed = response.removed.as_deref().unwrap_or_default();
-            let types = self.types.borrow();
-            let concerned = types
-                .get(&kind)
-                .map_or_else(Vec::new, |state| state.concerned(resources, removed));
-            drop(types);
-            for (watch, share) in concerned {
-                let heartbeats = loaded.heartbeats > 0;
-                watch.offer(&response.share(resources, share, heartbeats))?;
-            }
-            Ok(loaded)
-        });
-        if let Err(reason) = &outcome {
-            let (resources, version) = (response.unchecked(kind), &response.version);
-            let states = self.owner.states();
-            states.refuse(kind, &resources, version, reason, time::wall());
+        };
+        if let Err(Rejection { reason, .. }) = &outcome {
             let failure = UpdateFailure::Rejected(reason.clone());
             let types = self.types.borrow();
             let watches = types.get(&kind).map_or_else(Vec::new, TypeState::live);
@@ -287,6 +285,24 @@ impl GrpcMux {
             watches.iter().for_each(|watch| watch.failed(&failure));
         }
         outcome
+    }
+
+    fn offer(
+        &self,
+        kind: ResourceType,
+        response: &StreamResponse,
+        loaded: &LoadedResponse,
+    ) -> Result<(), Rejection> {
+        let removed = response.removed.as_deref().unwrap_or_default();
+        let types = self.types.borrow();
+        let state = types.get(&kind);
+        let concerned = state.map(|state| state.concerned(&loaded.resources, removed));
+        drop(types);
+        for (watch, share) in concerned.unwrap_or_default() {
+            let heartbeats = loaded.heartbeats > 0;
+            watch.offer(&response.share(&loaded.resources, share, heartbeats))?;
+        }
+        Ok(())
     }
 
     fn on_close(&self) {

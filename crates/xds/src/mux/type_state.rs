@@ -89,6 +89,12 @@ impl TypeState {
         all.filter_map(Weak::upgrade).collect()
     }
 
+    /// Whether somebody wants a resource of this name.
+    pub fn wants(&self, name: &str) -> bool {
+        let mut all = self.of_all.iter().filter_map(Weak::upgrade);
+        self.interest.wants(name) || all.any(|watch| watch.wants_all() || watch.wants(name))
+    }
+
     /// Whom a response concerns: who wants all first, the others in its order.
     pub fn concerned(
         &self,

@@ -1,8 +1,9 @@
 //! One subscription of a stream: all resources of a type, or one of them by its name.
 
 use super::GrpcMux;
+use crate::rejection::Rejection;
 use crate::resource::{Resource, ResourceType, is_in};
-use crate::resource_states::ResourceStates;
+use crate::source_states::SourceStates;
 use crate::stats::SubscriptionStats;
 use crate::subscriptions::{SubscriptionCallbacks, Update, UpdateFailure};
 use nuncio_base::log;
@@ -19,7 +20,7 @@ pub struct WatchState {
     kind: ResourceType,
     name: Option<String>,
     stats: SubscriptionStats,
-    states: Rc<ResourceStates>,
+    states: Rc<SourceStates>,
     callbacks: Weak<dyn SubscriptionCallbacks>,
     begun: Cell<bool>,
     /// Something came, if only a refusal.
@@ -37,7 +38,12 @@ impl WatchState {
         name.filter(|_| !self.kind.is_by_namespace())
     }
 
-    /// Whether a resource of this name concerns it.
+    /// Whether it wants all resources, whatever their names.
+    pub fn wants_all(&self) -> bool {
+        self.name.is_none()
+    }
+
+    /// Whether it wants a resource of this name, where it wants none but such.
     pub fn wants(&self, name: &str) -> bool {
         match &self.name {
             Some(namespace) if self.kind.is_by_namespace() => is_in(namespace, name),
@@ -47,7 +53,7 @@ impl WatchState {
     }
 
     /// Hands over what of a response concerns it, unless it has ended meanwhile.
-    pub fn offer(&self, update: &Update<'_>) -> Result<(), String> {
+    pub fn offer(&self, update: &Update<'_>) -> Result<(), Rejection> {
         if !self.begun.get() {
             return Ok(());
         }
@@ -65,12 +71,12 @@ impl WatchState {
         })
     }
 
-    fn take(&self, update: &Update<'_>) -> Result<(), String> {
+    fn take(&self, update: &Update<'_>) -> Result<(), Rejection> {
         let Some(callbacks) = self.callbacks.upgrade() else {
             return Ok(());
         };
         let outcome = callbacks.on_update(update);
-        self.states.note(self.kind, update, &outcome, wall());
+        self.states.note(self.name(), update, &outcome, wall());
         outcome?;
         self.answered.set(true);
         self.stats.update_attempt.inc();
@@ -121,7 +127,7 @@ impl Watch {
             kind,
             name: name.map(str::to_owned),
             stats,
-            states: Rc::clone(mux.owner.states()),
+            states: mux.states(kind),
             callbacks,
             begun: Cell::new(false),
             answered: Cell::new(false),
@@ -140,7 +146,7 @@ impl Watch {
         }
         self.state.stats.update_attempt.inc();
         if let Some(name) = self.state.name() {
-            self.state.states.request(self.state.kind, name);
+            self.state.states.ask(name);
         }
         let known = self.mux.known(&self.state);
         self.mux.begin(&self.state);
@@ -176,8 +182,9 @@ impl Watch {
             removed: None,
             version: known.first().map_or("", |resource| &resource.version),
         };
-        if let Err(reason) = self.state.take(&update) {
-            self.state.failed(&UpdateFailure::Rejected(reason));
+        if let Err(rejection) = self.state.take(&update) {
+            self.state
+                .failed(&UpdateFailure::Rejected(rejection.reason));
         }
     }
 }
@@ -186,6 +193,9 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if self.state.begun.replace(false) {
             self.mux.end(&self.state);
+            if let Some(name) = self.state.name() {
+                self.state.states.unask(name);
+            }
         }
     }
 }
