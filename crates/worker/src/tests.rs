@@ -57,6 +57,23 @@ fn timers_wake_in_order_also_when_a_nearer_one_is_armed_later() {
 }
 
 #[test]
+fn who_is_woken_early_leaves_no_timer_behind() {
+    run_main(|worker| async move {
+        let hour = worker.now() + Duration::from_secs(3600);
+        let mut sleep = Box::pin(sleep_until(&worker, hour));
+        std::future::poll_fn(|task| {
+            assert!(sleep.as_mut().poll(task).is_pending());
+            std::task::Poll::Ready(())
+        })
+        .await;
+        assert_eq!(worker.timers().armed(), 1);
+        drop(sleep);
+        assert_eq!(worker.timers().armed(), 0);
+    })
+    .unwrap();
+}
+
+#[test]
 fn messages_leave_time_for_others() {
     let worker = WorkerThread::start(0).unwrap();
     let (sender, receiver) = channel();

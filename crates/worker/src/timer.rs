@@ -54,12 +54,27 @@ impl Timer {
 
 /// Resolves at `deadline`: for code that waits off the data path.
 pub async fn sleep_until(worker: &Rc<Worker>, deadline: Instant) {
-    let mut timer = Timer::default();
+    let mut sleep = Sleep {
+        worker,
+        timer: Timer::default(),
+    };
     std::future::poll_fn(|task| {
         worker.tick();
-        timer.poll(worker, Some(deadline), task)
+        sleep.timer.poll(worker, Some(deadline), task)
     })
     .await;
+}
+
+/// A timer whose owner may give it up: nothing of it stays behind.
+struct Sleep<'a> {
+    worker: &'a Worker,
+    timer: Timer,
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        self.timer.disarm(self.worker);
+    }
 }
 
 /// The wheel of a worker and the task that turns it.
@@ -92,6 +107,12 @@ impl Timers {
 
     fn cancel(&self, key: TimerKey) {
         self.wheel.borrow_mut().cancel(key);
+    }
+
+    /// How many are armed.
+    #[cfg(test)]
+    pub(crate) fn armed(&self) -> usize {
+        self.wheel.borrow().len()
     }
 
     fn is_armed(&self, key: TimerKey) -> bool {
