@@ -1,10 +1,13 @@
 //! Connections carried by HTTP to a proxy upstream.
 
 use super::echo;
+use crate::harness::http2::{END_HEADERS, END_STREAM, Http2, block, kind};
 use crate::harness::{Config, Proxy, Upstream, direct, file_log, is_envoy, network_filter};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// A TCP proxy that asks `up` for a tunnel.
 fn tunnelling(tunnel: Value, upstream: std::net::SocketAddr, cluster: Value) -> Proxy {
@@ -147,6 +150,57 @@ fn heads_and_trailers_of_responses_are_kept() {
     }
 }
 
+/// A cluster that speaks HTTP/2.
+fn http2() -> Value {
+    let options = json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    });
+    let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    json!({"typed_extension_protocol_options": {key: options}})
+}
+
+#[test]
+fn what_ends_first_over_http2_still_takes_the_rest() {
+    let (sender, received) = mpsc::channel();
+    let upstream = Upstream::tcp(move |stream| {
+        let Some(mut server) = Http2::serve(stream, &[]) else {
+            return;
+        };
+        let Some((_, _, id, _)) = server.next_of(kind::HEADERS) else {
+            return;
+        };
+        let head = block(&[(":status", "200")]);
+        server.send(kind::HEADERS, END_HEADERS, id, &head);
+        server.send(kind::DATA, END_STREAM, id, b"bye");
+        let mut count = 0;
+        while let Some((_, flags, _, data)) = server.next_of(kind::DATA) {
+            count += data.len();
+            if flags & END_STREAM != 0 {
+                let _ = sender.send(count);
+                return;
+            }
+            if count == 65_535 {
+                // By now the proxy holds its client back.
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            for id in [0, id].into_iter().filter(|_| count >= 65_535) {
+                server.send(kind::WINDOW_UPDATE, 0, id, &100_000_u32.to_be_bytes());
+            }
+        }
+    });
+    let mut cluster = http2();
+    cluster["per_connection_buffer_limit_bytes"] = 32_768.into();
+    let tunnel = json!({"hostname": "far.test:1"});
+    let proxy = tunnelling(tunnel, upstream.address(), cluster);
+    let mut connection = proxy.connect();
+    assert_eq!(connection.read_to_end(), b"bye");
+    connection.send(vec![b'x'; 2_000_000]);
+    connection.half_close();
+    let received = received.recv_timeout(Duration::from_secs(5));
+    assert_eq!(received, Ok(2_000_000));
+}
+
 #[test]
 fn over_http2() {
     let target = Upstream::tcp(echo);
@@ -159,17 +213,8 @@ fn over_http2() {
         .manager(json!({"http2_protocol_options": {"allow_connect": true}}))
         .cluster("target", &[target.address()])
         .start();
-    let options = json!({
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    });
-    let key = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-    let cluster = json!({"typed_extension_protocol_options": {key: options}});
-    let proxy = tunnelling(
-        json!({"hostname": "far.test:1"}),
-        end.listener("main"),
-        cluster,
-    );
+    let tunnel = json!({"hostname": "far.test:1"});
+    let proxy = tunnelling(tunnel, end.listener("main"), http2());
     let mut connections = [proxy.connect(), proxy.connect()];
     for (at, connection) in connections.iter_mut().enumerate() {
         let text = format!("{at}").repeat(100_000);

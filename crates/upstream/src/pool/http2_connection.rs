@@ -28,7 +28,7 @@ pub(crate) struct Http2Connection {
     pub core: Rc<ClusterCore>,
     pub info: ClientStreamInfo,
     pub codec: RefCell<H2Connection>,
-    /// The streams whose responses are still to come, by their numbers.
+    /// The streams that somebody has, by their numbers.
     streams: RefCell<Vec<(u32, Rc<Http2Stream>)>>,
     /// Streams that are over, for the next ones.
     spare: RefCell<Vec<Rc<Http2Stream>>>,
@@ -209,24 +209,14 @@ impl Http2Connection {
     /// Gives a frame to its stream; `head_bytes`: the bytes of its header block on the wire, where
     /// it is one.
     pub fn deliver(&self, id: u32, frame: Frame, head_bytes: usize) {
-        let is_last = match &frame {
-            Frame::Headers(_, end) | Frame::Data(_, end) => end.is_end(),
-            Frame::Trailers(_) | Frame::Reset(_) => true,
-            Frame::Informational(_) => false,
-        };
-        let stream = if is_last {
-            self.take(id)
-        } else {
-            let streams = self.streams.borrow();
-            let at = streams.binary_search_by_key(&id, |(id, _)| *id);
-            at.ok().map(|at| Rc::clone(&streams[at].1))
-        };
-        match stream {
-            Some(stream) => {
+        let streams = self.streams.borrow();
+        match streams.binary_search_by_key(&id, |(id, _)| *id) {
+            Ok(at) => {
+                let stream = &streams[at].1;
                 stream.count_received(&frame, head_bytes);
                 stream.receive(frame);
             }
-            None => self.codec.borrow_mut().release(id),
+            Err(_) => self.codec.borrow_mut().release(id),
         }
     }
 
