@@ -281,7 +281,10 @@ impl Http2Session {
                 entry.wake();
             }
         }
-        self.flushing.on_time(conn, &mut self.codec, now);
+        if !self.flushing.is_empty() {
+            self.flushing.on_time(conn, &mut self.codec, now);
+            self.note_idle(conn);
+        }
         self.find_soonest();
         match self.keep_alive.on_time(now) {
             Some(KeepAliveDue::Timeout) => {
