@@ -62,6 +62,10 @@ pub const TARGETS: &[Target] = &[
         run: targets::http_preface::run,
     },
     Target {
+        name: "load_report",
+        run: targets::load_report::run,
+    },
+    Target {
         name: "path",
         run: targets::path::run,
     },

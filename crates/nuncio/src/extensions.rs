@@ -66,6 +66,7 @@ static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[
 ];
 
 static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
+    &lb_policies::client_side_weighted_round_robin::Policy,
     &lb_policies::least_request::Policy,
     &lb_policies::maglev::Policy,
     &lb_policies::override_host::Policy,
@@ -73,6 +74,7 @@ static LOAD_BALANCERS: &[&dyn LoadBalancerFactory] = &[
     &lb_policies::ring_hash::Policy,
     &lb_policies::round_robin::Policy,
     &lb_policies::subset::Policy,
+    &lb_policies::wrr_locality::Policy,
 ];
 
 static NETWORK_FILTERS: &[&dyn NetworkFilterFactory] = &[

@@ -238,6 +238,12 @@ fn tell(host: &Host, worker: &Worker, outcome: &Result<AsyncResponse, AsyncFailu
         Ok(response) => {
             monitor.on_result(OutlierResult::Connected, worker);
             monitor.on_status(response.status, worker);
+            if let (false, Some(trailers)) = (
+                monitor.on_load_report(&response.headers, worker),
+                &response.trailers,
+            ) {
+                monitor.on_load_report(trailers, worker);
+            }
         }
         Err(AsyncFailure::Timeout) => monitor.on_result(OutlierResult::Timeout(504), worker),
         Err(AsyncFailure::Reset(..)) => monitor.on_result(OutlierResult::ConnectFailed, worker),

@@ -48,6 +48,8 @@ pub(crate) struct Attempt {
     pub at_host: bool,
     pub request_sent: bool,
     pub request_ended: bool,
+    /// Whether the response's headers report the host's load.
+    pub load_reported: bool,
     /// What is logged of it by itself.
     pub record: Option<Box<AttemptRecord>>,
     /// The bytes on the wire, kept when the connection is given back.
@@ -68,6 +70,7 @@ impl Attempt {
             at_host: true,
             request_sent: false,
             request_ended: false,
+            load_reported: false,
             record: None,
             bytes: BytesMeter::default(),
         }

@@ -37,6 +37,7 @@ impl Router {
             }
             Step::Frame(Frame::Trailers(trailers)) => {
                 self.charge_grpc_end(Some(&trailers));
+                self.tell_monitor_of_trailers(cx, &trailers);
                 if let Some(record) = self.record() {
                     record.trailers = Some(trailers.clone());
                 }

@@ -1,9 +1,12 @@
-//! What workers tell main of a host's answers to clients: outlier detection and passive health
-//! checks.
+//! What workers tell main of a host's answers to clients, and remember of them: outlier detection,
+//! passive health checks, load reports.
 
 use crate::discovery::MembersHandle;
+use crate::lb::load_report::{HostLoad, LoadReports};
 use crate::outlier::{Ejection, OutlierMonitor, OutlierResult};
+use nuncio_base::HeaderMap;
 use nuncio_worker::Worker;
+use std::sync::Arc;
 
 /// Watches one host. Set by main before any worker sees the host.
 pub struct HostMonitor {
@@ -12,6 +15,7 @@ pub struct HostMonitor {
     /// Whether its cluster has health checks.
     checked: bool,
     outlier: Option<OutlierMonitor>,
+    load: Option<(Arc<dyn LoadReports>, HostLoad)>,
 }
 
 impl HostMonitor {
@@ -20,18 +24,39 @@ impl HostMonitor {
         host: u64,
         checked: bool,
         outlier: Option<OutlierMonitor>,
+        load_reports: Option<Arc<dyn LoadReports>>,
     ) -> Self {
         Self {
             members,
             host,
             checked,
             outlier,
+            load: load_reports.map(|reports| (reports, HostLoad::default())),
         }
     }
 
     /// The counts of outlier detection.
     pub(crate) fn outlier(&self) -> Option<&OutlierMonitor> {
         self.outlier.as_ref()
+    }
+
+    /// What the host has reported of its load, where the cluster's policy goes by that.
+    pub fn load(&self) -> Option<&HostLoad> {
+        self.load.as_ref().map(|(_, load)| load)
+    }
+
+    /// A response's headers or trailers came; whether they report the host's load.
+    pub fn on_load_report(&self, headers: &HeaderMap, worker: &Worker) -> bool {
+        let Some((reports, load)) = &self.load else {
+            return false;
+        };
+        let Some(report) = reports.read(headers) else {
+            return false;
+        };
+        if let Some(weight) = report.weight {
+            load.report(weight, worker.now());
+        }
+        true
     }
 
     /// A response said that the host is not healthy (`x-envoy-immediate-health-check-fail`).

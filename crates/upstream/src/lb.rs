@@ -4,12 +4,14 @@
 pub mod aggregate;
 pub(crate) mod ahead;
 pub mod edf;
+pub mod load_report;
 pub mod slow_start;
 pub mod source;
 pub mod weighted;
 pub mod zone;
 
 use crate::host::Host;
+use crate::lb::load_report::LoadReports;
 use crate::local_cluster::LocalCluster;
 use crate::priority::{PriorityLoad, PrioritySet};
 use crate::stats::ClusterLbStats;
@@ -151,6 +153,11 @@ pub trait LbSpec: Send + Sync + fmt::Debug {
 
     /// How zones count, where the policy is aware of them.
     fn zones(&self) -> Option<&ZoneSettings> {
+        None
+    }
+
+    /// How reports of hosts' loads are read, where the policy goes by them.
+    fn load_reports(&self) -> Option<Arc<dyn LoadReports>> {
         None
     }
 

@@ -6,6 +6,7 @@ pub mod client_hello;
 pub mod config;
 pub mod format;
 pub mod http_preface;
+pub mod load_report;
 pub mod path;
 pub mod proxy_protocol;
 pub mod regex;

@@ -10,6 +10,7 @@ mod outliers;
 mod override_hosts;
 mod own_pools;
 mod preconnect;
+mod reported_loads;
 mod runtime;
 mod slow_start;
 mod subsets;

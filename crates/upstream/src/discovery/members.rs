@@ -196,14 +196,16 @@ impl Members {
             let now = self.worker.now();
             change.added.iter().for_each(|host| host.mark_healthy(now));
         }
-        if checker.is_none() && detector.is_none() {
+        let load_reports = self.info.spec.lb.load_reports();
+        if checker.is_none() && detector.is_none() && load_reports.is_none() {
             return;
         }
         for host in &change.added {
             host.set_monitor(|| {
                 let outlier = self.info.spec.outlier_detection.as_ref();
                 let outlier = outlier.map(OutlierMonitor::new);
-                HostMonitor::new(self.handle(), host.id(), checker.is_some(), outlier)
+                let (handle, checked) = (self.handle(), checker.is_some());
+                HostMonitor::new(handle, host.id(), checked, outlier, load_reports.clone())
             });
             if let Some(checker) = checker {
                 checker.admit(host);

@@ -87,6 +87,13 @@ impl WeightedBalancer {
         self
     }
 
+    /// Hosts weigh something else than before: schedules are made anew when a list is next chosen
+    /// from, from another place on.
+    pub fn reschedule(&mut self) {
+        self.version = 0;
+        self.seed = self.seed.wrapping_add(1);
+    }
+
     fn weights(&self) -> Weights<'_> {
         Weights {
             pick: &*self.pick,

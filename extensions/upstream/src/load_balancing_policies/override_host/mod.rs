@@ -11,6 +11,7 @@ pub use config::Policy;
 
 use nuncio_base::HeaderName;
 use nuncio_base::metadata::MetadataKey;
+use nuncio_upstream::lb::load_report::LoadReports;
 use nuncio_upstream::lb::zone::ZoneSettings;
 use nuncio_upstream::lb::{LbCx, Shared, SharedCx};
 use nuncio_upstream::{Choice, Host, HostsByAddress, LbRequest, LbSpec, LoadBalancer, PrioritySet};
@@ -51,6 +52,10 @@ impl LbSpec for OverrideHosts {
 
     fn zones(&self) -> Option<&ZoneSettings> {
         self.fallback.zones()
+    }
+
+    fn load_reports(&self) -> Option<Arc<dyn LoadReports>> {
+        self.fallback.load_reports()
     }
 
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {

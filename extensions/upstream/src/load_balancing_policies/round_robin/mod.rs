@@ -42,7 +42,8 @@ impl LbSpec for RoundRobin {
     }
 }
 
-struct InTurn;
+/// A host after the other.
+pub(super) struct InTurn;
 
 impl Pick for InTurn {
     fn pick(&self, hosts: &[Arc<Host>], turn: u64, _random: &mut Random) -> usize {

@@ -11,6 +11,7 @@ pub use config::Policy;
 
 use balancer::SubsetBalancer;
 use criteria::Criteria;
+use nuncio_upstream::lb::load_report::LoadReports;
 use nuncio_upstream::lb::zone::ZoneSettings;
 use nuncio_upstream::lb::{Shared, SharedCx};
 use nuncio_upstream::{LbSpec, LoadBalancer, PrioritySet};
@@ -90,6 +91,10 @@ impl LbSpec for Subset {
 
     fn zones(&self) -> Option<&ZoneSettings> {
         self.0.policy.zones()
+    }
+
+    fn load_reports(&self) -> Option<Arc<dyn LoadReports>> {
+        self.0.policy.load_reports()
     }
 
     fn localize(&self, worker: &Rc<Worker>) -> Box<dyn LoadBalancer> {
