@@ -6,8 +6,9 @@ use crate::matching::{
     address_matcher, cidr_range, header_matcher, metadata_matcher, path_matcher, string_matcher,
 };
 use crate::unknown_extension::unknown_extension;
+use crate::uri_template;
 use nuncio_extension::{Invalid, ParseCx, Parsed};
-use nuncio_matching::IntRange;
+use nuncio_matching::{IntRange, PathMatcher};
 use nuncio_policy::Input;
 use nuncio_policy::rbac::{
     Action, AddressOf, Engine, MatchAction, MetadataSource, Permission, Policy, Principal,
@@ -202,7 +203,8 @@ fn permission(cx: &mut ParseCx, scene: Scene, proto: proto::Permission) -> Parse
             return Err(extension_not_built(cx, "matcher", extension));
         }
         Some(Rule::UriTemplate(extension)) => {
-            return Err(extension_not_built(cx, "uri_template", extension));
+            let regex = cx.field("uri_template", |cx| uri_template::path_match(cx, extension))?;
+            Permission::Path(PathMatcher::new(regex.into()))
         }
         None => return Err(cx.error("field: 'rule', reason: is required")),
     })

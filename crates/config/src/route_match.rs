@@ -67,7 +67,7 @@ fn path_match(cx: &mut ParseCx, proto: Option<PathSpecifier>) -> Parsed<PathMatc
         )),
         Some(PathSpecifier::ConnectMatcher(_)) => Ok(PathMatch::Connect),
         Some(PathSpecifier::PathMatchPolicy(policy)) => cx.field("path_match_policy", |cx| {
-            uri_template::path_match(cx, policy)
+            uri_template::path_match(cx, policy).map(PathMatch::Regex)
         }),
         None => Err(cx.error("field: 'path_specifier', reason: is required")),
     }

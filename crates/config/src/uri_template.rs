@@ -1,13 +1,13 @@
-//! `path_match_policy` and `path_rewrite_policy` of routes: the `uri_template` extensions.
+//! `path_match_policy` and `path_rewrite_policy` of routes, and RBAC's `uri_template`: the
+//! extensions of that name.
 
 use crate::unknown_extension::unknown_extension;
 use nuncio_extension::{ParseCx, Parsed};
-use nuncio_matching::UriTemplate;
+use nuncio_matching::{Regex, UriTemplate};
 use nuncio_proto::any;
 use nuncio_proto::envoy::config::core::v3::TypedExtensionConfig;
 use nuncio_proto::envoy::extensions::path::r#match::uri_template::v3::UriTemplateMatchConfig;
 use nuncio_proto::envoy::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig;
-use nuncio_route::PathMatch;
 use nuncio_route::rewrite::PathRewrite;
 
 const MATCH: &str = "envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig";
@@ -17,7 +17,7 @@ const REWRITE: &str = "envoy.extensions.path.rewrite.uri_template.v3.UriTemplate
 ///
 /// # Errors
 /// Another extension; what Envoy says of a template that is none.
-pub fn path_match(cx: &mut ParseCx, policy: TypedExtensionConfig) -> Parsed<PathMatch> {
+pub fn path_match(cx: &mut ParseCx, policy: TypedExtensionConfig) -> Parsed<Regex> {
     let config = policy.typed_config.unwrap_or_default();
     if any::type_name(&config) != MATCH {
         return Err(unknown_extension(cx, &policy.name, &config));
@@ -29,8 +29,7 @@ pub fn path_match(cx: &mut ParseCx, policy: TypedExtensionConfig) -> Parsed<Path
         ))
     })?;
     let regex = template.matcher();
-    let regex = regex.map_err(|error| cx.error(error.to_string()))?;
-    Ok(PathMatch::Regex(regex))
+    regex.map_err(|error| cx.error(error.to_string()))
 }
 
 /// What becomes of a path that a template stands for; `matched` is the route's match policy.

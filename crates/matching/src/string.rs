@@ -20,6 +20,16 @@ enum Pattern {
     Regex(Regex),
 }
 
+impl From<Regex> for StringMatcher {
+    /// The whole text matches it.
+    fn from(regex: Regex) -> Self {
+        Self {
+            pattern: Pattern::Regex(regex),
+            ignore_case: false,
+        }
+    }
+}
+
 impl StringMatcher {
     /// The whole text is this.
     pub fn exact(text: &str, ignore_case: bool) -> Self {
@@ -46,10 +56,7 @@ impl StringMatcher {
     /// # Errors
     /// Where the regex is none, with RE2's words.
     pub fn regex(pattern: &str) -> Result<Self, InvalidMatcher> {
-        Ok(Self {
-            pattern: Pattern::Regex(Regex::new(pattern)?),
-            ignore_case: false,
-        })
+        Regex::new(pattern).map(Self::from)
     }
 
     fn of(kind: fn(Box<[u8]>) -> Pattern, text: &str, ignore_case: bool) -> Self {

@@ -3,13 +3,16 @@
 //! Each holds that the attack is refused within bounds, that it is counted where Envoy counts it,
 //! and that the proxy serves on with no more memory than before.
 
+mod filters;
 mod floods;
 mod http1;
 mod http2;
 mod http2_upstream;
+mod layer4;
 mod others;
 mod outside_the_path;
 mod tls;
+mod upstreams;
 
 use crate::harness::{Config, Proxy, Upstream, direct, is_envoy, route};
 

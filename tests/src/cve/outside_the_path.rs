@@ -12,7 +12,7 @@ fn vector(content: &[u8]) -> Vec<u8> {
 }
 
 /// A record with a ClientHello that asks for a server of this name.
-fn client_hello(name: &[u8]) -> Vec<u8> {
+pub fn client_hello(name: &[u8]) -> Vec<u8> {
     let names = vector(&[&[0], vector(name).as_slice()].concat());
     let extension = [&[0, 0], vector(&names).as_slice()].concat();
     let mut body = vec![3, 3];

@@ -8,6 +8,7 @@ use crate::tls::client::Client;
 use crate::tls::server::tls;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, SanType};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A proxy that wants certificates with the DNS name `a.test`.
 fn demanding(authority: &Authority) -> Proxy {
@@ -176,4 +177,79 @@ fn cve_2026_47220_no_server_name() {
     let mut connection = client.connect(proxy.listener("main"), "127.0.0.1").unwrap();
     assert_eq!(connection.get("/").unwrap().status, 200);
     assert_eq!(proxy.access_log(1), ["- a.test"]);
+}
+
+/// Names of certificates end no line and open no header.
+#[test]
+fn cve_2023_27493_names_with_other_lines_in_them() {
+    let authority = Authority::new("authority");
+    let upstream = Upstream::ok("alive");
+    let common = json!({
+        "tls_certificates": [authority.sign("a.test").json()],
+        "validation_context": {"trusted_ca": {"inline_string": authority.pem}},
+    });
+    let header = json!({"key": "x-name", "value": "%DOWNSTREAM_PEER_URI_SAN%"});
+    let mut told = route("/", "up");
+    told["request_headers_to_add"] = json!([{"header": header}]);
+    let proxy = Config::http(&[told])
+        .manager(json!({
+            "forward_client_cert_details": "SANITIZE_SET",
+            "set_current_client_cert_details": {"subject": true, "uri": true, "dns": true},
+        }))
+        .transport_socket(tls(common, json!({})))
+        .cluster("up", &[upstream.address()])
+        .start();
+    for name in [
+        "spiffe://a\r\nx-evil: 1\r\n\r\nGET /evil HTTP/1.1\r\nhost: a",
+        "spiffe://a\nx-evil: 1",
+        "spiffe://a\0b",
+        "spiffe://a\";By=\"x",
+    ] {
+        let shown = authority.sign_as("client.test", |params| {
+            names(params, vec![SanType::URI(name.try_into().unwrap())]);
+        });
+        let client = Client::new(&authority, Some(&shown));
+        let answer = client
+            .connect(proxy.listener("main"), "a.test")
+            .and_then(|mut connection| connection.get("/"));
+        // Whoever is served is told of in one line.
+        if let Ok(answer) = answer {
+            assert!(
+                [200, 400, 503].contains(&answer.status),
+                "{name:?}: {answer:?}"
+            );
+        }
+    }
+    for request in upstream.requests().iter() {
+        assert_eq!(request.path, "/");
+        assert_eq!(request.header("x-evil"), None, "{request:?}");
+    }
+    let good = Client::new(&authority, Some(&authority.sign("client.test")));
+    let mut connection = good.connect(proxy.listener("main"), "a.test").unwrap();
+    assert_eq!(connection.get("/").unwrap().status, 200);
+}
+
+/// Alerts that there are not, at any time.
+#[test]
+fn cve_2021_28683_alerts_of_unknown_kinds() {
+    let authority = Authority::new("authority");
+    let common = json!({"tls_certificates": [authority.sign("a.test").json()]});
+    let proxy = Config::http(&[direct("/", 200, "alive")])
+        .transport_socket(tls(common, json!({})))
+        .start();
+    let hello = super::outside_the_path::client_hello(b"a.test");
+    const PATIENCE: Duration = Duration::from_millis(50);
+    for alert in [[2, 255], [1, 255], [9, 9], [1, 0], [2, 40]] {
+        for first in [&hello[..], &[]] {
+            let mut connection = proxy.connect();
+            connection.send(first);
+            let record = [&[21, 3, 3, 0, 2], &alert[..]].concat();
+            let _ = connection.try_send(&record);
+            let _ = connection.try_send(&record[..5]);
+            let _ = connection.with_patience(PATIENCE).try_read(100);
+        }
+    }
+    let client = Client::new(&authority, None);
+    let mut connection = client.connect(proxy.listener("main"), "a.test").unwrap();
+    assert_eq!(connection.get("/").unwrap().text(), "alive");
 }

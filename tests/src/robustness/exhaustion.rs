@@ -9,6 +9,7 @@ fn crowd(proxy: &Proxy, count: usize) -> Vec<Connection> {
     (0..count).map(|_| Connection::open(listener)).collect()
 }
 
+/// CVE-2020-8663.
 #[test]
 fn clients_wait_or_are_refused_until_files_are_back() {
     let proxy = Config::http(&[direct("/", 200, "x")]).start();

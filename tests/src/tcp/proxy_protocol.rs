@@ -110,7 +110,7 @@ fn values_are_passed_on_and_added() {
         (Some(&all), Some(&all), &came, header(&came)),
         (Some(&some), Some(&all), &came, header(&came[..2])),
         (Some(&all), Some(&some), &came, header(&came[..2])),
-        // What has no room is left out.
+        // What has no room is left out (CVE-2026-47692).
         (
             Some(&all),
             Some(&json!({"added_tlvs": large})),
