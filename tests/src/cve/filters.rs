@@ -327,7 +327,8 @@ fn cve_2024_23323_2025_46821_templates_of_paths() {
     check_alive(&proxy);
 }
 
-/// A filter that makes more of a response than the client's buffer holds. Envoy 1.40 waits for ever.
+/// A filter that makes more of a response than the client's buffer holds. Envoy 1.40 waits for
+/// ever.
 #[test]
 fn cve_2021_43825_responses_that_grow() {
     if is_envoy() {
