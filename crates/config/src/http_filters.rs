@@ -21,6 +21,10 @@ pub fn chain(
     filters: Vec<HttpFilter>,
     filter_cx: &HttpFilterCx,
 ) -> Parsed<ChainSpec> {
+    let filter_cx = &HttpFilterCx {
+        chain: filters.iter().flat_map(types).collect(),
+        ..filter_cx.clone()
+    };
     let count = filters.len();
     let mut number = 0;
     let entries = cx.list(field, filters, |cx, filter| {
@@ -55,6 +59,16 @@ pub fn chain(
     Ok(ChainSpec {
         filters: entries.into_iter().flatten().collect(),
     })
+}
+
+/// The types that a filter's configuration has, or may have.
+fn types(filter: &HttpFilter) -> Vec<String> {
+    let name = |url: &String| url.rsplit('/').next().unwrap_or(url).to_owned();
+    match &filter.config_type {
+        Some(ConfigType::TypedConfig(config)) => vec![type_name(config).to_owned()],
+        Some(ConfigType::ConfigDiscovery(source)) => source.type_urls.iter().map(name).collect(),
+        None => Vec::new(),
+    }
 }
 
 fn chain_kind(filter_cx: &HttpFilterCx) -> &'static str {

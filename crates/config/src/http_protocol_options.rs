@@ -127,10 +127,7 @@ fn of_typed(
         .as_ref()
         .map(peer_names);
     let has_filters = !typed.http_filters.is_empty();
-    let filter_cx = HttpFilterCx {
-        stat_prefix: format!("cluster.{cluster}."),
-        upstream: true,
-    };
+    let filter_cx = HttpFilterCx::new(format!("cluster.{cluster}."), true);
     let chain = http_filters::chain(cx, "http_filters", typed.http_filters, &filter_cx)?;
     cx.refuse(
         "header_validation_config",

@@ -14,6 +14,20 @@ pub struct HttpFilterCx {
     pub stat_prefix: String,
     /// Whether the chain is an upstream one.
     pub upstream: bool,
+    /// The types of the configurations in the chain, in its order; of a filter whose configuration
+    /// is delivered, all that it may have.
+    pub chain: Arc<[String]>,
+}
+
+impl HttpFilterCx {
+    /// For the filters of a chain.
+    pub fn new(stat_prefix: String, upstream: bool) -> Self {
+        Self {
+            stat_prefix,
+            upstream,
+            chain: Arc::default(),
+        }
+    }
 }
 
 /// An HTTP filter, as its author writes it.

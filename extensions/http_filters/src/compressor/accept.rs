@@ -31,54 +31,38 @@ impl Choice {
     }
 }
 
-/// Chooses among compressors, which are in the chain's order.
-pub(super) fn choose(accept: &str, candidates: &[Candidate]) -> Choice {
-    let mut allowed: Vec<Candidate> = Vec::new();
-    for candidate in candidates {
-        if allowed.iter().all(|known| known.coding != candidate.coding) {
-            allowed.push(*candidate);
-        }
-    }
-    let mut asked = Vec::new();
-    for token in accept.split(',').filter(|token| !token.is_empty()) {
+/// Chooses among compressors, which are in the chain's order; of several with one coding the first
+/// counts.
+pub(super) fn choose(accept: &str, candidates: impl Iterator<Item = Candidate> + Clone) -> Choice {
+    let asked = accept.split(',').filter(|token| !token.is_empty());
+    let asked = asked.filter_map(|token| {
         let (name, parameters) = token.split_once(';').unwrap_or((token, ""));
-        let name = name.trim();
-        let Some(quality) = quality(parameters) else {
-            continue;
-        };
-        if quality == 0.0 {
-            allowed.retain(|candidate| candidate.coding != name);
-        }
-        asked.push((name, quality));
-    }
-    if asked.is_empty() || allowed.is_empty() {
+        Some((name.trim(), quality(parameters)?))
+    });
+    let is_refused = |coding| {
+        let mut asked = asked.clone();
+        asked.any(|(name, quality)| name == coding && quality == 0.0)
+    };
+    let allowed = candidates.filter(|candidate| !is_refused(candidate.coding));
+    let Some(first) = allowed.clone().next() else {
         return Choice::NotValid;
-    }
-    let mut best = ("", 0.0);
-    let mut best_is_first = false;
-    for (name, quality) in asked {
-        let candidate = allowed.iter().find(|candidate| candidate.coding == name);
-        if candidate.is_none() && name != "identity" && name != "*" {
-            continue;
-        }
-        let is_first = candidate.is_some_and(|candidate| candidate.choose_first);
-        let better = quality > best.1 || (quality == best.1 && is_first && !best_is_first);
-        if quality > 0.0 && better {
-            best = (name, quality);
-            best_is_first = is_first;
-        }
-    }
-    match best {
-        (_, 0.0) => Choice::NotValid,
-        ("identity", _) => Choice::Identity,
-        ("*", _) => Choice::Any(allowed[0].coding),
-        (name, _) => {
-            let named = allowed.iter().find(|candidate| candidate.coding == name);
-            named.map_or(Choice::NotValid, |candidate| {
-                Choice::Named(candidate.coding)
-            })
+    };
+    let (mut best, mut weight) = (Choice::NotValid, 0.0);
+    for (name, quality) in asked.clone() {
+        let candidate = allowed.clone().find(|candidate| candidate.coding == name);
+        let choice = match (candidate, name) {
+            (Some(candidate), _) => Choice::Named(candidate.coding),
+            (None, "identity") => Choice::Identity,
+            (None, "*") => Choice::Any(first.coding),
+            (None, _) => continue,
+        };
+        // Of those that are liked as much the last preferred one counts, else the first.
+        let is_preferred = candidate.is_some_and(|candidate| candidate.choose_first);
+        if quality > weight || (quality == weight && quality > 0.0 && is_preferred) {
+            (best, weight) = (choice, quality);
         }
     }
+    best
 }
 
 /// The weight of a coding; `None` where it is no number.
@@ -116,10 +100,25 @@ mod tests {
             ("gzip;q=x", Choice::NotValid),
             ("gzip;q=0", Choice::NotValid),
             ("", Choice::NotValid),
+            (",", Choice::NotValid),
         ] {
-            assert_eq!(choose(accept, &all), expected, "{accept}");
+            let chosen = choose(accept, all.iter().copied());
+            assert_eq!(chosen, expected, "{accept}");
         }
-        assert_eq!(choose("gzip", &[]), Choice::NotValid);
-        assert_eq!(choose("gzip;q=0, *", &all[..1]), Choice::NotValid);
+        let few = |count: usize, accept| choose(accept, all[..count].iter().copied());
+        assert_eq!(few(0, "gzip"), Choice::NotValid);
+        assert_eq!(few(1, "gzip;q=0, *"), Choice::NotValid);
+        let both = [one("gzip", true), one("br", true)];
+        for (accept, expected) in [
+            ("gzip, br", "br"),
+            ("br, gzip", "gzip"),
+            ("gzip;q=0.5, br;q=0.5", "br"),
+            ("br;q=0.6, gzip;q=0.5", "br"),
+            ("gzip, *", "gzip"),
+            ("*, br", "br"),
+        ] {
+            let chosen = choose(accept, both.iter().copied());
+            assert_eq!(chosen, Choice::Named(expected), "{accept}");
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The filter on one stream.
 
-use super::accept::{Candidate, Choice, choose};
+use super::accept::{Choice, choose};
 use super::encoder::Encoder;
 use super::settings::{CommonStats, CompressorRouteSpec, ResponseStats, Settings};
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, ResetReason};
+use nuncio_http::chain::StreamState;
 use nuncio_http::factory::{HttpFilterFactory, HttpFilterSpec, Local, LocalFilter};
 use nuncio_http::opaque::{is_connect, is_upgrade, opens};
 use nuncio_http::{Cx, DataStatus, HeadersStatus, Hooks, HttpFilter, TrailersStatus};
@@ -13,6 +14,7 @@ use nuncio_worker::Worker;
 use std::any::Any;
 use std::cell::RefCell;
 use std::io;
+use std::iter;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -51,16 +53,19 @@ impl HttpFilterFactory for CompressorLocal {
     fn create(self: &Rc<Self>) -> CompressorFilter {
         CompressorFilter {
             local: Rc::clone(self),
-            accept: None,
+            asked: Asked::Nothing,
             request: None,
             response: None,
         }
     }
 }
 
-/// The compressors of a stream's chain, in its order.
-#[derive(Default)]
-struct Registry(RefCell<Vec<Arc<Settings>>>);
+/// The compressors of a stream's chain, in its order, where there may be several.
+struct Registry {
+    /// What the client takes.
+    accept: Box<str>,
+    all: RefCell<Vec<Rc<CompressorLocal>>>,
+}
 
 impl FilterStateObject for Registry {
     fn as_any(&self) -> &dyn Any {
@@ -68,60 +73,93 @@ impl FilterStateObject for Registry {
     }
 }
 
+/// What the client said of codings, as far as it counts for a compressor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// Nothing.
+    Nothing,
+    /// What was chosen of the one there is.
+    OfOne(Choice),
+    /// Something that the chain's compressors look at together.
+    OfSeveral,
+}
+
 /// The filter.
 pub struct CompressorFilter {
     local: Rc<CompressorLocal>,
-    /// What the client takes.
-    accept: Option<String>,
+    asked: Asked,
     request: Option<Encoder>,
     response: Option<Encoder>,
 }
 
 impl CompressorFilter {
-    /// Lets the compressors of the chain know of this one.
-    fn register(&self, cx: &mut Cx<'_>) {
-        let state = &mut cx.info().filter_state;
-        if state.get_as::<Registry>(COMPRESSORS).is_none() {
-            state.set(
-                COMPRESSORS,
-                LifeSpan::FilterChain,
-                Rc::<Registry>::default(),
-            );
+    /// Looks at what the client takes; lets the compressors of the chain know of this one if it is
+    /// `enabled`.
+    fn ask(&mut self, cx: &mut Cx<'_>, enabled: bool) {
+        let settings = &self.local.settings;
+        let (headers, info) = cx.request_and_info();
+        let accept = headers.get_str(names::ACCEPT_ENCODING);
+        if settings.alone {
+            let of_one = |accept| choose(accept, iter::once(settings.candidate()));
+            self.asked = accept.map_or(Asked::Nothing, |accept| Asked::OfOne(of_one(accept)));
+            return;
         }
-        if let Some(all) = state.get_as::<Registry>(COMPRESSORS) {
-            all.0.borrow_mut().push(Arc::clone(&self.local.settings));
+        if accept.is_some() {
+            self.asked = Asked::OfSeveral;
+        }
+        if !enabled {
+            return;
+        }
+        let state = &mut info.filter_state;
+        match (state.get_as::<Registry>(COMPRESSORS), accept) {
+            (Some(all), _) => all.all.borrow_mut().push(Rc::clone(&self.local)),
+            (None, Some(accept)) => {
+                let registry = Registry {
+                    accept: accept.into(),
+                    all: RefCell::new(vec![Rc::clone(&self.local)]),
+                };
+                state.set(COMPRESSORS, LifeSpan::FilterChain, Rc::new(registry));
+            }
+            (None, None) => {}
         }
     }
 
-    /// Whether the client wants this compressor; counted. `wanted`: but for that it would be used.
-    fn is_accepted(&self, cx: &mut Cx<'_>, wanted: bool) -> bool {
-        let stats = &self.local.header_stats;
-        let Some(accept) = &self.accept else {
-            if wanted {
-                stats.no_accept_header().inc();
-            }
-            return false;
-        };
-        let state = cx.state();
+    /// What the client's wishes come to for a response; `None` where it has said none.
+    fn choice(&self, state: &StreamState) -> Option<Choice> {
         let headers = &state.response.headers;
-        let registry = state.info.filter_state.get_as::<Registry>(COMPRESSORS);
-        let candidates: Vec<Candidate> = registry.map_or_else(Vec::new, |registry| {
-            let all = registry.0.borrow();
-            let of_type = all.iter().filter(|one| one.response.takes_type(headers));
-            let candidate = |one: &Arc<Settings>| Candidate {
-                coding: one.library.coding(),
-                choose_first: one.choose_first,
-            };
-            of_type.map(candidate).collect()
-        });
-        let choice = choose(accept, &candidates);
-        let is_mine = choice.coding() == Some(self.local.settings.library.coding());
+        match self.asked {
+            Asked::Nothing => None,
+            Asked::OfOne(choice) => match self.local.settings.response.takes_type(headers) {
+                true => Some(choice),
+                false => Some(Choice::NotValid),
+            },
+            Asked::OfSeveral => {
+                let registry = state.info.filter_state.get_as::<Registry>(COMPRESSORS);
+                let Some(registry) = registry else {
+                    return Some(Choice::NotValid);
+                };
+                let all = registry.all.borrow();
+                let all = all.iter().map(|local| &local.settings);
+                let of_type = all.filter(|one| one.response.takes_type(headers));
+                let candidates = of_type.map(|one| one.candidate());
+                Some(choose(&registry.accept, candidates))
+            }
+        }
+    }
+
+    /// Whether the client wants this compressor; counted.
+    fn is_accepted(&self, state: &StreamState) -> bool {
+        let stats = &self.local.header_stats;
+        let choice = self.choice(state);
+        let coding = choice.and_then(Choice::coding);
+        let is_mine = coding == Some(self.local.settings.library.coding());
         match choice {
-            Choice::Named(_) if is_mine => stats.header_compressor_used().inc(),
-            Choice::Named(_) => stats.header_compressor_overshadowed().inc(),
-            Choice::Any(_) => stats.header_wildcard().inc(),
-            Choice::Identity => stats.header_identity().inc(),
-            Choice::NotValid => stats.header_not_valid().inc(),
+            None => stats.no_accept_header().inc(),
+            Some(Choice::Named(_)) if is_mine => stats.header_compressor_used().inc(),
+            Some(Choice::Named(_)) => stats.header_compressor_overshadowed().inc(),
+            Some(Choice::Any(_)) => stats.header_wildcard().inc(),
+            Some(Choice::Identity) => stats.header_identity().inc(),
+            Some(Choice::NotValid) => stats.header_not_valid().inc(),
         }
         is_mine
     }
@@ -164,19 +202,19 @@ fn encode(
         return Ok(());
     };
     stats.total_uncompressed_bytes().add(data.len() as u64);
+    let mut out = Buffer::new();
     while let Some(piece) = data.pop() {
-        encoder.write(&piece)?;
+        encoder.write(&piece, &mut out)?;
     }
-    let out = match end {
-        true => encoder.finish()?,
+    match end {
+        true => encoder.finish(&mut out)?,
         false => {
-            let out = encoder.flush()?;
+            encoder.flush(&mut out)?;
             *slot = Some(encoder);
-            out
         }
-    };
+    }
     stats.total_compressed_bytes().add(out.len() as u64);
-    *data = Buffer::from(out);
+    *data = out;
     Ok(())
 }
 
@@ -225,25 +263,22 @@ impl HttpFilter for CompressorFilter {
         let route = cx.route_spec::<CompressorRouteSpec>();
         let route = route.as_deref().copied().unwrap_or_default();
         let flags = cx.worker().flags();
-        let settings = Arc::clone(&self.local.settings);
-        self.accept = cx
-            .request_headers()
-            .get_str(names::ACCEPT_ENCODING)
-            .map(str::to_owned);
-        if settings.response.is_enabled(&flags) && !route.disabled {
-            let of_response = &settings.of_response;
+        let local = Rc::clone(&self.local);
+        let settings = &local.settings;
+        let responses = route.response;
+        let responses = responses.unwrap_or_else(|| settings.response.is_enabled(&flags));
+        self.ask(cx, responses);
+        if responses {
             let removes = route.remove_accept_encoding;
-            if removes.unwrap_or(of_response.remove_accept_encoding) {
+            if removes.unwrap_or(settings.of_response.remove_accept_encoding) {
                 cx.request_headers().remove(names::ACCEPT_ENCODING);
             }
-            self.register(cx);
         }
         let request = &settings.request;
         let headers = cx.request_headers();
-        let stats = &self.local.request_stats;
+        let stats = &local.request_stats;
         let compress = !end.is_end()
             && request.is_enabled(&flags)
-            && !route.disabled
             && request.is_long_enough(headers, stats)
             && request.takes_type(headers)
             && !headers.contains(names::CONTENT_ENCODING)
@@ -284,18 +319,17 @@ impl HttpFilter for CompressorFilter {
 
     fn response_headers(&mut self, cx: &mut Cx<'_>, end: End) -> HeadersStatus {
         let route = cx.route_spec::<CompressorRouteSpec>();
-        let disabled = route.is_some_and(|route| route.disabled);
+        let of_route = route.and_then(|route| route.response);
         let flags = cx.worker().flags();
-        let settings = Arc::clone(&self.local.settings);
-        let stats = &self.local.response_stats;
+        let local = Rc::clone(&self.local);
+        let settings = &local.settings;
+        let stats = &local.response_stats;
         let state = cx.state();
         let (request, headers) = (&state.request.headers, &state.response.headers);
-        let enabled = !disabled
-            && settings.response.is_enabled(&flags)
+        let enabled = of_route.unwrap_or_else(|| settings.response.is_enabled(&flags))
             && settings.response.is_long_enough(headers, stats);
         let compressible = enabled && !opens(request, headers) && self.is_compressible(headers);
-        let compress =
-            !end.is_end() && enabled && self.is_accepted(cx, compressible) && compressible;
+        let compress = !end.is_end() && enabled && self.is_accepted(state) && compressible;
         let headers = &mut cx.state().response.headers;
         if compress {
             stats.compressed().inc();

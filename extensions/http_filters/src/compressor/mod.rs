@@ -3,8 +3,8 @@
 //!
 //! Parity: gzip, brotli and zstd, requests and responses, the choice among several compressors of
 //! a chain, routes, stats. Not built, and refused: libraries of routes, dictionaries, the headers
-//! that tell why a body was not compressed. Strategies, memory levels and windows that a library
-//! here does not have are refused too. Unlike Envoy's it leaves alone what CONNECT opens.
+//! that tell why a body was not compressed. Unlike Envoy's it leaves alone what CONNECT opens, and
+//! Brotli chooses itself how much it looks at together where nothing is said.
 
 mod accept;
 mod config;
@@ -14,11 +14,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use encoder::{Encoder, Library};
+pub use encoder::{BrotliContent, BrotliSettings, Codec, Encoder, Library, ZstdSettings};
 pub use filter::{CompressorFilter, CompressorSpec};
 pub use settings::{
-    CommonStats, CompressorRouteSpec, Direction as DirectionSettings, ResponseSettings,
-    ResponseStats, Settings,
+    CommonStats, CompressorRouteSpec, ContentTypes, Direction as DirectionSettings,
+    ResponseSettings, ResponseStats, Settings,
 };
 
 /// The extension.

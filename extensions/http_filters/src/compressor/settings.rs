@@ -1,8 +1,10 @@
 //! What the filter is configured with.
 
+use super::accept::Candidate;
 use super::encoder::Library;
 use nuncio_base::runtime_flags::{RuntimeFlag, RuntimeFlags};
 use nuncio_base::{HeaderMap, names};
+use nuncio_matching::StringMatcher;
 use nuncio_stats::{Group, stat_group};
 
 stat_group! {
@@ -33,14 +35,31 @@ stat_group! {
     }
 }
 
+/// Types of content.
+pub enum ContentTypes {
+    /// These, in any case.
+    Listed(Vec<String>),
+    /// Those that one of these matches.
+    Matching(Vec<StringMatcher>),
+}
+
+impl ContentTypes {
+    fn contain(&self, kind: &str) -> bool {
+        match self {
+            Self::Listed(types) => types.iter().any(|one| one.eq_ignore_ascii_case(kind)),
+            Self::Matching(types) => types.iter().any(|one| one.matches(kind.as_bytes())),
+        }
+    }
+}
+
 /// The settings of one direction.
 pub struct Direction {
     /// Whether it is compressed; `None`: no.
     pub enabled: Option<RuntimeFlag>,
     /// How long a body must be, in bytes.
     pub min_content_length: u64,
-    /// The content types that are compressed, in lower case.
-    pub content_types: Vec<String>,
+    /// The content types that are compressed.
+    pub content_types: ContentTypes,
     /// What is counted.
     pub stats: Group<CommonStats>,
 }
@@ -71,8 +90,7 @@ impl Direction {
             return true;
         };
         let kind = value.split(';').next().unwrap_or_default().trim();
-        let mut types = self.content_types.iter();
-        value.is_empty() || types.any(|known| known.eq_ignore_ascii_case(kind))
+        value.is_empty() || self.content_types.contain(kind)
     }
 }
 
@@ -96,6 +114,8 @@ pub struct Settings {
     pub library: Library,
     /// Whether it is preferred among those that the client likes as much.
     pub choose_first: bool,
+    /// Whether its chain has no other compressor.
+    pub alone: bool,
     /// Requests.
     pub request: Direction,
     /// Responses.
@@ -104,11 +124,21 @@ pub struct Settings {
     pub of_response: ResponseSettings,
 }
 
+impl Settings {
+    /// As it stands among others.
+    pub(super) fn candidate(&self) -> Candidate {
+        Candidate {
+            coding: self.library.coding(),
+            choose_first: self.choose_first,
+        }
+    }
+}
+
 /// The filter's settings at a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CompressorRouteSpec {
-    /// Whether it does nothing.
-    pub disabled: bool,
+    /// Whether responses are compressed, where it says so.
+    pub response: Option<bool>,
     /// Whether upstreams don't see `accept-encoding`.
     pub remove_accept_encoding: Option<bool>,
 }

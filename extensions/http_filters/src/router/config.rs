@@ -28,10 +28,7 @@ impl HttpFilterExtension for Router {
         cx: &mut ParseCx,
     ) -> Parsed<RouterSpec> {
         let logs = upstream_logs(cx, &proto);
-        let filter_cx = HttpFilterCx {
-            stat_prefix: filter.stat_prefix.clone(),
-            upstream: true,
-        };
+        let filter_cx = HttpFilterCx::new(filter.stat_prefix.clone(), true);
         let filters = proto.upstream_http_filters.clone();
         let filters = http_filters::chain(cx, "upstream_http_filters", filters, &filter_cx);
         let span = cx.refuse("start_child_span", proto.start_child_span);

@@ -15,6 +15,7 @@ use nuncio_http::factory::{
     FilterEntry, HttpFilterFactory as StreamFactory, HttpFilterSpec, Local, LocalFilter,
 };
 use nuncio_http::{Cx, DataStatus, HeadersStatus, Hooks, HttpFilter, TrailersStatus};
+use nuncio_proto::any::type_name;
 use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::{Format, Name, Options, load, reflect};
 use nuncio_route::RouteTable;
@@ -174,7 +175,7 @@ fn errors_of(
         Ok(config) => config,
         Err(errors) => return errors,
     };
-    let mut cx = ParseCx::new(env(&Store::default()));
+    let mut cx = parse_cx();
     let failed = parse(&config, &mut cx);
     let (errors, _) = cx.finish();
     assert_eq!(
@@ -184,6 +185,11 @@ fn errors_of(
     );
     let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
     lines.join("\n")
+}
+
+/// To parse something by itself.
+pub(crate) fn parse_cx() -> ParseCx {
+    ParseCx::new(env(&Store::default()))
 }
 
 fn env(store: &Store) -> Rc<ServerEnv> {
@@ -197,10 +203,7 @@ fn env(store: &Store) -> Rc<ServerEnv> {
 }
 
 fn filter_cx() -> HttpFilterCx {
-    HttpFilterCx {
-        stat_prefix: "http.test.".to_owned(),
-        upstream: false,
-    }
+    HttpFilterCx::new("http.test.".to_owned(), false)
 }
 
 impl Script {
@@ -383,9 +386,17 @@ impl Script {
     ) -> (Rc<LocalChain>, Arc<RouteTable>) {
         let mut cx = ParseCx::new(env(store));
         let mut filters = Vec::new();
+        let types = self
+            .filters
+            .iter()
+            .map(|(_, config, _)| type_name(config).to_owned());
+        let filter_cx = HttpFilterCx {
+            chain: types.collect(),
+            ..filter_cx()
+        };
         for (name, config, disabled) in &self.filters {
             let factory = REGISTRY.http_filter(config).expect("it is in the registry");
-            let spec = factory.parse(config, &filter_cx(), &mut cx);
+            let spec = factory.parse(config, &filter_cx, &mut cx);
             filters.push(FilterEntry {
                 name: name.as_str().into(),
                 spec: spec.unwrap_or_else(|_| panic!("the config is good: {:?}", cx.path())),

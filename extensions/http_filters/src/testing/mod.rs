@@ -2,4 +2,4 @@
 
 mod fixture;
 
-pub(crate) use fixture::{Outcome, Script, errors, route_errors};
+pub(crate) use fixture::{Outcome, Script, any, errors, parse_cx, route_errors};

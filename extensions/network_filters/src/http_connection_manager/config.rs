@@ -68,10 +68,7 @@ impl NetworkFilterExtension for HttpConnectionManager {
         cx: &mut ParseCx,
     ) -> Parsed<Spec> {
         let refused = refused(cx, &proto);
-        let filter_cx = HttpFilterCx {
-            stat_prefix: format!("http.{}.", proto.stat_prefix),
-            upstream: false,
-        };
+        let filter_cx = HttpFilterCx::new(format!("http.{}.", proto.stat_prefix), false);
         let codec = codec(cx, &proto);
         let h1 = h1::downstream(cx, &proto);
         let h2 = h2::downstream(cx, &proto);
