@@ -12,7 +12,7 @@ use nuncio_upstream::discovery::{Discovery, Endpoint, LoadAssignment, Members};
 use nuncio_upstream::health::{EDS_HEALTHY, EDS_TIMEOUT};
 use nuncio_upstream::{HealthFlag, Host};
 use nuncio_xds::{
-    ConfigSource, Rejection, ResourceType, Subscription, SubscriptionCallbacks,
+    ConfigSource, NO_ADS, Rejection, ResourceType, Subscription, SubscriptionCallbacks,
     SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::{OnceCell, RefCell};
@@ -47,7 +47,13 @@ pub fn eds_hosts(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Dis
     cx.field("eds_cluster_config", |cx| {
         let source = config.eds_config.as_ref();
         let source = cx.required("eds_config", source, |cx, source| {
-            config_source(cx, source, ResourceType::Endpoint)
+            let source = config_source(cx, source, ResourceType::Endpoint)?;
+            match source {
+                ConfigSource::Ads(_) if Subscriptions::of(cx.env()).lacks_ads() => {
+                    Err(cx.error_at("ads", NO_ADS))
+                }
+                _ => Ok(source),
+            }
         })?;
         let service = if config.service_name.is_empty() {
             &proto.name

@@ -104,6 +104,11 @@ impl GrpcStream {
         self.ends = true;
     }
 
+    /// Whether there is a connection, and the call is not over.
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
     /// How many bytes wait to be sent.
     pub fn unsent(&self) -> usize {
         let stream = match &self.phase {
@@ -197,15 +202,23 @@ impl GrpcStream {
         Ok(())
     }
 
-    /// Sends what waits, then takes a frame: `None` where it came to nothing by itself.
-    fn poll_open(&mut self, task: &mut Context<'_>) -> Poll<Option<GrpcEvent>> {
-        let Phase::Open(stream) = &mut self.phase else {
-            return Poll::Pending;
-        };
-        if !self.ended && (!self.out.is_empty() || self.ends) {
+    /// Hands what waits to the connection, if there is one.
+    pub fn flush(&mut self) {
+        if let Phase::Open(stream) = &mut self.phase
+            && !self.ended
+            && (!self.out.is_empty() || self.ends)
+        {
             self.ended = self.ends;
             stream.send_data(&mut self.out, End::when(self.ends));
         }
+    }
+
+    /// Sends what waits, then takes a frame: `None` where it came to nothing by itself.
+    fn poll_open(&mut self, task: &mut Context<'_>) -> Poll<Option<GrpcEvent>> {
+        self.flush();
+        let Phase::Open(stream) = &mut self.phase else {
+            return Poll::Pending;
+        };
         let Poll::Ready(frame) = stream.poll(task) else {
             return Poll::Pending;
         };

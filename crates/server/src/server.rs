@@ -143,6 +143,9 @@ fn validate(
 ) -> Result<(), String> {
     let env = environment::validating(registry, &mut parsed);
     environment::access_logs(&env, options);
+    if let Some(ads) = &parsed.dynamic.ads {
+        Subscriptions::of(&env).set_ads(&env, ads);
+    }
     let context = environment::listener_context(&env, options, &parsed);
     let manager = ListenerManager::new(worker, context);
     let whole = (loaded, &loaded.bytes.clone().into());

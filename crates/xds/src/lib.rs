@@ -35,5 +35,6 @@ pub use resource_states::{Refusal, ResourceState, ResourceStates};
 pub use response::text_of;
 pub use stats::SubscriptionStats;
 pub use subscriptions::{
-    Subscription, SubscriptionCallbacks, SubscriptionRequest, Subscriptions, Update, UpdateFailure,
+    NO_ADS, Subscription, SubscriptionCallbacks, SubscriptionRequest, Subscriptions, Update,
+    UpdateFailure,
 };

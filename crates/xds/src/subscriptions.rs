@@ -17,6 +17,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+/// Why nothing can be subscribed to over a stream that is not configured.
+pub const NO_ADS: &str = "ADS must be configured to support an ADS config source";
+
 /// What came.
 #[derive(Clone, Copy, Debug)]
 pub struct Update<'a> {
@@ -71,7 +74,7 @@ enum Kind {
     Path(Rc<PathSubscription>),
     Rest(Rc<RestSubscription>),
     Stream(Watch, Weak<ServerEnv>),
-    /// There is no stream to subscribe to.
+    /// Nothing is going to run.
     Never,
 }
 
@@ -148,6 +151,12 @@ impl Subscriptions {
         self.ads.borrow().as_ref().map(|ads| ads.is_delta())
     }
 
+    /// Whether a server is going to run that has no stream for all types.
+    pub fn lacks_ads(&self) -> bool {
+        let runs = self.env().is_some_and(|env| env.main().is_some());
+        runs && self.ads.borrow().is_none()
+    }
+
     /// Whether anything came since this was asked last.
     pub fn take_updated(&self) -> bool {
         self.updated.take()
@@ -170,7 +179,7 @@ impl Subscriptions {
     /// Makes a subscription, which begins when it is started.
     ///
     /// # Errors
-    /// A file that can't be watched.
+    /// A file that can't be watched; the stream for all types where there is none.
     pub fn subscribe(
         self: &Rc<Self>,
         request: &SubscriptionRequest<'_>,
@@ -195,6 +204,9 @@ impl Subscriptions {
             }
         };
         let Some(mux) = mux else {
+            if self.lacks_ads() {
+                return Err(NO_ADS.to_owned());
+            }
             return Ok(Subscription(Kind::Never));
         };
         let watch = Watch::new(&mux, kind, name, stats, callbacks, timeout);

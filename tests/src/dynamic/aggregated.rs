@@ -5,16 +5,20 @@ use crate::harness::{Config, ControlPlane, Proxy, Upstream, direct, is_envoy, wa
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
-const CLUSTER: &str = "config.cluster.v3.Cluster";
-const ENDPOINT: &str = "config.endpoint.v3.ClusterLoadAssignment";
-const LISTENER: &str = "config.listener.v3.Listener";
+pub const CLUSTER: &str = "config.cluster.v3.Cluster";
+pub const ENDPOINT: &str = "config.endpoint.v3.ClusterLoadAssignment";
+pub const LISTENER: &str = "config.listener.v3.Listener";
 const ROUTE: &str = "config.route.v3.RouteConfiguration";
 
 pub fn start(plane: &ControlPlane, api_type: &str) -> Proxy {
     start_with(plane, api_type, json!({}))
 }
 
-fn start_with(plane: &ControlPlane, api_type: &str, more: Value) -> Proxy {
+pub fn start_with(plane: &ControlPlane, api_type: &str, more: Value) -> Proxy {
+    start_as(node(), plane, api_type, more)
+}
+
+pub fn start_as(node: Value, plane: &ControlPlane, api_type: &str, more: Value) -> Proxy {
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let http2 = json!({options: {
         "@type": format!("type.googleapis.com/{options}"),
@@ -32,25 +36,25 @@ fn start_with(plane: &ControlPlane, api_type: &str, more: Value) -> Proxy {
     let fields = json!({"typed_extension_protocol_options": http2});
     Config::new()
         .cluster_with("plane", &[plane.address()], fields)
-        .bootstrap(node())
+        .bootstrap(node)
         .bootstrap(json!({"dynamic_resources": {
             "ads_config": ads, "cds_config": source, "lds_config": source,
         }}))
         .start()
 }
 
-fn ads() -> Value {
+pub fn ads() -> Value {
     json!({"ads": {}, "resource_api_version": "V3"})
 }
 
-fn cluster(name: &str, timeout: &str) -> Value {
+pub fn cluster(name: &str, timeout: &str) -> Value {
     json!({
         "name": name, "type": "EDS", "connect_timeout": timeout,
         "eds_cluster_config": {"eds_config": ads()},
     })
 }
 
-fn hosts(name: &str, host: SocketAddr) -> Value {
+pub fn hosts(name: &str, host: SocketAddr) -> Value {
     let address = json!({"address": host.ip().to_string(), "port_value": host.port()});
     let endpoint = json!({"endpoint": {"address": {"socket_address": address}}});
     json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]})

@@ -12,6 +12,7 @@ mod runtime;
 mod scopes;
 mod sovereign;
 mod states;
+mod streams;
 mod virtual_hosts;
 
 use serde_json::{Value, json};

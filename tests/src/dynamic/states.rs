@@ -1,13 +1,10 @@
 //! What became of resources (`/csds`), whatever brought them.
 
+use super::aggregated::{CLUSTER, ENDPOINT, LISTENER};
 use super::{node, path_source, response};
 use crate::harness::{Config, ControlPlane, Proxy, Reply, Upstream, is_envoy, wait_for};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
-
-const CLUSTER: &str = "config.cluster.v3.Cluster";
-const LISTENER: &str = "config.listener.v3.Listener";
-const ENDPOINT: &str = "config.endpoint.v3.ClusterLoadAssignment";
 
 /// The states of all resources: name, version, state, and what was refused with the reason's begin.
 fn states(proxy: &Proxy) -> Vec<String> {

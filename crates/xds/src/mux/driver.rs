@@ -83,7 +83,8 @@ impl GrpcMux {
                 let ended = poll_fn(|task| {
                     worker.tick();
                     let ended = poll(&mux, &mut stream, &worker, task);
-                    let due = mux.upgrade().and_then(|mux| mux.next_allowed(worker.now()));
+                    let (unsent, now) = (stream.unsent(), worker.now());
+                    let due = mux.upgrade().and_then(|it| it.next_allowed(unsent, now));
                     if timer.poll(&worker, due, task).is_ready() {
                         task.waker().wake_by_ref();
                     }
@@ -131,8 +132,14 @@ fn poll(
         return Poll::Ready(None);
     };
     loop {
-        for request in mux.requests(worker.now()) {
+        for request in mux.requests(stream.unsent(), worker.now()) {
             stream.send(&request);
+        }
+        stream.flush();
+        // What comes is answered, which would grow what waits.
+        if stream.is_open() && mux.is_behind(stream.unsent()) {
+            *mux.waker.borrow_mut() = Some(task.waker().clone());
+            return Poll::Pending;
         }
         match stream.poll(task) {
             Poll::Ready(GrpcEvent::Began) => {}

@@ -18,17 +18,11 @@ pub fn answer(
     state.interest.want_all(true);
     state.interest.on_open();
     assert!(state.interest.next_request(|| None).is_some());
-    let removed = response.removed.as_deref().unwrap_or_default();
     let refused = loaded.is_err();
     match loaded {
         Ok(loaded) => {
-            let resources = loaded.resources.iter();
-            let versions = resources.map(|it| (it.name.as_str(), it.version.as_str()));
-            state.interest.note_versions(versions, removed);
-            state.interest.accept(&response.version, &response.nonce);
             let now = nuncio_base::time::monotonic();
-            state.note_ttls(&loaded.ttls, removed, now);
-            state.keep(loaded.resources, removed);
+            state.accept(response, loaded, now);
         }
         Err(rejection) => state.interest.refuse(&response.nonce, &rejection.reason),
     }

@@ -33,7 +33,7 @@ pub struct Interest {
     names: BTreeSet<String>,
     /// Whether this stream was told what is wanted.
     told: bool,
-    /// What it was not told yet: the names that came, and those that went.
+    /// What it was not told yet since: the names that came, and those that went.
     added: BTreeSet<String>,
     removed: BTreeSet<String>,
     /// Whether it was not told yet that all are wanted, or are no longer.
@@ -68,6 +68,9 @@ impl Interest {
     /// A resource is wanted by its name.
     pub fn want(&mut self, name: &str) {
         if self.names.insert(name.to_owned()) {
+            if !self.told {
+                return;
+            }
             self.removed.remove(name);
             // Said anew even if the stream was not told yet that it had gone.
             self.added.insert(name.to_owned());
@@ -77,8 +80,12 @@ impl Interest {
     /// A resource is no longer wanted by its name.
     pub fn unwant(&mut self, name: &str) {
         if self.names.remove(name) {
-            self.added.remove(name);
-            self.removed.insert(name.to_owned());
+            // A stream that was told nothing is told all that is wanted, however much comes and
+            // goes until then.
+            if self.told {
+                self.added.remove(name);
+                self.removed.insert(name.to_owned());
+            }
             if !self.all {
                 self.versions.remove(name);
             }
@@ -103,6 +110,11 @@ impl Interest {
         self.names.contains(name)
     }
 
+    /// The type.
+    pub fn kind(&self) -> ResourceType {
+        self.kind
+    }
+
     /// Whether resources are wanted by namespaces, which are not asked for.
     pub fn is_by_namespace(&self) -> bool {
         self.kind.is_by_namespace()
@@ -111,6 +123,8 @@ impl Interest {
     /// A stream is open: it knows nothing of what was said before.
     pub fn on_open(&mut self) {
         self.told = false;
+        self.added.clear();
+        self.removed.clear();
         self.answer = None;
         self.nonce.clear();
     }
@@ -274,6 +288,24 @@ mod tests {
         interest.unwant("b");
         assert!(next(&mut interest).unwrap().resource_names.is_empty());
         assert_eq!(next(&mut interest), None);
+    }
+
+    #[test]
+    fn what_comes_and_goes_while_there_is_no_stream() {
+        let mut interest = Interest::new(ResourceType::Endpoint, true);
+        for turn in 0..2 {
+            interest.on_open();
+            for name in 0..100 {
+                interest.want(&name.to_string());
+                interest.unwant(&name.to_string());
+            }
+            assert!(interest.added.is_empty() && interest.removed.is_empty());
+            let name = format!("stays {turn}");
+            interest.want(&name);
+            let first = next_delta(&mut interest).unwrap();
+            assert_eq!(first.resource_names_subscribe.len(), turn + 1);
+            assert!(first.resource_names_unsubscribe.is_empty());
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use type_state::{Share, TypeState};
 pub use watch::Watch;
@@ -60,6 +60,22 @@ impl ControlPlaneStats {
         }
     }
 }
+
+/// A response that somebody refused.
+struct Refused {
+    reason: String,
+    /// What was accepted of it all the same.
+    accepted: Vec<Resource>,
+}
+
+/// How many requests the limit holds back before responses wait, which are answered by more.
+const MOST_HELD: usize = 32;
+
+/// How much may wait to be read by the control plane before it is told more, in bytes.
+const UNSENT: usize = 1 << 20;
+
+/// How long until it is seen whether it has read that.
+const UNSENT_RETRY: Duration = Duration::from_millis(50);
 
 /// The subscriptions of one stream.
 pub struct GrpcMux {
@@ -155,17 +171,25 @@ impl GrpcMux {
     }
 
     /// What was accepted last of what others have asked for before.
-    fn known(&self, watch: &WatchState) -> Vec<Resource> {
+    fn known(&self, watch: &WatchState) -> Option<Vec<Resource>> {
         let types = self.types.borrow();
-        let state = types.get(&watch.kind());
-        state.map_or_else(Vec::new, |state| state.known(watch))
+        types.get(&watch.kind())?.known(watch)
     }
 
-    /// The messages that are due.
-    fn requests(&self, now: Instant) -> Vec<Vec<u8>> {
+    /// Whether no more responses are to be taken now.
+    fn is_behind(&self, unsent: usize) -> bool {
+        unsent > UNSENT || self.held.borrow().len() >= MOST_HELD
+    }
+
+    /// The messages that are due; none while `unsent` bytes of others are too many.
+    fn requests(&self, unsent: usize, now: Instant) -> Vec<Vec<u8>> {
+        if unsent > UNSENT {
+            return Vec::new();
+        }
         let mut requests = self.held.borrow_mut();
         let mut types = self.types.borrow_mut();
-        for state in types.values_mut() {
+        let new = requests.len() < MOST_HELD;
+        for state in types.values_mut().filter(|_| new) {
             let node = || {
                 let every = !self.source.delta && !self.source.node_on_first_message_only;
                 let due = every || !self.told_node.replace(true);
@@ -188,8 +212,11 @@ impl GrpcMux {
         allowed
     }
 
-    /// When the limit lets a request go that it holds back.
-    fn next_allowed(&self, now: Instant) -> Option<Instant> {
+    /// When a request may go that is held back.
+    fn next_allowed(&self, unsent: usize, now: Instant) -> Option<Instant> {
+        if unsent > UNSENT {
+            return Some(now + UNSENT_RETRY);
+        }
         let limit = self.limit.as_ref()?;
         (!self.held.borrow().is_empty()).then(|| now + limit.next_token(now))
     }
@@ -238,17 +265,8 @@ impl GrpcMux {
             return;
         };
         match outcome {
-            Ok(loaded) => {
-                let resources = loaded.resources;
-                let versions = resources.iter();
-                let versions = versions.map(|it| (it.name.as_str(), it.version.as_str()));
-                let removed = response.removed.as_deref().unwrap_or_default();
-                state.interest.note_versions(versions, removed);
-                state.interest.accept(&response.version, &response.nonce);
-                state.keep(resources, removed);
-                state.note_ttls(&loaded.ttls, removed, time::monotonic());
-            }
-            Err(Rejection { reason, .. }) => {
+            Ok(loaded) => state.accept(response, loaded, time::monotonic()),
+            Err(Refused { reason, accepted }) => {
                 log!(
                     logger::CONFIG,
                     Level::Warning,
@@ -256,28 +274,32 @@ impl GrpcMux {
                     response.type_url
                 );
                 state.interest.refuse(&response.nonce, &reason);
+                state.keep(accepted, &[]);
             }
         }
     }
 
-    /// Hands a response to those whom it concerns; it is refused as soon as one refuses.
+    /// Hands a response to those whom it concerns. It is refused if anybody refuses.
     fn take(
         &self,
         kind: ResourceType,
         response: &StreamResponse,
-    ) -> Result<LoadedResponse, Rejection> {
+    ) -> Result<LoadedResponse, Refused> {
         let outcome = match response.load(kind, &self.owner.options()) {
             Ok(loaded) if loaded.is_heartbeat() => return Ok(loaded),
-            Ok(loaded) => self.offer(kind, response, &loaded).map(|()| loaded),
+            Ok(loaded) => self.offer(kind, response, loaded),
             Err(rejection) => {
                 let (named, types) = (response.named(kind), self.types.borrow());
                 let wanted = |name: &str| types.get(&kind).is_some_and(|it| it.wants(name));
                 self.states(kind)
                     .refuse(&named, &rejection, wanted, time::wall());
-                Err(rejection)
+                Err(Refused {
+                    reason: rejection.reason,
+                    accepted: Vec::new(),
+                })
             }
         };
-        if let Err(Rejection { reason, .. }) = &outcome {
+        if let Err(Refused { reason, .. }) = &outcome {
             let failure = UpdateFailure::Rejected(reason.clone());
             let types = self.types.borrow();
             let watches = types.get(&kind).map_or_else(Vec::new, TypeState::live);
@@ -287,22 +309,42 @@ impl GrpcMux {
         outcome
     }
 
+    /// One that refuses does not keep the others from what is theirs: a control plane that brings
+    /// resources one by one would not send it again.
     fn offer(
         &self,
         kind: ResourceType,
         response: &StreamResponse,
-        loaded: &LoadedResponse,
-    ) -> Result<(), Rejection> {
+        loaded: LoadedResponse,
+    ) -> Result<LoadedResponse, Refused> {
         let removed = response.removed.as_deref().unwrap_or_default();
         let types = self.types.borrow();
         let state = types.get(&kind);
         let concerned = state.map(|state| state.concerned(&loaded.resources, removed));
         drop(types);
+        let heartbeats = loaded.heartbeats > 0;
+        let mut first = None;
+        let mut good = vec![true; loaded.resources.len()];
         for (watch, share) in concerned.unwrap_or_default() {
-            let heartbeats = loaded.heartbeats > 0;
-            watch.offer(&response.share(&loaded.resources, share, heartbeats))?;
+            let update = response.share(&loaded.resources, share, heartbeats);
+            if let Err(Rejection { reason, .. }) = watch.offer(&update) {
+                first.get_or_insert(reason);
+                match share {
+                    Share::Resource(at) => good[at] = false,
+                    Share::All => good.fill(false),
+                    Share::Removed(_) => {}
+                }
+            }
         }
-        Ok(())
+        let Some(reason) = first else {
+            return Ok(loaded);
+        };
+        let resources = loaded.resources.into_iter().zip(good);
+        let accepted = resources.filter_map(|(resource, good)| good.then_some(resource));
+        Err(Refused {
+            reason,
+            accepted: accepted.collect(),
+        })
     }
 
     fn on_close(&self) {

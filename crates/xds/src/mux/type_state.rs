@@ -5,8 +5,10 @@ use super::interest::Interest;
 use super::ttl::Ttls;
 use super::watch::WatchState;
 use crate::resource::{Resource, ResourceType};
+use crate::response::{LoadedResponse, StreamResponse};
 use std::collections::{HashMap, HashSet};
 use std::rc::{Rc, Weak};
+use std::time::Instant;
 
 /// One type.
 pub struct TypeState {
@@ -20,6 +22,8 @@ pub struct TypeState {
     /// What was accepted last of those that are wanted by name: who asks for one again, a cluster
     /// that replaces another, is not answered by the control plane, for which nothing changed.
     known: HashMap<String, Resource>,
+    /// Whether any response was accepted.
+    accepted: bool,
     /// Names that nobody wants any more: what is known of them is forgotten once the control plane
     /// is told.
     left: Vec<String>,
@@ -45,6 +49,7 @@ impl TypeState {
             of_all: Vec::new(),
             by_name: HashMap::new(),
             known: HashMap::new(),
+            accepted: false,
             left: Vec::new(),
         }
     }
@@ -124,13 +129,42 @@ impl TypeState {
         concerned
     }
 
-    /// What was accepted last of what others have asked for before.
-    pub fn known(&self, watch: &WatchState) -> Vec<Resource> {
+    /// What was accepted last of what others have asked for before, if anything was.
+    pub fn known(&self, watch: &WatchState) -> Option<Vec<Resource>> {
         if let Some(name) = watch.name() {
-            return self.known.get(name).into_iter().cloned().collect();
+            return self.known.get(name).map(|it| vec![it.clone()]);
         }
-        let known = self.known.values();
-        known.filter(|it| watch.wants(&it.name)).cloned().collect()
+        let wants = |name: &str| watch.wants_all() || watch.wants(name);
+        let known = self.known.values().filter(|it| wants(&it.name));
+        let known: Vec<_> = known.cloned().collect();
+        let nothing_else = self.accepted && watch.wants_all() && self.keeps_all();
+        (nothing_else || !known.is_empty()).then_some(known)
+    }
+
+    /// Whether what nobody asks for by its name is kept: of the types that are wanted as a whole
+    /// only this one has more than one subscriber.
+    fn keeps_all(&self) -> bool {
+        self.interest.kind() == ResourceType::ScopedRoute
+    }
+
+    /// A response was accepted: what is wanted of it is noted.
+    pub fn accept(&mut self, response: &StreamResponse, mut loaded: LoadedResponse, now: Instant) {
+        if self.of_all.is_empty() {
+            let wanted = |name: &str| self.interest.wants(name);
+            loaded.resources.retain(|it| wanted(&it.name));
+            loaded.ttls.retain(|(name, _)| wanted(name));
+        }
+        let removed = response.removed.as_deref().unwrap_or_default();
+        let versions = loaded.resources.iter();
+        let versions = versions.map(|it| (it.name.as_str(), it.version.as_str()));
+        self.interest.note_versions(versions, removed);
+        self.interest.accept(&response.version, &response.nonce);
+        self.note_ttls(&loaded.ttls, removed, now);
+        self.accepted = true;
+        if self.keeps_all() && response.removed.is_none() && loaded.heartbeats == 0 {
+            self.known.clear();
+        }
+        self.keep(loaded.resources, removed);
     }
 
     /// Keeps what is wanted by name of what was accepted.
@@ -138,8 +172,9 @@ impl TypeState {
         for name in removed {
             self.known.remove(name);
         }
+        let all = self.keeps_all() || self.interest.is_by_namespace();
         for resource in resources {
-            if self.interest.wants(&resource.name) || self.interest.is_by_namespace() {
+            if all || self.interest.wants(&resource.name) {
                 self.known.insert(resource.name.clone(), resource);
             }
         }
@@ -152,5 +187,43 @@ impl TypeState {
                 self.known.remove(&name);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::response;
+    use nuncio_base::time::monotonic;
+    use nuncio_proto::Message;
+    use nuncio_proto::envoy::service::discovery::v3::{
+        DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+    };
+    use std::time::Duration;
+
+    #[test]
+    fn of_names_that_nobody_asked_for_nothing_is_kept() {
+        let mut state = TypeState::new(ResourceType::Endpoint, true);
+        state.interest.want("wanted");
+        let empty = DeltaDiscoveryResponse::default().encode_to_vec();
+        let response = response::decode(&empty, true).unwrap();
+        let mut loaded = LoadedResponse::default();
+        for name in ["wanted", "other"] {
+            let hour = (name == "other").then_some(Duration::from_secs(3600));
+            loaded.ttls.push((name.to_owned(), hour));
+            loaded.resources.push(Resource {
+                name: name.to_owned(),
+                version: "1".to_owned(),
+                body: Default::default(),
+            });
+        }
+        state.accept(&response, loaded, monotonic());
+        assert_eq!(state.ttls.next(), None);
+        assert_eq!(state.known.len(), 1);
+        state.interest.on_open();
+        let request = state.interest.next_request(|| None).unwrap();
+        let request = DeltaDiscoveryRequest::decode(&*request).unwrap();
+        let versions: Vec<_> = request.initial_resource_versions.into_iter().collect();
+        assert_eq!(versions, [("wanted".to_owned(), "1".to_owned())]);
     }
 }

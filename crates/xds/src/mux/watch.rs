@@ -151,7 +151,7 @@ impl Watch {
         let known = self.mux.known(&self.state);
         self.mux.begin(&self.state);
         self.mux.run();
-        if !known.is_empty() {
+        if let Some(known) = known {
             self.begin_with(&known);
         }
         if self.timeout.is_zero() {
