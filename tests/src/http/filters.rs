@@ -1,6 +1,6 @@
 //! Requests through filters that let them pass or answer themselves.
 
-use crate::harness::{Config, Proxy, direct, http_filter};
+use crate::harness::{Config, Proxy, Reply, Upstream, direct, http_filter};
 use serde_json::{Value, json};
 
 /// A filter in front of a direct response.
@@ -162,4 +162,38 @@ fn local_ratelimit() {
     ];
     check(&proxy, &requests);
     assert_eq!(proxy.stat("p.http_local_rate_limit.rate_limited"), 1);
+}
+
+#[test]
+fn a_shadow_of_ext_authz_decides_nothing() {
+    let service = Upstream::http(|request| match request.path.as_str() {
+        "/denied" => Reply::new(403, "x-why: no\r\n", "no"),
+        "/error" => Reply::new(500, "", ""),
+        _ => Reply::ok(""),
+    });
+    let uri = json!({"uri": "http://service", "cluster": "service", "timeout": "5s"});
+    let fields = json!({"shadow_mode": true, "http_service": {"server_uri": uri}});
+    let state = |form: &str| format!("%FILTER_STATE(envoy.filters.http.ext_authz.shadow:{form})%");
+    let forms = ["TYPED", "FIELD:check_result", "FIELD:status_code"].map(state);
+    let proxy = Config::http(&[direct("/", 200, "in")])
+        .cluster("service", &[service.address()])
+        .http_filters(&[http_filter("ext_authz", "ext_authz.v3.ExtAuthz", fields)])
+        .access_log(&forms.join(" "))
+        .start();
+    for path in ["/ok", "/error", "/denied"] {
+        assert_eq!(proxy.get(path).brief(), (200, "in".to_owned()), "{path}");
+    }
+    let lines = proxy.access_log(3);
+    let consent = r#"{"checkResult":"OK","statusCode":200} OK 200"#;
+    let error = r#"{"checkResult":"ERROR","statusCode":403} ERROR 403"#;
+    assert_eq!(lines[..2], [consent, error]);
+    let head = r#"{"checkResult":"DENIED","#;
+    let header = r#"{"key":"x-why","value":"no"}"#;
+    let denial = &lines[2];
+    assert!(
+        denial.starts_with(head) && denial.contains(header),
+        "{denial}"
+    );
+    assert!(denial.ends_with(" DENIED 403"), "{denial}");
+    assert_eq!(proxy.stat("http.http.ext_authz.shadow_denied"), 1);
 }

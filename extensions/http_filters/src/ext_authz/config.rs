@@ -80,6 +80,7 @@ impl HttpFilterExtension for ExtAuthz {
                 .enable_dynamic_metadata_ingestion
                 .is_none_or(|ingest| ingest.value),
             max_denied_body: proto.max_denied_response_body_bytes as usize,
+            shadow: proto.shadow_mode,
             stat_prefix: proto.stat_prefix,
             stats,
         })))
@@ -138,7 +139,7 @@ fn refuse(cx: &mut ParseCx, proto: &proto::ExtAuthz) -> Parsed<()> {
         filter_metadata,
         emit_filter_state_stats,
         enforce_response_header_limits,
-        shadow_mode,
+        shadow_mode: _,
     } = proto;
     let rules = decoder_header_mutation_rules.is_some();
     let limits = *enforce_response_header_limits;
@@ -147,7 +148,6 @@ fn refuse(cx: &mut ParseCx, proto: &proto::ExtAuthz) -> Parsed<()> {
         cx.refuse("filter_metadata", filter_metadata.is_some()),
         cx.refuse("emit_filter_state_stats", *emit_filter_state_stats),
         cx.refuse("enforce_response_header_limits", limits),
-        cx.refuse("shadow_mode", *shadow_mode),
     ];
     refused.into_iter().collect()
 }

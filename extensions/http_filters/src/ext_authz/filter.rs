@@ -2,6 +2,7 @@
 
 use super::check::{self, CheckBody, gathered, request_cluster};
 use super::settings::{BodySettings, ExtAuthzRouteSpec, ExtAuthzSpec, HttpService, Service};
+use super::shadow::CheckResult;
 use super::stats::ExtAuthzStats;
 use super::verdict::{Consent, Denial, ResponseField, Verdict, request_name};
 use super::{query, wire};
@@ -37,8 +38,8 @@ pub struct SharedSpec(pub Arc<ExtAuthzSpec>);
 
 /// The filter on one worker.
 pub struct ExtAuthzLocal {
-    spec: Arc<ExtAuthzSpec>,
-    stats: ExtAuthzStats,
+    pub(super) spec: Arc<ExtAuthzSpec>,
+    pub(super) stats: ExtAuthzStats,
     cluster_stats: ClusterCounters,
     clusters: Rc<ClusterManager>,
 }
@@ -92,7 +93,7 @@ struct Call {
 
 /// The filter.
 pub struct ExtAuthzFilter {
-    local: Rc<ExtAuthzLocal>,
+    pub(super) local: Rc<ExtAuthzLocal>,
     state: State,
     call: Option<Box<Call>>,
     /// Headers that a consent adds to the response.
@@ -122,7 +123,11 @@ impl ExtAuthzFilter {
         if !deny {
             return HeadersStatus::Continue;
         }
-        cx.local_reply(error_reply(spec));
+        if spec.shadow {
+            self.note_unchecked(cx, spec.error_reply());
+            return HeadersStatus::Continue;
+        }
+        cx.local_reply(spec.error_reply());
         HeadersStatus::StopIteration
     }
 
@@ -261,6 +266,7 @@ impl ExtAuthzFilter {
             cx.clear_route();
         }
         self.response = consent.response;
+        self.note_consent(cx);
         cx.resume_request();
     }
 
@@ -281,7 +287,7 @@ impl ExtAuthzFilter {
         let mut reply = LocalReply::new(denial.status, body, "ext_authz_denied")
             .flag(ResponseFlag::UnauthorizedExternalService);
         reply.headers = denial.headers;
-        cx.local_reply(reply);
+        self.refuse(cx, reply, CheckResult::Denied);
     }
 
     fn on_error(&mut self, cx: &mut Cx<'_>, cluster: Option<&LocalCluster>) {
@@ -289,8 +295,8 @@ impl ExtAuthzFilter {
         self.state = State::Passing;
         self.local.stats.error().inc();
         self.count(cluster, "error");
-        if !spec.failure_mode_allow {
-            return cx.local_reply(error_reply(spec));
+        if !spec.failure_mode_allow || spec.shadow {
+            return self.refuse(cx, spec.error_reply(), CheckResult::Error);
         }
         self.local.stats.failure_mode_allowed().inc();
         self.count(cluster, "failure_mode_allowed");
@@ -328,12 +334,6 @@ impl ExtAuthzFilter {
             Some(ExtAuthzRouteSpec::Disabled(_)) | None => self.local.spec.body,
         }
     }
-}
-
-/// The reply to a request that is refused without a verdict.
-fn error_reply(spec: &ExtAuthzSpec) -> LocalReply {
-    LocalReply::new(spec.status_on_error, "", "ext_authz_error")
-        .flag(ResponseFlag::UnauthorizedExternalService)
 }
 
 impl HttpFilter for ExtAuthzFilter {

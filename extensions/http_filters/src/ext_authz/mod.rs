@@ -2,8 +2,9 @@
 //! Authorization" in Envoy's docs, `http_filters/ext_authz_filter`).
 //!
 //! Parity: an HTTP service and a gRPC service behind a cluster, with all of their fields but
-//! retries, typed metadata and the labels of the bootstrap. Shadow mode, filter state for logs,
-//! rules for header mutations and the enforcement of header limits are refused by name. Settings
+//! retries, typed metadata and the labels of the bootstrap. Filter state for logs, rules for header
+//! mutations and the enforcement of header limits are refused by name. What shadow mode notes of a
+//! denial has its headers without `:status` and `content-length`, which Envoy adds. Settings
 //! that only a gRPC service reads change nothing with the other, as in Envoy. An answer
 //! never changes pseudo-headers or the headers that frame a message, whatever the patterns
 //! allow: in Envoy such patterns break the message. Its body may have 1 MiB; a larger one is an
@@ -18,6 +19,7 @@ mod config;
 mod filter;
 mod query;
 mod settings;
+mod shadow;
 mod stats;
 #[cfg(test)]
 mod tests;

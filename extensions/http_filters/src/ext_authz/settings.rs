@@ -3,10 +3,12 @@
 use super::stats::ExtAuthzStats;
 use nuncio_base::runtime_flags::RuntimeFraction;
 use nuncio_grpc::GrpcService;
+use nuncio_http::LocalReply;
 use nuncio_matching::ListStringMatcher;
 use nuncio_matching::value::MetadataMatcher;
 use nuncio_route::HeaderMutations;
 use nuncio_stats::Group;
+use nuncio_stream_info::ResponseFlag;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,10 +47,20 @@ pub struct ExtAuthzSpec {
     pub ingest_metadata: bool,
     /// How many bytes of a denial's body are sent on; 0: all.
     pub max_denied_body: usize,
+    /// Whether what is decided is noted and not carried out.
+    pub shadow: bool,
     /// The filter's own part of its stats' names.
     pub stat_prefix: String,
     /// What it counts.
     pub stats: Group<ExtAuthzStats>,
+}
+
+impl ExtAuthzSpec {
+    /// The reply to a request that is refused without a verdict.
+    pub(super) fn error_reply(&self) -> LocalReply {
+        LocalReply::new(self.status_on_error, "", "ext_authz_error")
+            .flag(ResponseFlag::UnauthorizedExternalService)
+    }
 }
 
 /// How much of a body the service gets.

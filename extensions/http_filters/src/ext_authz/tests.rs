@@ -288,6 +288,31 @@ fn check_error(outcome: &Outcome, status: u16, upstream: &str) {
 }
 
 #[test]
+fn a_shadow_decides_nothing() {
+    const DENIAL: &str = "401 No\r\nwww-authenticate: Basic";
+    let allow = "failure_mode_allow: true, failure_mode_allow_header_add: true";
+    let off = "filter_enabled: {default_value: {}}, deny_at_disable: {default_value: true, \
+               runtime_key: k}";
+    for (answer, rest, counted, flags) in [
+        (OK, "", ["ok"; 2], ""),
+        (DENIAL, "", ["denied", "shadow_denied"], ""),
+        ("503 No", allow, ["error", "shadow_error"], ""),
+        (OK, off, ["disabled", "shadow_denied"], "UAEX"),
+    ] {
+        let service = Service::new(answer, "");
+        let config = config("", &format!("shadow_mode: true, {rest}"));
+        let outcome = script(&service, &config).run();
+        assert_eq!(outcome.downstream, ":status=200", "{answer} {rest}");
+        assert_eq!(outcome.flags, flags, "{answer} {rest}");
+        assert!(!outcome.upstream.contains("failure-mode"));
+        for stat in counted {
+            assert_eq!(outcome.stat(&format!("http.test.ext_authz.{stat}")), 1);
+        }
+        assert_eq!(outcome.stat("http.test.ext_authz.failure_mode_allowed"), 0);
+    }
+}
+
+#[test]
 fn a_service_that_sends_too_much_fails() {
     let answer = format!(
         "HTTP/1.1 401 No\r\ncontent-length: 2000000\r\n\r\n{}",
@@ -480,7 +505,6 @@ fn bad_configs() {
             "max_request_bytes",
         ),
         ("", "status_on_error: {code: 99}", "status_on_error"),
-        ("", "shadow_mode: true", "shadow_mode"),
         ("retry_policy: {num_retries: 1}", "", "retry_policy"),
         ("", "", ""),
     ] {

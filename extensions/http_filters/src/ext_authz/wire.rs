@@ -2,6 +2,7 @@
 
 use super::check::sent_headers;
 use super::settings::{BodySettings, ExtAuthzSpec};
+use super::shadow::{CheckResult, ShadowDecision};
 use super::verdict::{Consent, Denial, Fields, ResponseField, Verdict};
 use nuncio_base::metadata::Value;
 use nuncio_base::{Buffer, HeaderMap, HeaderName, names};
@@ -9,10 +10,13 @@ use nuncio_config::authorization::{certificate, metadata, peer};
 use nuncio_config::common::structure;
 use nuncio_proto::envoy::config::core::v3 as core;
 use nuncio_proto::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use nuncio_proto::envoy::extensions::filters::http::ext_authz::v3 as ext_authz;
 use nuncio_proto::envoy::service::auth::v3 as proto;
 use nuncio_proto::envoy::service::auth::v3::attribute_context::{HttpRequest, Request, TlsSession};
 use nuncio_proto::envoy::service::auth::v3::check_response::HttpResponse;
 use nuncio_proto::google::protobuf::{Struct, Timestamp};
+use nuncio_proto::json::{Options, print};
+use nuncio_proto::{Name, reflect};
 use nuncio_route::mutation::AppendAction;
 use nuncio_stream_info::{Protocol, StreamInfo};
 use prost::Message;
@@ -236,4 +240,35 @@ fn fields_of(data: Option<Struct>) -> BTreeMap<String, Value> {
         Some(Value::Struct(fields)) => (*fields).clone(),
         _ => BTreeMap::new(),
     }
+}
+
+/// A decision as the JSON of its message.
+pub(super) fn shadow_text(decision: &ShadowDecision) -> String {
+    use ext_authz::shadow_decision::CheckResult as Result;
+    let result = match decision.result {
+        CheckResult::Ok => Result::Ok,
+        CheckResult::Denied => Result::Denied,
+        CheckResult::Error => Result::Error,
+    };
+    let headers = decision
+        .headers
+        .iter()
+        .map(|(name, value)| core::HeaderValue {
+            key: name.as_str().to_owned(),
+            value: String::from_utf8_lossy(value).into_owned(),
+            raw_value: Vec::new(),
+        });
+    let message = ext_authz::ShadowDecision {
+        check_result: result.into(),
+        status_code: decision.status.into(),
+        response_headers: headers.collect(),
+    };
+    let options = Options {
+        redact: false,
+        always_print: false,
+        compact: true,
+    };
+    let kind = reflect::message(&ext_authz::ShadowDecision::full_name());
+    let bytes = message.encode_to_vec();
+    kind.map_or_else(String::new, |kind| print(&bytes, kind, &options))
 }
