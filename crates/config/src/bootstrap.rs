@@ -5,7 +5,7 @@ use crate::dynamic_resources::{DynamicSources, dynamic_resources};
 use crate::internal_listener::bootstrap_extensions;
 use crate::overload::{Overload, overload};
 use crate::unknown_extension::unknown_extension;
-use crate::{config_source, dns_resolver, duration, node, stats};
+use crate::{config_source, dns_resolver, node, stats};
 use nuncio_base::options::Options;
 use nuncio_extension::server_env::NodeInfo;
 use nuncio_extension::{ParseCx, Parsed};
@@ -68,6 +68,7 @@ pub fn bootstrap(
     let full_node = node::node(proto.node.clone(), options);
     LocalInfo::set(cx.env(), &full_node.id, &full_node.cluster);
     let refused = refuse_not_built(cx, &proto);
+    let interval = stats::flush_interval(cx, &proto);
     let resources = proto.static_resources.unwrap_or_default();
     let regex_engine = cx.optional(
         "default_regex_engine",
@@ -79,7 +80,6 @@ pub fn bootstrap(
         proto.typed_dns_resolver_config,
         |cx, typed| dns_resolver::of_typed(cx, &typed),
     );
-    let interval = duration::optional(cx, "stats_flush_interval", proto.stats_flush_interval);
     let stats = cx.field("stats_config", |cx| {
         stats::stats_config(cx, proto.stats_config, &options.stats_tags)
     });
@@ -102,7 +102,7 @@ pub fn bootstrap(
         outlier_event_log: manager.outlier_detection.unwrap_or_default().event_log_path,
         full_node,
         stats: stats?,
-        stats_flush_interval: interval?.unwrap_or(Duration::from_secs(5)),
+        stats_flush_interval: interval?,
         stats_flush_on_admin: matches!(
             proto.stats_flush,
             Some(proto::bootstrap::StatsFlush::StatsFlushOnAdmin(true))
@@ -194,7 +194,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::Bootstrap) -> Parsed<()> {
             "enable_worker_cpu_affinity",
             proto.enable_worker_cpu_affinity,
         ),
-        ("stats_eviction_interval", proto.stats_eviction.is_some()),
     ];
     let mut result = Ok(());
     for (field, used) in checks {

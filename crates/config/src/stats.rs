@@ -1,12 +1,36 @@
-//! `envoy.config.metrics.v3.StatsConfig`.
+//! `envoy.config.metrics.v3.StatsConfig`, and how often stats are looked at.
 
+use crate::duration;
 use crate::matching::string_matcher;
 use nuncio_extension::{ParseCx, Parsed};
+use nuncio_proto::envoy::config::bootstrap::v3::Bootstrap;
+use nuncio_proto::envoy::config::bootstrap::v3::bootstrap::StatsEviction;
 use nuncio_proto::envoy::config::metrics::v3 as proto;
 use nuncio_proto::envoy::r#type::matcher::v3::StringMatcher;
 use nuncio_stats::{
     BucketRule, NameMatcher, StatsConfig, StatsMatcher, TagExtractors, TagSpecifier, TagValue,
 };
+use std::time::Duration;
+
+/// How often stats are flushed. `stats_eviction_interval` need only be a multiple of it: it is
+/// about the scopes of extensions that ask for it, none of which is here.
+///
+/// # Errors
+/// Recorded in `cx`.
+pub fn flush_interval(cx: &mut ParseCx, proto: &Bootstrap) -> Parsed<Duration> {
+    const EVICTION: &str = "stats_eviction_interval";
+    let interval = duration::optional(cx, "stats_flush_interval", proto.stats_flush_interval)?;
+    let interval = interval.unwrap_or(Duration::from_secs(5));
+    let eviction = proto.stats_eviction.as_ref();
+    let eviction = eviction.map(|StatsEviction::StatsEvictionInterval(interval)| *interval);
+    let eviction = duration::optional(cx, EVICTION, eviction)?.unwrap_or_default();
+    // Whole milliseconds, of which there is at least one, are what counts.
+    if eviction.as_millis() % interval.as_millis().max(1) != 0 {
+        let message = "stats_eviction_interval must be a multiple of stats_flush_interval";
+        return Err(cx.error_at(EVICTION, message));
+    }
+    Ok(interval)
+}
 
 /// Converts the stats config. `cli_tags`: `--stats-tag`, which all stats carry.
 ///
@@ -90,4 +114,36 @@ fn matcher(cx: &mut ParseCx, proto: proto::StatsMatcher) -> Parsed<StatsMatcher>
 fn buckets(cx: &mut ParseCx, proto: proto::HistogramBucketSettings) -> Parsed<BucketRule> {
     let matcher = cx.required("match", proto.r#match, name_matcher)?;
     Ok(BucketRule::new(matcher, proto.buckets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::convert;
+
+    #[test]
+    fn evictions_fall_together_with_flushes() {
+        let interval = |yaml| convert(yaml, |cx, proto: Bootstrap| flush_interval(cx, &proto));
+        for (yaml, seconds) in [
+            ("{}", Some(5)),
+            ("{stats_flush_interval: 2s}", Some(2)),
+            ("{stats_eviction_interval: 10s}", Some(5)),
+            ("{stats_eviction_interval: 7s}", None),
+            (
+                "{stats_flush_interval: 2s, stats_eviction_interval: 4s}",
+                Some(2),
+            ),
+            (
+                "{stats_flush_interval: 2s, stats_eviction_interval: 3s}",
+                None,
+            ),
+            (
+                "{stats_flush_on_admin: true, stats_eviction_interval: 1s}",
+                None,
+            ),
+        ] {
+            let found = interval(yaml).ok().map(|interval| interval.as_secs());
+            assert_eq!(found, seconds, "{yaml}");
+        }
+    }
 }
