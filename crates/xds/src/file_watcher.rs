@@ -7,7 +7,7 @@ use nuncio_worker::Worker;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -28,6 +28,12 @@ struct Watcher {
     /// The name within the directory; none for all.
     file: Option<PathBuf>,
     callback: Callback,
+}
+
+impl Watcher {
+    fn due(&self) -> (u64, Callback) {
+        (self.number, Rc::clone(&self.callback))
+    }
 }
 
 /// All watches of the process; a service of main.
@@ -145,9 +151,9 @@ impl FileWatcher {
         }
     }
 
-    /// Whom the events that there are concern, once for each.
+    /// Whom the events that there are concern, each once.
     fn read(&self) -> Vec<Callback> {
-        let mut due = Vec::new();
+        let mut due = BTreeMap::new();
         let mut memory = [MaybeUninit::uninit(); READ];
         let mut reader = Reader::new(self.inotify.get_ref(), &mut memory);
         loop {
@@ -156,29 +162,29 @@ impl FileWatcher {
                     // Whatever it was that was lost.
                     let directories = self.directories.borrow();
                     let all = directories.values().flatten();
-                    due.extend(all.map(|watcher| Rc::clone(&watcher.callback)));
+                    due.extend(all.map(Watcher::due));
                 }
                 Ok(event) => {
                     let name = event.file_name().map(|name| name.to_bytes());
                     self.concerned(event.wd(), name.unwrap_or_default(), &mut due);
                 }
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return due,
+                Err(Errno::AGAIN) => return due.into_values().collect(),
                 Err(error) => {
                     let error = io::Error::from(error);
                     log!(logger::FILE, Level::Error, "inotify: {error}");
-                    return due;
+                    return due.into_values().collect();
                 }
             }
         }
     }
 
-    fn concerned(&self, directory: i32, name: &[u8], due: &mut Vec<Callback>) {
+    fn concerned(&self, directory: i32, name: &[u8], due: &mut BTreeMap<u64, Callback>) {
         let directories = self.directories.borrow();
         for watcher in directories.get(&directory).into_iter().flatten() {
             let wanted = watcher.file.as_ref();
             if wanted.is_none_or(|file| file.as_os_str() == OsStr::from_bytes(name)) {
-                due.push(Rc::clone(&watcher.callback));
+                due.extend([watcher.due()]);
             }
         }
     }
@@ -199,5 +205,43 @@ impl Drop for FileWatch {
             // It fails where the directory itself is gone, and the watch with it.
             let _ = inotify::remove_watch(owner.inotify.get_ref(), self.directory);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nuncio_worker::run_main;
+    use std::time::Duration;
+
+    #[test]
+    fn many_events_are_told_once() {
+        let folder = std::env::temp_dir().join(format!("nuncio-watch-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let watched = folder.clone();
+        let (all, one) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        run_main(move |worker| async move {
+            let counts = |count: &Rc<Cell<u32>>| {
+                let count = Rc::clone(count);
+                move || count.set(count.get() + 1)
+            };
+            let watcher = FileWatcher::of(&worker).unwrap();
+            let _all = watcher.watch_directory(&watched, counts(&all)).unwrap();
+            let file = watched.join("7");
+            let _one = watcher.watch_file(&file, counts(&one)).unwrap();
+            for turn in 1..=2 {
+                for name in 0..50 {
+                    let new = watched.join("new");
+                    std::fs::write(&new, "").unwrap();
+                    std::fs::rename(&new, watched.join(name.to_string())).unwrap();
+                }
+                while one.get() < turn {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                assert_eq!((all.get(), one.get()), (turn, turn));
+            }
+        })
+        .unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }
