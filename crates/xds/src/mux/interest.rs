@@ -99,10 +99,6 @@ impl Interest {
         }
         self.all = all;
         self.all_changed = true;
-        if !all {
-            let names = &self.names;
-            self.versions.retain(|name, _| names.contains(name));
-        }
     }
 
     /// Whether a resource is wanted by its name.
@@ -123,6 +119,10 @@ impl Interest {
     /// A stream is open: it knows nothing of what was said before.
     pub fn on_open(&mut self) {
         self.told = false;
+        if !self.all {
+            let names = &self.names;
+            self.versions.retain(|name, _| names.contains(name));
+        }
         self.added.clear();
         self.removed.clear();
         self.answer = None;

@@ -225,7 +225,7 @@ impl GrpcMux {
         self.told_node.set(false);
         self.held.borrow_mut().clear();
         for state in self.types.borrow_mut().values_mut() {
-            state.interest.on_open();
+            state.on_open();
         }
     }
 

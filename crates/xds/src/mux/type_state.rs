@@ -147,9 +147,25 @@ impl TypeState {
         self.interest.kind() == ResourceType::ScopedRoute
     }
 
+    /// Whether all that comes is kept. A control plane goes on to send it when nobody wants it for
+    /// a while.
+    fn is_kept_whole(&self) -> bool {
+        self.keeps_all() || self.interest.is_by_namespace()
+    }
+
+    /// A stream is open. What nobody wants now is not heard of over it until somebody does, and
+    /// then comes as a whole.
+    pub fn on_open(&mut self) {
+        self.interest.on_open();
+        if self.is_kept_whole() && self.of_all.is_empty() {
+            self.known.clear();
+            self.accepted = false;
+        }
+    }
+
     /// A response was accepted: what is wanted of it is noted.
     pub fn accept(&mut self, response: &StreamResponse, mut loaded: LoadedResponse, now: Instant) {
-        if self.of_all.is_empty() {
+        if self.of_all.is_empty() && !self.is_kept_whole() {
             let wanted = |name: &str| self.interest.wants(name);
             loaded.resources.retain(|it| wanted(&it.name));
             loaded.ttls.retain(|(name, _)| wanted(name));
@@ -172,9 +188,8 @@ impl TypeState {
         for name in removed {
             self.known.remove(name);
         }
-        let all = self.keeps_all() || self.interest.is_by_namespace();
         for resource in resources {
-            if all || self.interest.wants(&resource.name) {
+            if self.is_kept_whole() || self.interest.wants(&resource.name) {
                 self.known.insert(resource.name.clone(), resource);
             }
         }
@@ -201,29 +216,67 @@ mod tests {
     };
     use std::time::Duration;
 
+    fn resource(name: &str) -> Resource {
+        Resource {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            body: Default::default(),
+        }
+    }
+
+    fn loaded(names: &[&str]) -> LoadedResponse {
+        LoadedResponse {
+            resources: names.iter().map(|name| resource(name)).collect(),
+            ..Default::default()
+        }
+    }
+
+    fn versions_of(state: &mut TypeState) -> Vec<String> {
+        let request = state.interest.next_request(|| None).unwrap();
+        let request = DeltaDiscoveryRequest::decode(&*request).unwrap();
+        let mut names: Vec<_> = request.initial_resource_versions.into_keys().collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_nobody_wants_for_a_while() {
+        for kind in [ResourceType::ScopedRoute, ResourceType::VirtualHost] {
+            let mut state = TypeState::new(kind, true);
+            let empty = DeltaDiscoveryResponse::default().encode_to_vec();
+            let response = response::decode(&empty, true).unwrap();
+            state.interest.want_all(true);
+            assert!(versions_of(&mut state).is_empty());
+            state.accept(&response, loaded(&["a/a"]), monotonic());
+            state.interest.want_all(false);
+            state.accept(&response, loaded(&["a/b"]), monotonic());
+            // The control plane thinks that it has told both.
+            assert_eq!(state.known.len(), 2);
+            state.interest.want_all(true);
+            state.interest.on_open();
+            assert_eq!(versions_of(&mut state), ["a/a", "a/b"]);
+            // Another stream that is told nothing begins anew when it is.
+            state.interest.want_all(false);
+            state.on_open();
+            assert!(state.known.is_empty() && !state.accepted);
+            state.interest.want_all(true);
+            assert!(versions_of(&mut state).is_empty());
+        }
+    }
+
     #[test]
     fn of_names_that_nobody_asked_for_nothing_is_kept() {
         let mut state = TypeState::new(ResourceType::Endpoint, true);
         state.interest.want("wanted");
         let empty = DeltaDiscoveryResponse::default().encode_to_vec();
         let response = response::decode(&empty, true).unwrap();
-        let mut loaded = LoadedResponse::default();
-        for name in ["wanted", "other"] {
-            let hour = (name == "other").then_some(Duration::from_secs(3600));
-            loaded.ttls.push((name.to_owned(), hour));
-            loaded.resources.push(Resource {
-                name: name.to_owned(),
-                version: "1".to_owned(),
-                body: Default::default(),
-            });
-        }
+        let mut loaded = loaded(&["wanted", "other"]);
+        let hour = Duration::from_secs(3600);
+        loaded.ttls.push(("other".to_owned(), Some(hour)));
         state.accept(&response, loaded, monotonic());
         assert_eq!(state.ttls.next(), None);
         assert_eq!(state.known.len(), 1);
         state.interest.on_open();
-        let request = state.interest.next_request(|| None).unwrap();
-        let request = DeltaDiscoveryRequest::decode(&*request).unwrap();
-        let versions: Vec<_> = request.initial_resource_versions.into_iter().collect();
-        assert_eq!(versions, [("wanted".to_owned(), "1".to_owned())]);
+        assert_eq!(versions_of(&mut state), ["wanted"]);
     }
 }
