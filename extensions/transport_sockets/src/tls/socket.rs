@@ -317,3 +317,7 @@ impl<S: Session> Drop for TlsSocket<S> {
         let _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
 }
+
+#[cfg(test)]
+#[path = "socket_tests.rs"]
+mod tests;
