@@ -61,6 +61,15 @@ impl LocalReply {
         Self::new(500, "Internal Server Error", "response_payload_too_large")
     }
 
+    /// A request's header got a value that cannot be sent upstream.
+    pub fn invalid_value(header: &str) -> Self {
+        let details = format!(
+            "filter_removed_required_request_headers{{invalid_header_value_for:_{header}}}"
+        );
+        Self::new(503, format!("invalid header value for: {header}"), details)
+            .flag(ResponseFlag::DownstreamProtocolError)
+    }
+
     /// A filter has removed the response's `:status`.
     pub(crate) fn missing_status() -> Self {
         Self::new(

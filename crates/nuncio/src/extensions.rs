@@ -37,6 +37,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::Buffer,
     &http_filters::CdnLoop,
     &http_filters::Compressor,
+    &http_filters::ConnectGrpcBridge,
     &http_filters::Cors,
     &http_filters::Csrf,
     &http_filters::ExtAuthz,

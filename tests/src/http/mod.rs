@@ -7,6 +7,7 @@ mod bulk;
 mod client_facts;
 mod compression;
 mod connect;
+mod connect_rpc;
 mod connect_udp;
 mod connections;
 mod filter_chains;

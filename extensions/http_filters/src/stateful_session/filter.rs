@@ -102,14 +102,6 @@ impl Session {
     }
 }
 
-/// The reply that Envoy's router makes of what must not reach an upstream.
-fn unsendable(header: &str) -> LocalReply {
-    let details =
-        format!("filter_removed_required_request_headers{{invalid_header_value_for:_{header}}}");
-    LocalReply::new(503, format!("invalid header value for: {header}"), details)
-        .flag(ResponseFlag::DownstreamProtocolError)
-}
-
 impl HttpFilter for StatefulSessionFilter {
     fn request_headers(&mut self, cx: &mut Cx<'_>, _end: End) -> HeadersStatus {
         let policy = match cx.route_spec::<PerRoute>() {
@@ -132,7 +124,7 @@ impl HttpFilter for StatefulSessionFilter {
             Named::Nothing => None,
             Named::Address(address) => Some(address),
             Named::Unsendable(header) => {
-                cx.local_reply(unsendable(header.as_str()));
+                cx.local_reply(LocalReply::invalid_value(header.as_str()));
                 return HeadersStatus::StopIteration;
             }
         };

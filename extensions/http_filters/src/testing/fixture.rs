@@ -45,6 +45,7 @@ static REGISTRY: Registry = Registry {
         &crate::Buffer,
         &crate::CdnLoop,
         &crate::Compressor,
+        &crate::ConnectGrpcBridge,
         &crate::Cors,
         &crate::Csrf,
         &crate::ExtAuthz,
