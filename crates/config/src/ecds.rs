@@ -58,10 +58,7 @@ pub fn dynamic_filter(
         subscription: subscription(cx, source, name, filter_cx)?,
     });
     let subscription = &provider.subscription;
-    subscription
-        .providers
-        .borrow_mut()
-        .push(Rc::downgrade(&provider));
+    subscription.add(&provider);
     // A configuration that came for another filter is there already.
     let known = subscription.delivered.borrow().clone();
     if let Some(known) = known {
@@ -218,6 +215,15 @@ impl FilterSubscription {
         Ok(subscription)
     }
 
+    fn add(&self, provider: &Rc<FilterProvider>) {
+        let mut providers = self.providers.borrow_mut();
+        // Those that are gone are looked for only now and then: there may be thousands.
+        if providers.len() == providers.capacity() {
+            providers.retain(|provider| provider.strong_count() > 0);
+        }
+        providers.push(Rc::downgrade(provider));
+    }
+
     fn live(&self) -> Vec<Rc<FilterProvider>> {
         let mut providers = self.providers.borrow_mut();
         providers.retain(|provider| provider.strong_count() > 0);
@@ -337,5 +343,32 @@ impl FilterProvider {
         if let Some(default) = &self.default {
             self.put(Arc::clone(default));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::convert;
+    use nuncio_proto::envoy::config::cluster::v3::Cluster;
+    use std::time::Duration;
+
+    #[test]
+    fn filters_that_went_leave_nothing() {
+        let yaml = "{name: a, eds_cluster_config: {eds_config: {ads: {}}}}";
+        let left = convert::<Cluster, _>(yaml, |cx, proto| {
+            let proto = ExtensionConfigSource {
+                config_source: proto.eds_cluster_config.unwrap_or_default().eds_config,
+                ..Default::default()
+            };
+            let filter_cx = HttpFilterCx::new("http".to_owned(), false);
+            let ads = ConfigSource::Ads(Duration::from_secs(15));
+            let shared = subscription(cx, ads, "name", &filter_cx)?;
+            for _ in 0..10 {
+                drop(dynamic_filter(cx, "name", &proto, &filter_cx)?);
+            }
+            Ok(shared.providers.borrow().len() <= 4)
+        });
+        assert_eq!(left, Ok(true));
     }
 }

@@ -116,6 +116,7 @@ impl Providers {
             self.sweep_at.set(2 * by_name.len() + 1);
         }
         let of_name = by_name.entry(name.to_owned()).or_default();
+        of_name.retain(|(_, known)| known.strong_count() > 0);
         of_name.push((source, Rc::downgrade(made)));
     }
 }
@@ -316,5 +317,31 @@ fn delivered_table(env: &Rc<ServerEnv>, proto: RouteConfiguration) -> Result<Rou
     match table {
         Ok(table) if cx.is_clean() => Ok(table),
         _ => Err(refusal::<RouteConfiguration>(cx)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::convert;
+    use nuncio_proto::envoy::config::cluster::v3::Cluster;
+    use std::time::Duration;
+
+    #[test]
+    fn tables_that_went_leave_nothing() {
+        let left = convert::<Cluster, _>("name: a", |cx, _| {
+            let ads = || ConfigSource::Ads(Duration::ZERO);
+            let _stays = [
+                provider(cx, ads(), "one", "http")?,
+                provider(cx, ads(), "two", "http")?,
+            ];
+            for _ in 0..10 {
+                drop(provider(cx, ads(), "goes", "http")?);
+            }
+            let providers = cx.env().shared(Providers::default);
+            let by_name = providers.by_name.borrow();
+            Ok(by_name.values().map(Vec::len).sum::<usize>())
+        });
+        assert_eq!(left, Ok(3));
     }
 }
