@@ -97,11 +97,13 @@ pub(crate) fn flag_of(reason: ResetReason) -> Option<ResponseFlag> {
     })
 }
 
-/// The reply to a reset before the response began. `retried`: it was the last of several attempts.
+/// The reply to a reset before the response's head. `retried`: it was the last of several attempts;
+/// `started`: something of the response has come before.
 pub(crate) fn reset(
     reason: ResetReason,
     transport_failure: Option<&str>,
     retried: bool,
+    started: bool,
 ) -> LocalReply {
     let text = reason.as_str();
     let latest = if retried {
@@ -112,7 +114,8 @@ pub(crate) fn reset(
     let body = format!(
         "upstream connect error or disconnect/reset before headers. {latest}reset reason: {text}"
     );
-    let mut details = format!("upstream_reset_before_response_started{{{text}");
+    let when = if started { "after" } else { "before" };
+    let mut details = format!("upstream_reset_{when}_response_started{{{text}");
     if let Some(failure) = transport_failure.filter(|failure| !failure.is_empty()) {
         // For logs only: clients are not told (hide_transport_failure_reason_in_response_body).
         details.push('|');

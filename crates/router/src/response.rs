@@ -4,11 +4,12 @@ use crate::attempt::Step;
 use crate::reply;
 use crate::router::Router;
 use nuncio_base::time::millis;
-use nuncio_base::{HeaderMap, names};
+use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, Frame, ResetReason};
+use nuncio_http::opaque::is_connect;
 use nuncio_http::route_headers::finalize_response;
 use nuncio_http::{Cx, LocalReply};
-use nuncio_stream_info::CloseType;
+use nuncio_stream_info::{CloseType, Protocol};
 use nuncio_upstream::outlier::OutlierResult;
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ impl Router {
             Step::Reset(reason, transport) => self.on_reset(cx, reason, transport),
             Step::Frame(Frame::Informational(headers)) => self.on_informational(cx, headers),
             Step::Frame(Frame::Headers(headers, end)) => self.on_headers(cx, headers, end),
+            Step::Frame(Frame::Data(data, End::Stream)) if self.is_cut_off(cx, &data) => {
+                self.on_reset(cx, ResetReason::ConnectionTermination, None);
+            }
             Step::Frame(Frame::Data(data, end)) => {
                 let timings = &mut cx.info().timings;
                 timings.first_upstream_rx_body.get_or_insert(now);
@@ -46,6 +50,19 @@ impl Router {
             }
             Step::Frame(Frame::Reset(reason)) => self.on_reset(cx, reason, None),
         }
+    }
+
+    /// Whether this is no end of a response but that of a connection that spoke another protocol
+    /// than HTTP/1: as with Envoy it does not end well.
+    fn is_cut_off(&self, cx: &mut Cx<'_>, data: &Buffer) -> bool {
+        if !data.is_empty() {
+            return false;
+        }
+        let is_connect = is_connect(cx.request_headers_ref());
+        let info = cx.info();
+        let status = info.response_code.unwrap_or_default();
+        let has_switched = status == 101 || ((200..300).contains(&status) && is_connect);
+        has_switched && info.upstream_mut().protocol == Some(Protocol::Http11)
     }
 
     /// An interim response goes on; behind it there are no retries, since the next attempt's would
@@ -89,6 +106,7 @@ impl Router {
         self.replay = None;
         self.retry_permit = None;
         self.response_started = true;
+        self.has_head = true;
         self.is_canary = self.is_canary(&headers);
         self.charge(status, &headers, end);
         // Said before the route's headers are added: they may tell it.
@@ -237,7 +255,7 @@ impl Router {
                 .as_ref()
                 .is_some_and(|attempt| attempt.request_sent);
         if self.response_started {
-            return self.on_late_reset(cx, reason);
+            return self.on_late_reset(cx, reason, transport.as_deref());
         }
         let random = cx.worker().random();
         if let Some(retry) = &mut self.retry {
@@ -247,20 +265,22 @@ impl Router {
                 return;
             }
         }
-        let reply = reply::reset(reason, transport.as_deref(), self.is_retry);
+        let reply = reply::reset(reason, transport.as_deref(), self.is_retry, false);
         self.charge_abort(reply.status);
         self.fail(cx, reply);
     }
 
-    /// The attempt failed in the middle of the response.
-    fn on_late_reset(&mut self, cx: &mut Cx<'_>, reason: ResetReason) {
-        Self::flag(cx, reply::flag_of(reason));
+    /// The attempt failed in the middle of the response. Behind interim heads alone there still is
+    /// an answer.
+    fn on_late_reset(&mut self, cx: &mut Cx<'_>, reason: ResetReason, transport: Option<&str>) {
         self.charge_late_abort();
-        let details = format!(
-            "upstream_reset_after_response_started{{{}}}",
-            reason.as_str()
-        );
-        cx.info().response_code_details = Some(details.replace(' ', "_").into());
+        let reply = reply::reset(reason, transport, self.is_retry, true);
+        if !self.has_head {
+            return self.fail(cx, reply);
+        }
+        let info = cx.info();
+        reply.flags.iter().for_each(|flag| info.set_flag(flag));
+        info.response_code_details = Some(reply.details);
         self.done = true;
         self.end_attempt(cx);
         cx.reset(reason);

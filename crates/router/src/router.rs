@@ -63,7 +63,10 @@ pub struct Router {
     pub(crate) request_started: bool,
     pub(crate) grpc_success_pending: bool,
     pub(crate) request_ended: bool,
+    /// Something of the response came, be it an interim head.
     pub(crate) response_started: bool,
+    /// Its final head came.
+    pub(crate) has_head: bool,
     pub(crate) done: bool,
     pub(crate) holds_request: bool,
     /// The response is held up downstream.
@@ -100,6 +103,7 @@ impl Router {
             grpc_success_pending: false,
             request_ended: false,
             response_started: false,
+            has_head: false,
             done: false,
             holds_request: false,
             is_paused: false,
@@ -180,7 +184,7 @@ impl Router {
 
     /// When the attempt must have brought a response.
     fn per_try_due(&self, attempt: &Attempt) -> Option<Instant> {
-        let limit = self.timeouts.per_try.filter(|_| !self.response_started)?;
+        let limit = self.timeouts.per_try.filter(|_| !self.has_head)?;
         Some(attempt.per_try_from? + limit)
     }
 

@@ -379,11 +379,4 @@ impl Router {
             cx.push_back(nuncio_http::Direction::Request, false);
         }
     }
-
-    /// Records a flag on the stream.
-    pub(crate) fn flag(cx: &mut Cx<'_>, flag: Option<ResponseFlag>) {
-        if let Some(flag) = flag {
-            cx.info().set_flag(flag);
-        }
-    }
 }

@@ -14,7 +14,7 @@ impl Router {
             cluster.stats().upstream_rq_timeout().inc();
         }
         self.count_route(|stats| stats.upstream_rq_timeout().inc());
-        if !self.response_started {
+        if !self.has_head {
             if let Some(record) = self.record() {
                 record.ended_by_global_limit = true;
             }
@@ -31,9 +31,9 @@ impl Router {
         self.time_out(cx, reply);
     }
 
-    /// Answers with a timeout, or resets a response that has begun.
+    /// Answers with a timeout, or resets a response whose head is sent.
     fn time_out(&mut self, cx: &mut Cx<'_>, reply: LocalReply) {
-        if !self.response_started {
+        if !self.has_head {
             return self.fail(cx, reply);
         }
         let info = cx.info();

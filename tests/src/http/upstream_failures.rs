@@ -1,7 +1,10 @@
 //! Upstreams that are not there, late, or wrong: what the client and the log are told.
 
+use crate::harness::http2::{END_HEADERS, Http2, block, kind};
 use crate::harness::{Config, Reply, Upstream, route};
 use serde_json::json;
+use std::io::{Read, Write};
+use std::thread;
 use std::time::Duration;
 
 const DETAILS: &str = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%";
@@ -177,4 +180,73 @@ fn a_full_circuit_breaker_answers_at_once() {
         "503 UO upstream_reset_before_response_started{overflow}"
     );
     assert_eq!(first.response("GET").status, 200);
+}
+
+#[test]
+fn behind_interim_heads_alone_there_still_is_an_answer() {
+    let upstream = Upstream::tcp(|mut stream| {
+        let mut head = [0; 1024];
+        let read = stream.read(&mut head).unwrap_or_default();
+        let is_late = head[..read].starts_with(b"GET /late");
+        let _ = stream.write_all(b"HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n");
+        thread::sleep(Duration::from_millis(if is_late { 1000 } else { 50 }));
+    });
+    let mut late = route("/late", "up");
+    late["route"]["timeout"] = "0.2s".into();
+    let proxy = Config::http(&[late, route("/", "up")])
+        .manager(json!({"proxy_100_continue": true}))
+        .access_log(DETAILS)
+        .cluster("up", &[upstream.address()])
+        .start();
+    let failed = "upstream connect error or disconnect/reset before headers. \
+                  reset reason: connection termination";
+    let late = "upstream request timeout";
+    for (path, status, body) in [("/gone", 503, failed), ("/late", 504, late)] {
+        let mut client = proxy.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: a.test\r\n\r\n"));
+        assert_eq!(client.response("GET").status, 103);
+        assert_eq!(client.response("GET").brief(), (status, body.to_owned()));
+    }
+    assert_eq!(
+        proxy.access_log(2),
+        [
+            "503 UC upstream_reset_after_response_started{connection_termination}",
+            "504 UT response_timeout",
+        ]
+    );
+    assert_eq!(proxy.stat("http.http.downstream_rq_1xx"), 2);
+    assert_eq!(proxy.stat("http.http.downstream_rq_5xx"), 2);
+}
+
+#[test]
+fn an_upgraded_connection_that_its_upstream_ends_was_cut_off() {
+    let upstream = Upstream::tcp(|mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let head = "HTTP/1.1 101 Any\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        let _ = stream.write_all(format!("{head}hello").as_bytes());
+        thread::sleep(Duration::from_millis(50));
+    });
+    let proxy = Config::http(&[route("/", "up")])
+        .manager(json!({
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "http2_protocol_options": {"allow_connect": true},
+        }))
+        .access_log(DETAILS)
+        .cluster("up", &[upstream.address()])
+        .start();
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    assert_eq!(client.response("HEAD").status, 101);
+    assert_eq!(client.read_to_end(), b"hello");
+    let mut client = Http2::open(&proxy);
+    let head = [
+        block(&[(":method", "CONNECT"), (":protocol", "websocket")]),
+        block(&[(":scheme", "http"), (":authority", "a"), (":path", "/")]),
+    ];
+    client.send(kind::HEADERS, END_HEADERS, 1, &head.concat());
+    assert_eq!(client.next_of(kind::DATA).unwrap().3, b"hello");
+    assert_eq!(client.next(), (kind::RST_STREAM, 0, 1, vec![0, 0, 0, 10]));
+    let line = "101 UC upstream_reset_after_response_started{connection_termination}";
+    assert_eq!(proxy.access_log(2), [line, line]);
+    assert_eq!(proxy.stat("http.http.downstream_rq_tx_reset"), 2);
 }

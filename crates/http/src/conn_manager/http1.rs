@@ -116,6 +116,7 @@ impl Http1Session {
     ) {
         if self.codec.expects_continue() && !conn.local.spec.proxy_100_continue {
             self.codec.encode_continue(cx.out());
+            stream.count_status(100);
             stream.request_headers().remove(names::EXPECT);
         }
     }
@@ -152,6 +153,7 @@ impl Http1Session {
                 Out::Informational(headers) => {
                     // Unless they are proxied, the client was told to go on by this proxy itself.
                     if conn.local.spec.proxy_100_continue {
+                        stream.count_interim(&headers);
                         self.encode_1xx(conn, cx, &headers);
                     }
                     conn.local.header_pool.with(|pool| pool.give(headers));

@@ -166,6 +166,7 @@ impl Http2Session {
             let mut head = HeaderMap::new();
             head.append(names::STATUS, b"100");
             self.codec.send_head(id, &head, End::No);
+            stream.count_status(100);
             stream.request_headers().remove(names::EXPECT);
         }
     }

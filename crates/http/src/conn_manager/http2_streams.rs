@@ -120,6 +120,7 @@ impl Http2Session {
                 Out::Informational(headers) => {
                     // As with HTTP/1.
                     if conn.local.spec.proxy_100_continue {
+                        stream.count_interim(&headers);
                         self.codec.send_head(id, &headers, End::No);
                     }
                     conn.local.header_pool.with(|pool| pool.give(headers));
@@ -145,6 +146,7 @@ impl Http2Session {
                     stream.complete_when(End::Stream);
                 }
                 Out::Reset(reason) => {
+                    let reason = stream.reason_of_reset(reason);
                     self.codec.reset(id, code_of(reason));
                     let stats = &conn.local.stats;
                     stats.downstream_rq_tx_reset().inc();

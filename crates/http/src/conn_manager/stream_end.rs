@@ -3,8 +3,12 @@
 use crate::chain::FilterStream;
 use crate::conn_manager::local::HcmLocal;
 use crate::conn_manager::stream::ActiveStream;
+use crate::opaque::{is_connect, is_upgrade};
+use nuncio_base::HeaderMap;
 use nuncio_base::time::millis;
+use nuncio_codec::ResetReason;
 use nuncio_observe::AccessLogType;
+use nuncio_stream_info::ResponseFlag;
 
 impl ActiveStream {
     /// Charges stats with a response, which goes to the client now.
@@ -12,8 +16,34 @@ impl ActiveStream {
         let info = self.info();
         let status = info.response_code.filter(|_| !info.is_health_check);
         if let Some(status) = status {
-            self.local.stats.count_response(status);
-            self.local.listener_stats.count_response(status);
+            self.count_status(status);
+        }
+    }
+
+    /// The same of an interim one.
+    pub fn count_interim(&mut self, headers: &HeaderMap) {
+        if let Some(status) = headers.status() {
+            self.count_status(status);
+        }
+    }
+
+    pub(super) fn count_status(&self, status: u16) {
+        self.local.stats.count_response(status);
+        self.local.listener_stats.count_response(status);
+    }
+
+    /// Why the client over HTTP/2 is told that its stream is reset: of a CONNECT, which every
+    /// upgrade is there, that its connection ended.
+    pub fn reason_of_reset(&mut self, reason: ResetReason) -> ResetReason {
+        let state = &self.filters().state;
+        let headers = &state.request.headers;
+        let was_connect = is_connect(headers) || is_upgrade(headers);
+        let flags = state.info.flags;
+        let ended = flags.has(ResponseFlag::UpstreamConnectionFailure)
+            || flags.has(ResponseFlag::UpstreamConnectionTermination);
+        match was_connect && ended {
+            true => ResetReason::ConnectError,
+            false => reason,
         }
     }
 
