@@ -1,6 +1,6 @@
 //! A certificate of our own with its key.
 
-use super::certificate;
+use super::{certificate, encrypted_key};
 use nuncio_stream_info::CertificateInfo;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -43,14 +43,14 @@ pub struct PemSource {
 }
 
 impl Identity {
-    /// A chain and its key, and an OCSP response if there is one; `name` is the secret's, empty
-    /// where it is none.
+    /// A chain and its key with its password, and an OCSP response if there is one; `name` is the
+    /// secret's, empty where it is none.
     ///
     /// # Errors
     /// In Envoy's words where it has them.
     pub fn new(
         chain: &PemSource,
-        key: &PemSource,
+        (key, password): (&PemSource, &[u8]),
         ocsp: Option<Vec<u8>>,
         name: &str,
     ) -> Result<Self, String> {
@@ -61,7 +61,11 @@ impl Identity {
             return Err(format!("Failed to load certificate chain from {path}"));
         };
         let no_key = || format!("Failed to load private key from {key_path}");
-        let key = PrivateKeyDer::from_pem_slice(&key.pem).map_err(|_| no_key())?;
+        let key = match encrypted_key::is_encrypted(&key.pem) {
+            false => PrivateKeyDer::from_pem_slice(&key.pem).map_err(|_| no_key())?,
+            true => encrypted_key::decrypt(&key.pem, password)
+                .map_err(|error| format!("{}, Cause: {}", no_key(), error.cause()))?,
+        };
         let info = certificate::read(&certificates[0])
             .ok_or_else(|| format!("Failed to load certificate chain from {path}"))?;
         let names = certificate::server_names(&certificates[0]);

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod client;
 pub mod common;
 pub mod dynamic;
+pub mod encrypted_key;
 pub mod error;
 pub mod facts;
 pub mod identity;

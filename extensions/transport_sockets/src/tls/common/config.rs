@@ -138,7 +138,6 @@ fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate, name: &str) -> Parse
     let checks = [
         ("pkcs12", proto.pkcs12.is_some()),
         ("private_key_provider", proto.private_key_provider.is_some()),
-        ("password", proto.password.is_some()),
         (
             "signed_certificate_timestamp",
             !proto.signed_certificate_timestamp.is_empty(),
@@ -151,9 +150,11 @@ fn identity(cx: &mut ParseCx, proto: proto::TlsCertificate, name: &str) -> Parse
     }
     let chain = cx.required("certificate_chain", proto.certificate_chain, pem_source);
     let key = cx.required("private_key", proto.private_key, pem_source);
+    let password = cx.optional("password", proto.password, data_source);
     let ocsp = ocsp_staple(cx, proto.ocsp_staple);
     refused?;
-    Identity::new(&chain?, &key?, ocsp?, name).map_err(|error| cx.error(error))
+    let password = password?.unwrap_or_default();
+    Identity::new(&chain?, (&key?, &password), ocsp?, name).map_err(|error| cx.error(error))
 }
 
 fn ocsp_staple(cx: &mut ParseCx, source: Option<DataSource>) -> Parsed<Option<Vec<u8>>> {
