@@ -1,6 +1,6 @@
 //! Messages in a body: each behind five bytes, a flag and its length.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use nuncio_base::Buffer;
 
 /// The bytes before a message.
@@ -28,6 +28,9 @@ pub enum MessageError {
 #[derive(Debug)]
 pub struct Messages {
     body: Buffer,
+    /// The beginning of a message whose rest did not come yet, and nothing of `body` is before it:
+    /// each piece is copied there once, and pins no block that it was read into.
+    begun: BytesMut,
     most: usize,
 }
 
@@ -36,6 +39,7 @@ impl Messages {
     pub fn new(most: usize) -> Self {
         Self {
             body: Buffer::new(),
+            begun: BytesMut::new(),
             most,
         }
     }
@@ -47,7 +51,7 @@ impl Messages {
 
     /// Whether the body ends between two messages.
     pub fn is_whole(&self) -> bool {
-        self.body.is_empty()
+        self.body.is_empty() && self.begun.is_empty()
     }
 
     /// The next message that is complete.
@@ -55,11 +59,29 @@ impl Messages {
     /// # Errors
     /// What follows can't be read.
     pub fn next_message(&mut self) -> Result<Option<Bytes>, MessageError> {
-        if self.body.len() < PREFIX {
+        if self.begun.len() + self.body.len() < PREFIX {
+            self.keep(PREFIX);
             return Ok(None);
         }
+        let length = self.next_length()?;
+        if self.begun.is_empty() && self.body.len() - PREFIX >= length {
+            self.body.advance(PREFIX);
+            return Ok(Some(self.body.split_to(length).to_bytes()));
+        }
+        self.keep(PREFIX + length);
+        if self.begun.len() < PREFIX + length {
+            return Ok(None);
+        }
+        let mut message = std::mem::take(&mut self.begun).freeze();
+        message.advance(PREFIX);
+        Ok(Some(message))
+    }
+
+    /// How long the message is whose prefix is there.
+    fn next_length(&self) -> Result<usize, MessageError> {
         let mut prefix = [0; PREFIX];
-        let bytes = self.body.slices().flat_map(|slice| slice.iter());
+        let body = self.body.slices().flat_map(|slice| slice.iter());
+        let bytes = self.begun.iter().chain(body);
         prefix
             .iter_mut()
             .zip(bytes)
@@ -72,12 +94,15 @@ impl Messages {
         if length > self.most {
             return Err(MessageError::TooLarge);
         }
-        if self.body.len() - PREFIX < length {
-            // What waits for its rest must not pin the blocks it was read into.
-            self.body.compact();
-            return Ok(None);
-        }
-        self.body.advance(PREFIX);
-        Ok(Some(self.body.split_to(length).to_bytes()))
+        Ok(length)
+    }
+
+    /// Keeps what there is of the first `until` bytes of a message.
+    fn keep(&mut self, until: usize) {
+        let missing = until.saturating_sub(self.begun.len());
+        let piece = self.body.split_to(missing.min(self.body.len()));
+        piece
+            .slices()
+            .for_each(|slice| self.begun.extend_from_slice(slice));
     }
 }

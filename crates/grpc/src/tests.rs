@@ -50,6 +50,31 @@ fn messages_in_pieces() {
 }
 
 #[test]
+fn a_message_in_very_many_pieces() {
+    // Small ones and large ones in turn, as frames come that begin anywhere in a read block.
+    const LENGTH: usize = 48_000_000;
+    let body = frame(&vec![7; LENGTH]);
+    let mut messages = Messages::new(LENGTH);
+    let mut left = &body[..body.len() - 1];
+    for length in [4000, 5000].into_iter().cycle() {
+        let piece;
+        (piece, left) = left.split_at(length.min(left.len()));
+        messages.push(&mut Buffer::from(piece.to_vec()));
+        assert_eq!(messages.next_message(), Ok(None));
+        if left.is_empty() {
+            break;
+        }
+    }
+    assert!(!messages.is_whole());
+    messages.push(&mut Buffer::from([&[7][..], &frame(b"next")[..6]].concat()));
+    assert_eq!(messages.next_message().unwrap().unwrap().len(), LENGTH);
+    assert_eq!(messages.next_message(), Ok(None));
+    messages.push(&mut Buffer::from(b"ext".to_vec()));
+    assert_eq!(messages.next_message().unwrap().unwrap(), "next");
+    assert!(messages.is_whole());
+}
+
+#[test]
 fn statuses() {
     for (fields, status) in [
         (vec![], None),
