@@ -50,3 +50,39 @@ fn connections_by_policy() {
     assert_eq!(proxy.access_log(1), [expected]);
     assert_eq!(proxy.stat("p.rbac.denied"), 1);
 }
+
+/// What routes don't look at neither leads around a policy nor makes one apply to more.
+#[test]
+fn policies_see_paths_as_routes_do() {
+    // Whether routes look past parameters; who may pass; of `/a`, `/a;x`, `/b` and `/a;/b`.
+    for (ignores, action, negated, expected) in [
+        (true, "ALLOW", false, [200, 200, 403, 403]),
+        (true, "DENY", false, [403, 403, 200, 404]),
+        (true, "ALLOW", true, [403, 403, 200, 404]),
+        (true, "DENY", true, [200, 200, 403, 403]),
+        (false, "ALLOW", false, [200, 403, 403, 403]),
+        (false, "DENY", false, [403, 404, 200, 404]),
+        (false, "ALLOW", true, [403, 404, 200, 404]),
+    ] {
+        let path = json!({"url_path": {"path": {"exact": "/a"}}});
+        let permission = match negated {
+            true => json!({"not_rule": path}),
+            false => path,
+        };
+        let policy = json!({"permissions": [permission], "principals": [{"any": true}]});
+        let rules = json!({"action": action, "policies": {"p": policy}});
+        let routes = ["/a", "/b"]
+            .map(|path| json!({"match": {"path": path}, "direct_response": {"status": 200}}));
+        let virtual_host = json!({"name": "all", "domains": ["*"], "routes": routes});
+        let proxy = Config::http(&[])
+            .manager(json!({"route_config": {
+                "ignore_path_parameters_in_path_matching": ignores,
+                "virtual_hosts": [virtual_host],
+            }}))
+            .http_filters(&[http_filter("rbac", "rbac.v3.RBAC", json!({"rules": rules}))])
+            .start();
+        let mut connection = proxy.connect();
+        let seen = ["/a", "/a;x", "/b", "/a;/b"].map(|path| connection.get(path).status);
+        assert_eq!(seen, expected, "{ignores} {action} {negated}");
+    }
+}
