@@ -26,8 +26,8 @@ pub struct LoadedCertificate {
 /// The certificates of one TLS context.
 #[derive(Clone, Debug, Default)]
 pub struct ContextCertificates {
-    /// The authority that peers' certificates are held against.
-    pub authority: Option<LoadedCertificate>,
+    /// The authorities that peers' certificates are held against, the first of each file.
+    pub authorities: Vec<LoadedCertificate>,
     /// Those that are shown to peers.
     pub own: Vec<LoadedCertificate>,
 }
@@ -61,7 +61,7 @@ impl CertificatesInUse {
         let details = |certificate: &LoadedCertificate| details(certificate, now);
         let contexts = self.in_use();
         let certificates = contexts.iter().map(|context| proto::Certificate {
-            ca_cert: context.authority.iter().map(details).collect(),
+            ca_cert: context.authorities.iter().map(details).collect(),
             cert_chain: context.own.iter().map(details).collect(),
         });
         proto::Certificates {
@@ -75,7 +75,7 @@ impl CertificatesInUse {
         let contexts = self.in_use();
         let all = contexts
             .iter()
-            .flat_map(|context| context.authority.iter().chain(&context.own));
+            .flat_map(|context| context.authorities.iter().chain(&context.own));
         all.map(|certificate| days_until(certificate.info.expires, now))
             .min()
     }

@@ -6,6 +6,7 @@ pub mod client;
 mod key_log;
 mod secrets;
 pub mod server;
+mod spiffe;
 mod stapling;
 mod suites;
 mod tickets;

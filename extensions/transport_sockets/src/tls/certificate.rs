@@ -90,6 +90,18 @@ pub fn read_time(der: &[u8]) -> Option<SystemTime> {
     Some(time(moment))
 }
 
+/// Whether a certificate says that its key signs neither certificates nor revocation lists.
+pub fn is_no_authority(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {
+        let usage = certificate.key_usage().ok().flatten();
+        let signs = usage.is_none_or(|usage| {
+            let usage = usage.value;
+            usage.key_cert_sign() || usage.crl_sign()
+        });
+        !signs && !certificate.is_ca()
+    })
+}
+
 /// Whether a certificate names itself as its issuer.
 pub fn is_self_issued(der: &[u8]) -> bool {
     X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {

@@ -74,11 +74,11 @@ impl ContextStats {
         let own = identities.iter();
         let own = own.map(|own| {
             (
-                own.stat_name.as_str(),
+                own.stat_name.clone(),
                 since_epoch(own.info.expires).as_secs(),
             )
         });
-        let gauges = own.chain(validation.expiration()).map(|(name, seconds)| {
+        let gauges = own.chain(validation.expirations()).map(|(name, seconds)| {
             let name = format!("certificate.{name}.expiration_unix_time_seconds");
             let gauge = self.scope.gauge(&name);
             gauge.set(seconds);

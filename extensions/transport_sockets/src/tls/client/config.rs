@@ -85,7 +85,7 @@ fn client_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ClientSpec> {
         if identities.len() > 1 {
             return Err(cx.error("Multiple TLS certificates are not supported for client contexts"));
         }
-        if auto_sni_san_validation && common.validation.trusted_ca.is_none() {
+        if auto_sni_san_validation && common.validation.authorities().next().is_none() {
             return Err(cx.error(
                 "'auto_sni_san_validation' was configured without a validation context containing \
                  a trusted CA",

@@ -114,14 +114,14 @@ fn certificates(identities: &[Identity], validation: &Validation) -> ContextCert
         path: identity.path.clone(),
         info: Arc::clone(&identity.info),
     });
-    let trusted_ca = validation.trusted_ca.as_ref();
+    let authorities = validation.authorities().filter_map(|ca| {
+        Some(LoadedCertificate {
+            path: ca.path.clone(),
+            info: Arc::new(certificate::read(ca.certificates.first()?)?),
+        })
+    });
     ContextCertificates {
-        authority: trusted_ca.and_then(|ca| {
-            Some(LoadedCertificate {
-                path: ca.path.clone(),
-                info: Arc::new(certificate::read(ca.certificates.first()?)?),
-            })
-        }),
+        authorities: authorities.collect(),
         own: own.collect(),
     }
 }

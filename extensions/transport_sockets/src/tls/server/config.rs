@@ -101,8 +101,10 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
         let staples = identities.iter().map(|own| Staple::new(own, staple_policy));
         let staples = staples.collect::<Result<_, _>>();
         let staples = staples.map_err(|error| cx.error(error))?;
-        let trusted_ca = common.validation.trusted_ca.as_ref();
-        let hints = trusted_ca.filter(|_| !common.suppress_client_ca_list);
+        let mut hints = Vec::new();
+        if !common.suppress_client_ca_list {
+            hints.extend(common.validation.authorities().flat_map(|ca| ca.hints()));
+        }
         Ok(ServerSpec {
             params,
             certificates: Certificates {
@@ -113,7 +115,7 @@ fn server_spec(proto: Proto, cx: &mut ParseCx) -> Parsed<ServerSpec> {
             alpn: common.alpn,
             key_log: common.key_log,
             in_use: common.certificates,
-            hints: hints.map(|ca| ca.hints()).unwrap_or_default(),
+            hints,
             validation: Arc::new(common.validation),
             require_client_certificate,
             prefer_client_ciphers,

@@ -1,6 +1,7 @@
 //! `CertificateValidationContext`.
 
 use super::san::NameMatcher;
+use super::spiffe::config::trust_bundles;
 use super::system_roots;
 use super::{SanMatcher, TrustedCa, Validation};
 use crate::tls::common::config::{NamedContext, pem_source, source_name};
@@ -36,24 +37,73 @@ pub fn validation(
         name,
     } = named;
     refuse_not_built(cx, &proto)?;
+    refuse_unfounded(cx, &proto)?;
     let mut digest = digest::Context::new(&digest::SHA256);
     digest.update(&proto.encode_to_vec());
+    let pins = pins(cx, &proto);
+    let san_matchers = san_matchers(cx, &proto);
+    let bundles = cx.optional(
+        "custom_validator_config",
+        proto.custom_validator_config.clone(),
+        |cx, custom| trust_bundles(cx, custom, &proto, algorithms, &mut digest),
+    );
+    let trusted_ca = match proto.custom_validator_config {
+        None => trusted_ca(cx, &proto, algorithms, &mut digest),
+        Some(_) => cx.refuse("crl", proto.crl.is_some()).map(|()| None),
+    };
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.finish().as_ref());
+    let (bundles, trusted_ca, pins) = (bundles?, trusted_ca?, pins?);
+    let mut san_matchers = san_matchers?;
+    if bundles.is_some() {
+        san_matchers.retain(|matcher| matcher.kind == SanKind::Uri);
+    }
     let accept_untrusted =
         proto.trust_chain_verification() == TrustChainVerification::AcceptUntrusted;
-    let has_ca = proto.trusted_ca.is_some() || proto.system_root_certs.is_some();
-    if !has_ca
-        && (!proto.match_typed_subject_alt_names.is_empty()
-            || !proto.match_subject_alt_names.is_empty())
+    Ok(Validation {
+        accept_untrusted: accept_untrusted && bundles.is_none(),
+        stat_name: match bundles.is_some() && name.is_empty() && proto.trusted_ca.is_none() {
+            true => "unnamed_ca_cert".to_owned(),
+            false => stat_name(&name, "unnamed_ca_cert"),
+        },
+        trusted_ca,
+        bundles,
+        certificate_hashes: pins.certificates,
+        spki_hashes: pins.keys,
+        san_matchers,
+        digest: bytes,
+    })
+}
+
+/// Checks that mean nothing where nobody vouches for the peer.
+fn refuse_unfounded(cx: &mut ParseCx, proto: &proto::CertificateValidationContext) -> Parsed<()> {
+    let has_ca = proto.trusted_ca.is_some()
+        || proto.system_root_certs.is_some()
+        || proto.custom_validator_config.is_some();
+    if has_ca {
+        return Ok(());
+    }
+    if !proto.match_typed_subject_alt_names.is_empty() || !proto.match_subject_alt_names.is_empty()
     {
         return Err(cx.error(
             "SAN-based verification of peer certificates without trusted CA is insecure and not \
              allowed",
         ));
     }
-    if !has_ca && proto.allow_expired_certificate {
-        return Err(cx.error("Certificate validity period is always ignored without trusted CA"));
+    match proto.allow_expired_certificate {
+        true => Err(cx.error("Certificate validity period is always ignored without trusted CA")),
+        false => Ok(()),
     }
-    let hashes = cx.list(
+}
+
+/// SHA-256 of what a peer may show.
+struct Pins {
+    certificates: Vec<[u8; 32]>,
+    keys: Vec<[u8; 32]>,
+}
+
+fn pins(cx: &mut ParseCx, proto: &proto::CertificateValidationContext) -> Parsed<Pins> {
+    let certificates = cx.list(
         "verify_certificate_hash",
         &proto.verify_certificate_hash,
         |cx, hash| {
@@ -61,7 +111,7 @@ pub fn validation(
             parsed.ok_or_else(|| cx.error(format!("Invalid hex-encoded SHA-256 {hash}")))
         },
     );
-    let spkis = cx.list(
+    let keys = cx.list(
         "verify_certificate_spki",
         &proto.verify_certificate_spki,
         |cx, hash| {
@@ -69,6 +119,16 @@ pub fn validation(
             parsed.ok_or_else(|| cx.error(format!("Invalid base64-encoded SHA-256 {hash}")))
         },
     );
+    Ok(Pins {
+        certificates: certificates?,
+        keys: keys?,
+    })
+}
+
+fn san_matchers(
+    cx: &mut ParseCx,
+    proto: &proto::CertificateValidationContext,
+) -> Parsed<Vec<SanMatcher>> {
     let typed = cx.list(
         "match_typed_subject_alt_names",
         proto.match_typed_subject_alt_names.clone(),
@@ -79,20 +139,9 @@ pub fn validation(
         proto.match_subject_alt_names.clone(),
         untyped_matchers,
     );
-    let trusted_ca = trusted_ca(cx, &proto, algorithms, &mut digest);
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest.finish().as_ref());
-    let mut san_matchers = typed?;
-    san_matchers.extend(untyped?.into_iter().flatten());
-    Ok(Validation {
-        trusted_ca: trusted_ca?,
-        certificate_hashes: hashes?,
-        spki_hashes: spkis?,
-        san_matchers,
-        accept_untrusted,
-        stat_name: stat_name(&name, "unnamed_ca_cert"),
-        digest: bytes,
-    })
+    let mut matchers = typed?;
+    matchers.extend(untyped?.into_iter().flatten());
+    Ok(matchers)
 }
 
 fn refuse_not_built(cx: &mut ParseCx, proto: &proto::CertificateValidationContext) -> Parsed<()> {
@@ -105,10 +154,6 @@ fn refuse_not_built(cx: &mut ParseCx, proto: &proto::CertificateValidationContex
         (
             "require_signed_certificate_timestamp",
             timestamp.is_some_and(|value| value.value),
-        ),
-        (
-            "custom_validator_config",
-            proto.custom_validator_config.is_some(),
         ),
     ];
     let mut result = Ok(());
@@ -181,10 +226,11 @@ fn ca_source(
     Ok(Some(PemSource { pem, path }))
 }
 
-type Anchors = (Vec<CertificateDer<'static>>, Vec<TrustAnchor<'static>>);
+/// Certificates, and the same as names and keys.
+pub type Anchors = (Vec<CertificateDer<'static>>, Vec<TrustAnchor<'static>>);
 
 /// At least one, and each of them well-formed.
-fn anchors(pem: &[u8]) -> Option<Anchors> {
+pub fn anchors(pem: &[u8]) -> Option<Anchors> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let certificates = certificates.ok().filter(|all| !all.is_empty())?;
     let anchors = certificates.iter().map(|der| {

@@ -3,11 +3,13 @@
 mod chain;
 pub mod config;
 mod san;
+mod spiffe;
 mod system_roots;
 mod verifier;
 
 pub use chain::TrustedCa;
 pub use san::SanMatcher;
+pub use spiffe::TrustBundles;
 pub use verifier::Verifier;
 
 use super::certificate;
@@ -21,6 +23,8 @@ use std::fmt;
 pub struct Validation {
     /// The authorities; `None`: a chain is not asked for.
     pub trusted_ca: Option<TrustedCa>,
+    /// Those of trust domains, and then no others; of names, URIs count alone.
+    pub bundles: Option<TrustBundles>,
     /// SHA-256 of certificates of which it must be one.
     pub certificate_hashes: Vec<[u8; 32]>,
     /// SHA-256 of public keys of which it must have one; one of both lists is enough.
@@ -124,19 +128,36 @@ impl Validation {
         !self.certificate_hashes.is_empty()
             || !self.spki_hashes.is_empty()
             || !self.san_matchers.is_empty()
+            || self.bundles.is_some()
     }
 
-    /// What stands for the authorities in stats, and when the first of them expires, in seconds of
-    /// Unix time; `None` where nothing is asked. Never, and without a name, where certificates are
-    /// pinned alone, as Envoy has it.
-    pub fn expiration(&self) -> Option<(&str, u64)> {
-        match &self.trusted_ca {
-            Some(ca) => {
-                let info = certificate::read(ca.certificates.first()?)?;
-                Some((&self.stat_name, since_epoch(info.expires).as_secs()))
-            }
-            None => self.asks().then_some(("unnamed_ca_cert", i64::MAX as u64)),
+    /// The authorities, of whatever domain.
+    pub fn authorities(&self) -> impl Iterator<Item = &TrustedCa> {
+        let of_domains = self.bundles.iter().flat_map(TrustBundles::all);
+        self.trusted_ca.iter().chain(of_domains)
+    }
+
+    /// What stands for the authorities in stats, and when the first of each file expires, in
+    /// seconds of Unix time; none where nothing is asked. Never, and without a name, where
+    /// certificates are pinned alone, as Envoy has it.
+    pub fn expirations(&self) -> Vec<(String, u64)> {
+        let first = |authorities: &TrustedCa| {
+            let info = certificate::read(authorities.certificates.first()?)?;
+            Some(since_epoch(info.expires).as_secs())
+        };
+        if let Some(bundles) = &self.bundles {
+            let all = bundles.all().enumerate().filter_map(|(at, authorities)| {
+                Some((format!("{}_{at}", self.stat_name), first(authorities)?))
+            });
+            return all.collect();
         }
+        let one = match &self.trusted_ca {
+            Some(authorities) => first(authorities).map(|time| (self.stat_name.clone(), time)),
+            None => self
+                .asks()
+                .then(|| ("unnamed_ca_cert".to_owned(), i64::MAX as u64)),
+        };
+        one.into_iter().collect()
     }
 
     /// Checks a peer's chain, and that it has `names`.
@@ -151,6 +172,11 @@ impl Validation {
         names: ExpectedNames<'_>,
     ) -> Result<(), VerifyError> {
         let (leaf, intermediates) = chain;
+        if let Some(bundles) = &self.bundles {
+            let vouched = bundles.verify(leaf, intermediates, peer, now);
+            vouched.map_err(|detail| VerifyError::new(Check::Chain, detail))?;
+            return self.verify_names(leaf, names);
+        }
         match &self.trusted_ca {
             Some(trusted_ca) => trusted_ca
                 .verify(leaf, intermediates, peer, now)
