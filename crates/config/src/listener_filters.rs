@@ -7,12 +7,7 @@ use nuncio_proto::envoy::config::listener::v3 as proto;
 use nuncio_proto::google::protobuf::Any;
 use std::sync::Arc;
 
-/// The TLS inspector's name, and its configuration's.
-const TLS_INSPECTOR: (&str, &str) = (
-    "envoy.filters.listener.tls_inspector",
-    "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-);
-/// The original destination filter's.
+/// The original destination filter's name, and its configuration's.
 const ORIGINAL_DST: (&str, &str) = (
     "envoy.filters.listener.original_dst",
     "envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
@@ -23,9 +18,9 @@ const PROXY_PROTOCOL: (&str, &str) = (
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
 );
 
-/// The listener filters. Where a chain can be chosen only with what the TLS inspector finds out and
-/// it is not among them, it is put in front; those that `use_original_dst` and `use_proxy_proto`
-/// ask for come last: all as in Envoy.
+/// The listener filters. Those that `use_original_dst` and `use_proxy_proto` ask for come last.
+/// Where a chain can be chosen only with what the TLS inspector finds out and that is not among
+/// them, nothing puts it there, as in Envoy: the chain gets no connections.
 ///
 /// # Errors
 /// What filters refuse, and those that are not here.
@@ -34,7 +29,6 @@ pub(crate) fn listener_filters(
     proto: &proto::Listener,
 ) -> Parsed<Vec<Arc<dyn ListenerFilterFactory>>> {
     use proto::listener_filter::ConfigType;
-    let mut inspected = false;
     let mut filters = cx.list(
         "listener_filters",
         proto.listener_filters.clone(),
@@ -49,7 +43,6 @@ pub(crate) fn listener_filters(
             let Some(factory) = cx.env().registry.listener_filter(&config) else {
                 return Err(unknown_extension(cx, &filter.name, &config));
             };
-            inspected |= factory.type_name() == TLS_INSPECTOR.1;
             let disabled = cx.optional("filter_disabled", filter.filter_disabled, predicate);
             let made = cx.field("typed_config", |cx| factory.parse(&config, cx))?;
             Ok(match disabled? {
@@ -58,9 +51,6 @@ pub(crate) fn listener_filters(
             })
         },
     )?;
-    if !inspected && asks_for_tls(proto) {
-        filters.insert(0, built_in(cx, TLS_INSPECTOR)?);
-    }
     let is_true = |value: Option<nuncio_proto::google::protobuf::BoolValue>| {
         value.is_some_and(|value| value.value)
     };
@@ -113,17 +103,4 @@ fn predicate(
         }
         None => Err(cx.error("field: 'rule', reason: is required")),
     }
-}
-
-/// Whether a chain can be chosen only with what the TLS inspector finds out.
-fn asks_for_tls(proto: &proto::Listener) -> bool {
-    let mut criteria = proto
-        .filter_chains
-        .iter()
-        .filter_map(|chain| chain.filter_chain_match.as_ref());
-    criteria.any(|criteria| match criteria.transport_protocol.as_str() {
-        "tls" => true,
-        "" => !criteria.server_names.is_empty() || !criteria.application_protocols.is_empty(),
-        _ => false,
-    })
 }

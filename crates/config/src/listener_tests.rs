@@ -308,10 +308,6 @@ fn what_is_wrong_or_not_built_is_refused_by_its_name() {
             &["prefix_ranges[0]", "malformed IP address: 10.0.0"],
         ),
         (
-            "{filter_chain_match: {application_protocols: [h2]}}",
-            &["Didn't find a registered implementation for 'envoy.filters.listener.tls_inspector'"],
-        ),
-        (
             "{use_proxy_proto: true}",
             &["proxy_protocol.v3.ProxyProtocol"],
         ),

@@ -2,7 +2,7 @@
 
 use crate::active::Active;
 use crate::local::{LocalChain, LocalListener};
-use nuncio_net::Transport;
+use nuncio_net::{ConnectionEvent, Transport};
 use nuncio_stream_info::ConnectionInfo;
 use nuncio_worker::Timer;
 use std::future::Future;
@@ -36,7 +36,8 @@ impl Handshake {
     }
 
     /// Closes the connection, and lets the logs know why.
-    fn give_up(&mut self) {
+    fn give_up(&mut self, event: ConnectionEvent) {
+        self.chain.count_failed_handshake(event);
         if let Some((transport, info, mut active)) = self.parts.take() {
             drop(transport);
             active.begin(&Rc::new(info));
@@ -60,7 +61,7 @@ impl Future for Handshake {
                 Poll::Ready(Err(_)) => {
                     info.tls = layer.tls().cloned();
                     info.transport_failure_reason = layer.failure().cloned();
-                    this.give_up();
+                    this.give_up(ConnectionEvent::RemoteClose);
                     return Poll::Ready(());
                 }
                 Poll::Pending => {
@@ -70,7 +71,7 @@ impl Future for Handshake {
                         let stats = &this.listener.stats;
                         stats.downstream_cx_transport_socket_connect_timeout().inc();
                         info.transport_failure_reason = Some(CONNECT_TIMEOUT.into());
-                        this.give_up();
+                        this.give_up(ConnectionEvent::LocalClose);
                         return Poll::Ready(());
                     }
                     return Poll::Pending;

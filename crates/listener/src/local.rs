@@ -17,7 +17,7 @@ use crate::worker_listeners::{HandedOver, WorkerListeners};
 use nuncio_base::log::{Level, logger};
 use nuncio_net::overload::{Overload, Shedding};
 use nuncio_net::{
-    Connection, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
+    Connection, ConnectionEvent, ConnectionSettings, DrainDecision, LocalNetworkFilterFactory,
     LocalTransportSocketFactory, NewConnection, Transport, next_connection_id,
 };
 use nuncio_stats::SharedCounter;
@@ -67,6 +67,12 @@ impl LocalChain {
             }),
             spec: Arc::clone(spec),
         })
+    }
+
+    /// A connection has ended before its transport socket was ready.
+    pub fn count_failed_handshake(&self, event: ConnectionEvent) {
+        let filters = self.filters.iter();
+        filters.for_each(|factory| factory.count_failed_handshake(event));
     }
 }
 

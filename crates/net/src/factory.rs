@@ -2,7 +2,7 @@
 //! each worker, an instance per connection.
 
 use crate::drain::DrainDecision;
-use crate::filter::NetworkFilter;
+use crate::filter::{ConnectionEvent, NetworkFilter};
 use crate::socket::Socket;
 use crate::transport::Transport;
 use crate::transport_socket_options::{SocketWants, TransportSocketOptions};
@@ -31,6 +31,10 @@ pub trait NetworkFilterFactory: Send + Sync {
 pub trait LocalNetworkFilterFactory {
     /// The filter of one connection.
     fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter>;
+
+    /// A connection has ended before its transport socket was ready, and had no filters: what
+    /// counts connections counts it all the same, as Envoy does.
+    fn count_failed_handshake(&self, _event: ConnectionEvent) {}
 }
 
 /// A configured transport socket of accepted connections.

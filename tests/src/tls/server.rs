@@ -175,11 +175,19 @@ fn a_silent_client_is_not_waited_for() {
 fn chains_are_chosen_by_what_the_inspector_sees() {
     let authority = Authority::new("authority");
     let common = json!({"tls_certificates": [authority.sign("a.test").json()]});
-    let proxy = echo()
-        .transport_socket(tls(common, json!({})))
-        .filter_chain(json!({"filter_chain_match": {"server_names": ["a.test"]}}))
-        .start();
+    let config = || {
+        echo()
+            .transport_socket(tls(common.clone(), json!({})))
+            .filter_chain(json!({"filter_chain_match": {"server_names": ["a.test"]}}))
+    };
     let client = Client::new(&authority, None);
+    // It is there only where it is configured.
+    let proxy = config().start();
+    assert!(client.connect(proxy.listener("main"), "a.test").is_err());
+    assert_eq!(stat(&proxy, "no_filter_chain_match"), 1);
+    let proxy = config()
+        .listener_filter("tls_inspector", "tls_inspector.v3.TlsInspector", json!({}))
+        .start();
     let mut connection = client.connect(proxy.listener("main"), "a.test").unwrap();
     connection.send("x").unwrap();
     assert_eq!(connection.read(1).unwrap(), b"x");
@@ -263,5 +271,30 @@ fn schemes_that_are_none_are_refused() {
         let expected = format!("Failed to initialize TLS signature algorithms {list}");
         assert_eq!(validation.code, Some(1));
         assert!(validation.text.contains(&expected), "{}", validation.text);
+    }
+}
+
+/// Managers count connections that never reach them.
+#[test]
+fn failed_handshakes_are_connections() {
+    let authority = Authority::new("authority");
+    let common = json!({"tls_certificates": [authority.sign("a.test").json()]});
+    let proxy = Config::http(&[direct("/", 200, "secret")])
+        .transport_socket(tls(common, json!({})))
+        .start();
+    let mut plain = proxy.connect();
+    plain.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n");
+    plain.read_to_end();
+    proxy.wait_stat("http.http.downstream_cx_destroy", 1);
+    for (stat, expected) in [
+        ("total", 1),
+        ("ssl_total", 1),
+        ("destroy_remote", 1),
+        ("destroy_local", 0),
+        ("active", 0),
+        ("ssl_active", 0),
+    ] {
+        let name = format!("http.http.downstream_cx_{stat}");
+        assert_eq!(proxy.stat(&name), expected, "{stat}");
     }
 }

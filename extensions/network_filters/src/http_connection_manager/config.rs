@@ -21,9 +21,9 @@ use nuncio_http::conn_manager::{
     ManagerStats, ProxyStatus, RequestIds, ServerHeader, StripPort, Timeouts, Upgrade, UserAgent,
     XffSettings,
 };
-use nuncio_net::NetworkFilter;
 use nuncio_net::factory::{LocalNetworkFilterFactory, NetworkFilterFactory, NewConnection};
 use nuncio_net::host_address::HostAddress;
+use nuncio_net::{ConnectionEvent, NetworkFilter};
 use nuncio_proto::envoy::extensions::filters::network::http_connection_manager::v3 as proto;
 use nuncio_proto::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 use nuncio_worker::Worker;
@@ -52,6 +52,10 @@ struct Local(Rc<HcmLocal>);
 impl LocalNetworkFilterFactory for Local {
     fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter> {
         Box::new(Manager::new(&self.0, connection))
+    }
+
+    fn count_failed_handshake(&self, event: ConnectionEvent) {
+        self.0.count_failed_handshake(event);
     }
 }
 

@@ -4,7 +4,9 @@ use super::filter::TcpProxy;
 use super::spec::TcpProxySpec;
 use super::stats::TcpProxyStats;
 use nuncio_net::splice::Pipes;
-use nuncio_net::{LocalNetworkFilterFactory, NetworkFilter, NetworkFilterFactory, NewConnection};
+use nuncio_net::{
+    ConnectionEvent, LocalNetworkFilterFactory, NetworkFilter, NetworkFilterFactory, NewConnection,
+};
 use nuncio_observe::access_log::AccessLog;
 use nuncio_observe::{AccessLogType, FormatCx};
 use nuncio_stream_info::StreamInfo;
@@ -52,6 +54,10 @@ struct LocalFactory(Rc<LocalTcpProxy>);
 impl LocalNetworkFilterFactory for LocalFactory {
     fn create(&self, connection: &NewConnection<'_>) -> Box<dyn NetworkFilter> {
         Box::new(TcpProxy::new(&self.0, connection))
+    }
+
+    fn count_failed_handshake(&self, _event: ConnectionEvent) {
+        self.0.stats.downstream_cx_total().inc();
     }
 }
 
