@@ -1,7 +1,6 @@
 //! What a connection's first bytes say about its HTTP version, without parsing the request.
 
-use crate::methods::{begins_one, is_known};
-use memchr::memchr2;
+use memchr::memchr;
 
 /// How many bytes are looked at; a request line that is longer is none.
 pub const PREFACE_BYTES: usize = 64 * 1024;
@@ -33,27 +32,47 @@ pub fn inspect(bytes: &[u8]) -> Preface {
             false => Preface::Incomplete,
         };
     }
-    let start = bytes.iter().position(|byte| !b"\r\n".contains(byte));
-    let rest = &bytes[start.unwrap_or(bytes.len())..];
-    match memchr2(b'\r', b'\n', rest) {
-        Some(end) => request_line(&rest[..end]),
-        None if bytes.len() >= PREFACE_BYTES || !may_begin(rest) => Preface::NotHttp,
+    match memchr(b'\n', bytes) {
+        Some(end) => request_line(&bytes[..end]),
+        None if bytes.len() >= PREFACE_BYTES || !is_token(method(bytes)) => Preface::NotHttp,
         None => Preface::Incomplete,
     }
 }
 
-/// Whether a request line may begin so: with the first letter of a method, then token characters.
-fn may_begin(bytes: &[u8]) -> bool {
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    let method = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
-    bytes.first().is_none_or(|first| begins_one(*first)) && method.iter().all(token)
+const fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// What a request line begins with; it is here in full where more follows.
+fn method(line: &[u8]) -> &[u8] {
+    line.split(is_blank).next().unwrap_or_default()
+}
+
+/// Any method will do, as for Envoy: which ones are taken is not asked yet.
+fn is_token(bytes: &[u8]) -> bool {
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    bytes.iter().all(is_token)
+}
+
+/// Whether this may be asked for: a path, `*`, or with a scheme, in ASCII; of CONNECT anything.
+fn is_target(method: &[u8], target: &[u8]) -> bool {
+    if method == b"CONNECT" || matches!(target, [b'/' | b'*', ..]) {
+        return target.is_ascii();
+    }
+    let scheme = target.iter().take_while(|byte| byte.is_ascii_alphabetic());
+    let (scheme, rest) = target.split_at(scheme.count());
+    let is_named = |byte: &u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte);
+    !scheme.is_empty() && rest.starts_with(b"://") && rest.iter().all(is_named)
 }
 
 fn request_line(line: &[u8]) -> Preface {
-    let end = line.iter().position(|byte| *byte == b' ');
-    let (method, rest) = line.split_at(end.unwrap_or(line.len()));
-    let mut parts = rest.split(|byte| *byte == b' ').filter(|p| !p.is_empty());
-    if !is_known(method) || parts.next().is_none() {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut parts = line.split(is_blank).filter(|part| !part.is_empty());
+    let method = method(line);
+    if method.is_empty() || !is_token(method) || parts.next() != Some(method) {
+        return Preface::NotHttp;
+    }
+    if !parts.next().is_some_and(|target| is_target(method, target)) {
         return Preface::NotHttp;
     }
     match (parts.next(), parts.next()) {
@@ -78,24 +97,44 @@ mod tests {
             (&b""[..], Preface::Incomplete),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0", Preface::Http2),
             (b"PRI * HT", Preface::Incomplete),
-            (b"PRI * HTTP/1.1\r\n", Preface::NotHttp),
+            (b"PRI * HTTP/1.1\r\n", Preface::Http11),
+            (b"PRI * HTTP/2.0\r\n\r\nX", Preface::Http10),
             (b"PROPFIND / HTTP/1.1\r\n", Preface::Http11),
             (b"QUERY / HTTP/1.1\r\n", Preface::Http11),
             (b"GE", Preface::Incomplete),
-            (b"\r\n\r\nGET / HTTP/1.1\n", Preface::Http11),
+            (b"\r\nGET / HTTP/1.1\r\n", Preface::NotHttp),
+            (b"GET / HTTP/1.1\n", Preface::Http11),
+            (b"GET / HTTP/1.1 \r\n", Preface::Http11),
+            (b"GET\t/ \tHTTP/1.1\r\n", Preface::Http11),
             (b"GET / HTTP/1.1", Preface::Incomplete),
-            (b"GET / HTTP/1.1\r", Preface::Http11),
+            (b"GET / HTTP/1.1\r", Preface::Incomplete),
             (b"GET / HTTP/1.0\r\n", Preface::Http10),
             (b"GET / HTTP/0.9\r\n", Preface::Http10),
             (b"GET /\r\n", Preface::Http10),
             (b"GET / a HTTP/1.1\r\n", Preface::NotHttp),
             (b"GET / HTTP/11\r\n", Preface::NotHttp),
-            (b"GARBAGE / HTTP/1.1\r\n", Preface::NotHttp),
+            (b"GARBAGE / HTTP/1.1\r\n", Preface::Http11),
+            (b"garbage / HTTP/1.1\r\n", Preface::Http11),
+            (b"G@T / HTTP/1.1\r\n", Preface::NotHttp),
+            (b"GET / http/1.1\r\n", Preface::NotHttp),
+            (b"GET\r\n", Preface::NotHttp),
+            (b"GET \r\n", Preface::NotHttp),
+            (b"/ HTTP/1.1\r\n", Preface::NotHttp),
             (b"GARBAGE", Preface::Incomplete),
             (b"G\0", Preface::NotHttp),
             (b" POST /\n", Preface::NotHttp),
+            (b"\r\n", Preface::NotHttp),
+            (b"{", Preface::NotHttp),
             (b"\x16\x03\x01", Preface::NotHttp),
-            (b"hello", Preface::NotHttp),
+            (b"hello", Preface::Incomplete),
+            (b"hello world\r\n", Preface::NotHttp),
+            (b"hello world HTTP/1.1\r\n", Preface::NotHttp),
+            (b"GET http://a/ HTTP/1.1\r\n", Preface::Http11),
+            (b"GET 1a://a HTTP/1.1\r\n", Preface::NotHttp),
+            (b"GET http://a{b HTTP/1.1\r\n", Preface::NotHttp),
+            (b"GET /a{b HTTP/1.1\r\n", Preface::Http11),
+            (b"GET /\xc3 HTTP/1.1\r\n", Preface::NotHttp),
+            (b"CONNECT a:80 HTTP/1.1\r\n", Preface::Http11),
         ] {
             let shown = String::from_utf8_lossy(bytes);
             assert_eq!(inspect(bytes), expected, "{shown}");
@@ -111,7 +150,7 @@ mod tests {
         for whole in [
             &b"GET /some/path HTTP/1.1\r\nhost: a\r\n\r\n"[..],
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04",
-            b"\n\nPOST / HTTP/1.0\r\n\r\n",
+            b"POST / HTTP/1.0\r\n\r\n",
         ] {
             let last = inspect(whole);
             for end in 0..whole.len() {

@@ -55,6 +55,7 @@ fn what_is_wrong_ends_the_connection() {
         proxy.wait_stat(&format!("proxy_proto.edge.{stat}"), 1);
     }
     assert_eq!(proxy.stat("downstream_cx_proxy_proto_error"), 2);
+    assert_eq!(proxy.stat("proxy_proto.edge.versions.v1.found"), 1);
 }
 
 #[test]

@@ -31,12 +31,15 @@ fn http_and_other_bytes_part() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     assert_eq!(connection.response("GET").text(), "HTTP");
-    for other in ["hello\n", "GARBAGE / HTTP/1.1\r\n", "\u{1}\u{2}"] {
+    let mut connection = proxy.connect();
+    connection.send("GARBAGE / HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert_eq!(connection.response("GET").status, 400);
+    for other in ["hello\n", "{", "\u{1}\u{2}"] {
         let mut connection = proxy.connect();
         connection.send(other);
         assert_eq!(connection.read_to_end(), b"no HTTP", "{other:?}");
     }
-    assert_eq!(proxy.stat("http_inspector.http11_found"), 2);
+    assert_eq!(proxy.stat("http_inspector.http11_found"), 3);
     assert_eq!(proxy.stat("http_inspector.http_not_found"), 3);
 }
 

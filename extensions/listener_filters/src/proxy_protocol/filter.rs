@@ -140,6 +140,9 @@ impl LocalFilter {
     ) -> ListenerFilterStatus {
         let (stats, allowed) = self.of(header.version);
         if !allowed {
+            if !self.is_optional {
+                stats.found().inc();
+            }
             return self.disallowed(stats);
         }
         if candidate.socket.skip(header.len).is_err() {
