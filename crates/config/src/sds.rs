@@ -51,6 +51,8 @@ pub fn keep(env: &ServerEnv, user: Rc<dyn Any>) -> Option<Arc<dyn Any + Send + S
 pub struct DeliveredSecret {
     /// The secret.
     pub secret: proto::Secret,
+    /// The secret with what was in its files then.
+    pub resolved: proto::Secret,
     /// Its version.
     pub version: String,
     /// When it came.
@@ -182,6 +184,7 @@ impl SecretProvider {
             return Err(refusal::<proto::Secret>(cx));
         }
         let before = self.delivered.replace(Some(DeliveredSecret {
+            resolved: resolved(&secret),
             secret: secret.clone(),
             version: version.to_owned(),
             last_updated: wall(),
@@ -210,7 +213,11 @@ impl SecretProvider {
     }
 
     fn files_changed(&self) {
-        if let Err(error) = self.renew_users() {
+        let renewed = self.renew_users();
+        if let (Ok(()), Some(delivered)) = (&renewed, &mut *self.delivered.borrow_mut()) {
+            delivered.resolved = resolved(&delivered.secret);
+        }
+        if let Err(error) = renewed {
             self.key_rotation_failed.inc();
             let name = &self.name;
             log!(
@@ -286,17 +293,34 @@ fn directories(secret: &proto::Secret) -> BTreeSet<PathBuf> {
     if let Some(watched) = watched_directory(secret) {
         return BTreeSet::from([watched]);
     }
-    let sources: Vec<&DataSource> = match secret {
-        Type::TlsCertificate(certificate) => {
-            let sources = certificate.certificate_chain.iter();
-            sources.chain(&certificate.private_key).collect()
-        }
-        Type::ValidationContext(context) => context.trusted_ca.iter().chain(&context.crl).collect(),
-        Type::SessionTicketKeys(_) | Type::GenericSecret(_) => Vec::new(),
-    };
-    let files = sources.iter().filter_map(|source| match &source.specifier {
+    let mut secret = secret.clone();
+    let sources = sources(&mut secret).into_iter();
+    let files = sources.filter_map(|source| match &source.specifier {
         Some(Specifier::Filename(path)) => Path::new(path).parent(),
         _ => None,
     });
     files.map(Path::to_path_buf).collect()
+}
+
+/// Where a secret comes from that changes when its files do.
+fn sources(secret: &mut Type) -> Vec<&mut DataSource> {
+    let [first, second] = match secret {
+        Type::TlsCertificate(own) => [&mut own.certificate_chain, &mut own.private_key],
+        Type::ValidationContext(own) => [&mut own.trusted_ca, &mut own.crl],
+        Type::SessionTicketKeys(_) | Type::GenericSecret(_) => return Vec::new(),
+    };
+    first.iter_mut().chain(second).collect()
+}
+
+/// A secret with what is in its files, as Envoy shows it; a file that can't be read stays a name.
+fn resolved(secret: &proto::Secret) -> proto::Secret {
+    let mut secret = secret.clone();
+    for source in secret.r#type.iter_mut().flat_map(sources) {
+        if let Some(Specifier::Filename(path)) = &source.specifier
+            && let Ok(bytes) = std::fs::read(path)
+        {
+            source.specifier = Some(Specifier::InlineBytes(bytes));
+        }
+    }
+    secret
 }

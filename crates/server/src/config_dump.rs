@@ -162,7 +162,7 @@ fn secrets(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
                 name,
                 version_info: delivered.version,
                 last_updated: Some(timestamp(delivered.last_updated)),
-                secret: Some(nuncio_proto::any::pack(&delivered.secret)),
+                secret: Some(nuncio_proto::any::pack(&delivered.resolved)),
                 ..Default::default()
             }),
             None => dump.dynamic_warming_secrets.push(DynamicSecret {

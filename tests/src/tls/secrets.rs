@@ -112,3 +112,62 @@ fn certificates_in_watched_directories_change_without_sds() {
     let updates = "listener.127.0.0.1_0.server_ssl_socket_factory.ssl_context_update_by_sds";
     assert_eq!(proxy.stat(updates), 2);
 }
+
+#[test]
+fn what_is_in_files_is_shown() {
+    let authority = Authority::new("authority");
+    let own = authority.sign("a.test");
+    let names = json!([{"name": "own", "sds_config": path_source("own.json")}]);
+    let ca = json!({"name": "ca", "sds_config": path_source("ca.json")});
+    let context = tls(
+        json!({
+            "tls_certificate_sds_secret_configs": names,
+            "validation_context_sds_secret_config": ca,
+        }),
+        json!({}),
+    );
+    let file = |name: &str| json!({"filename": format!("${{folder}}/{name}")});
+    let certificate =
+        json!({"certificate_chain": file("chain.pem"), "private_key": file("key.pem")});
+    let config = Config::http(&[direct("/", 200, "secret")])
+        .transport_socket(context)
+        .bootstrap(node());
+    let proxy = config
+        .file("chain.pem", &own.chain)
+        .file("key.pem", &own.key)
+        .file(
+            "own.json",
+            response(
+                "1",
+                TYPE,
+                &[json!({"name": "own", "tls_certificate": certificate})],
+            ),
+        )
+        .file(
+            "ca.json",
+            response(
+                "1",
+                TYPE,
+                &[json!({
+                    "name": "ca",
+                    "validation_context": {"trusted_ca": {"inline_string": authority.pem}},
+                })],
+            ),
+        )
+        .start();
+    // Each of the two made the context anew.
+    let updates = "listener.127.0.0.1_0.server_ssl_socket_factory.ssl_context_update_by_sds";
+    assert_eq!(proxy.stat(updates), 2);
+    let dump = proxy.admin_json("/config_dump?resource=dynamic_active_secrets");
+    let secrets = dump["configs"].as_array().unwrap();
+    let shown = secrets
+        .iter()
+        .find(|secret| secret["name"] == "own")
+        .unwrap();
+    let shown = &shown["secret"]["tls_certificate"];
+    assert!(
+        shown["certificate_chain"]["inline_bytes"].is_string(),
+        "{shown}"
+    );
+    assert_eq!(shown["private_key"]["inline_bytes"], "W3JlZGFjdGVkXQ==");
+}

@@ -75,8 +75,14 @@ impl<C: Send + Sync + 'static> ContextSource<C> {
             let first = (renewal.make)(cx)?;
             renewal.publish(first);
         } else {
-            let prepared = renewal.prepare().map_err(|error| cx.error(error))?;
-            prepared.into_iter().for_each(|apply| apply());
+            let is_first = renewal
+                .providers
+                .iter()
+                .all(|own| own.delivered().is_some());
+            if is_first {
+                let prepared = renewal.prepare().map_err(|error| cx.error(error))?;
+                prepared.into_iter().for_each(|apply| apply());
+            }
         }
         Ok(Self::Renewed {
             contexts,
@@ -135,7 +141,9 @@ impl<C: Send + Sync + 'static> SecretUser for Renewal<C> {
             return Ok(None);
         };
         if self.providers.iter().any(|own| own.delivered().is_none()) {
-            return Ok(None);
+            // It is an update all the same, to Envoy.
+            let stats = Arc::clone(&self.stats);
+            return Ok(Some(Box::new(move || stats.count_update_by_sds())));
         }
         let mut cx = ParseCx::new(env);
         match (self.make)(&mut cx) {
