@@ -1,6 +1,6 @@
 //! CONNECT that ends here: its payload goes on as plain TCP (`connect_config`).
 
-use crate::harness::{Config, Upstream};
+use crate::harness::{Config, Reply, Upstream, route};
 use serde_json::{Value, json};
 use std::io;
 
@@ -67,4 +67,38 @@ fn a_host_that_is_not_there_is_told() {
     let mut client = proxy.connect();
     client.send(CONNECT);
     assert_eq!(client.response("GET").status, 503);
+}
+
+/// The bytes are passed on with their end; the log tells that the upstream ended the connection.
+#[test]
+fn other_protocols_end_with_the_upstream() {
+    let upstream = Upstream::http(|request| {
+        let head = match request.path.as_str() {
+            "/upgrade" => "101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket",
+            _ => "200 OK",
+        };
+        Reply::raw(format!("HTTP/1.1 {head}\r\n\r\nbye")).then_close()
+    });
+    let connect = json!({"match": {"connect_matcher": {}}, "route": {"cluster": "up"}});
+    let proxy = Config::http(&[connect, route("/", "up")])
+        .manager(json!({"upgrade_configs": [
+            {"upgrade_type": "websocket"},
+            {"upgrade_type": "CONNECT"},
+        ]}))
+        .access_log("%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%")
+        .cluster("up", &[upstream.address()])
+        .start();
+    let upgrade = "GET /upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n\
+                   upgrade: websocket\r\n\r\n";
+    for request in [upgrade, CONNECT] {
+        let mut client = proxy.connect();
+        client.send(request);
+        client.response("HEAD");
+        assert_eq!(client.read_to_end(), b"bye");
+    }
+    let cut = "UC upstream_reset_after_response_started{connection_termination}";
+    assert_eq!(
+        proxy.access_log(2),
+        [format!("101 {cut}"), format!("200 {cut}")]
+    );
 }
