@@ -258,3 +258,22 @@ fn cve_2024_27919_heads_without_end() {
     proxy.wait_stat("http2.header_list_size_too_large", 1);
     check_alive(&proxy);
 }
+
+/// The runtime says how many resets are too many.
+#[test]
+fn cve_2023_44487_fewer_resets() {
+    let upstream = Upstream::http(|_| Reply::ok("late").after(Duration::from_secs(30)));
+    let layer = json!({"overload.premature_reset_total_stream_count": 10});
+    let layers = json!({"layers": [{"name": "static", "static_layer": layer}]});
+    let proxy = config(&upstream)
+        .bootstrap(json!({"layered_runtime": layers}))
+        .start();
+    let mut client = Http2::open(&proxy);
+    for stream in (1..20).step_by(2) {
+        let _ = client.try_send(kind::HEADERS, WHOLE, stream, &get("/up"));
+        let _ = client.try_send(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8]);
+    }
+    client.0.read_to_end();
+    proxy.wait_stat("http.http.downstream_rq_too_many_premature_resets", 1);
+    assert_eq!(proxy.stat("http.http.downstream_rq_rx_reset"), 5);
+}

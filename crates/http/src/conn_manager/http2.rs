@@ -195,14 +195,16 @@ impl Http2Session {
         stream.end_by_peer(flag, details);
         let now = conn.local.worker.now();
         let is_bad = stream.info().response_code.is_none();
-        let is_flood = self.premature.count(is_bad.then(|| stream.age(now)));
+        let flags = conn.local.worker.flags();
+        let unanswered = is_bad.then(|| stream.age(now));
+        let is_flood = self.premature.count_reset(unanswered, &flags);
+        drop(flags);
         conn.finish(*stream);
         self.note_idle(conn);
         if is_flood {
             let stats = &conn.local.stats;
             stats.downstream_rq_too_many_premature_resets().inc();
-            self.codec.goaway();
-            cx.close(Close::FlushAndDelay);
+            cx.close(Close::NoFlush);
         }
     }
 

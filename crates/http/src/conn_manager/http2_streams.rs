@@ -178,7 +178,7 @@ impl Http2Session {
             stats.downstream_rq_rx_reset().inc();
             self.codec.end_early(id);
         }
-        self.premature.count(None);
+        self.premature.count();
         if self.codec.is_open(id) {
             let until = self.flushing.add(conn, id, stream);
             return self.note_deadline(until);
