@@ -29,7 +29,11 @@ impl End {
             Self::DownstreamDirectLocal => Some(connection.direct_local_address()),
             Self::DownstreamRemote => Some(cx.info.downstream_remote_address()),
             Self::DownstreamDirectRemote => Some(connection.direct_remote_address()),
-            Self::UpstreamLocal => upstream?.local_address.as_ref(),
+            Self::UpstreamLocal => {
+                let address = upstream?.local_address.as_ref();
+                // This end of a Unix socket has no name.
+                address.filter(|address| !matches!(address, Address::Pipe(path) if path.is_empty()))
+            }
             Self::UpstreamRemote => remote_address(upstream?),
             Self::UpstreamHost => upstream?.address.as_ref(),
         }

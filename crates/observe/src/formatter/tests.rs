@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture::{Facts, fields, text};
+use nuncio_base::address::Address;
 use nuncio_base::random::Random;
 use nuncio_stream_info::ResponseFlag;
 use std::rc::Rc;
@@ -334,6 +335,10 @@ fn addresses() {
             ),
         ],
     );
+    let mut facts = Facts::proxied();
+    let upstream = facts.info.upstream.as_mut().unwrap();
+    upstream.local_address = Some(Address::Pipe("".into()));
+    check(&facts, &[("%UPSTREAM_LOCAL_ADDRESS%", "-")]);
 }
 
 #[test]

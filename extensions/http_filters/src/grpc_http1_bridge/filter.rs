@@ -145,17 +145,15 @@ impl HttpFilter for GrpcHttp1BridgeFilter {
         TrailersStatus::Continue
     }
 
-    fn response_headers(&mut self, cx: &mut Cx<'_>, end: End) -> HeadersStatus {
+    fn response_headers(&mut self, _cx: &mut Cx<'_>, end: End) -> HeadersStatus {
         if !self.bridges {
             return HeadersStatus::Continue;
         }
-        if !end.is_end() {
-            return HeadersStatus::StopIteration;
+        // A head that is all there is says how the call ended, whatever its HTTP status.
+        match end.is_end() {
+            false => HeadersStatus::StopIteration,
+            true => HeadersStatus::Continue,
         }
-        if let Some(headers) = cx.response_headers() {
-            finish(headers, 0);
-        }
-        HeadersStatus::Continue
     }
 
     fn response_data(&mut self, cx: &mut Cx<'_>, data: &mut Buffer, end: End) -> DataStatus {

@@ -32,6 +32,13 @@ fn the_status_becomes_headers() {
         let got = &outcome.downstream;
         assert!(got.starts_with(head), "{got}, not {head}");
     }
+    // Alone it stays as it is.
+    let outcome = script("{}")
+        .request(&[("content-type", "application/grpc")])
+        .answer(&[(":status", "200"), ("grpc-status", "5")], &[])
+        .run();
+    let got = &outcome.downstream;
+    assert!(got.starts_with(":status=200 grpc-status=5"), "{got}");
     let outcome = script("{}")
         .request(&[("content-type", "application/json")])
         .answer(&[(":status", "200")], &["a"])

@@ -115,10 +115,10 @@ impl FilterStateObject for MessageCounts {
         let number = |cell: &Cell<u64>| Value::Text(cell.get().to_string().into());
         let mut fields = BTreeMap::new();
         for (name, cell) in [
-            ("request_message_count", &self.request),
-            ("response_message_count", &self.response),
+            ("requestMessageCount", &self.request),
+            ("responseMessageCount", &self.response),
         ] {
-            // As protos are printed, what is zero is left out.
+            // As protos are printed: what is zero is left out.
             if cell.get() > 0 {
                 fields.insert(name.to_owned(), number(cell));
             }
