@@ -280,3 +280,32 @@ fn who_asks_before_the_server_has_started_is_served_then() {
         proxy.wait_text("/", "two");
     }
 }
+
+#[test]
+fn who_moved_while_another_came_in_its_place_stays() {
+    if is_envoy() {
+        return;
+    }
+    let plane = ControlPlane::start();
+    let (place, elsewhere) = (own_address(), own_address());
+    let with = |config: Config, listeners: &[Value]| {
+        let mut file = config.json();
+        file["static_resources"]["listeners"] = listeners.into();
+        file
+    };
+    let waiting = || slow_cluster(empty(), "new", &plane, "1s");
+    let old = with(empty(), &[listener("a", place, "a")]);
+    let mut proxy = Proxy::launch_in(&[], &old.to_string(), &ARGUMENTS);
+    proxy.wait_until_live();
+    let came = listener("b", place, "b");
+    reload(&proxy, &with(waiting(), std::slice::from_ref(&came)));
+    proxy.wait_stat(SUCCESS, 1);
+    let moved = listener("a", elsewhere, "moved");
+    reload(&proxy, &with(waiting(), &[came, moved]));
+    proxy.wait_stat(SUCCESS, 2);
+    assert_eq!(proxy.stat("listener_manager.total_listeners_warming"), 2);
+    proxy.wait_stat("listener_manager.total_listeners_active", 2);
+    wait_for("both", || {
+        (get(place) == "b" && get(elsewhere) == "moved").then_some(())
+    });
+}

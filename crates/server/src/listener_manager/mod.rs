@@ -127,21 +127,24 @@ impl ListenerManager {
     }
 
     fn remove_of(self: &Rc<Self>, name: &str, which: impl Fn(&Origin) -> bool) -> bool {
-        let was_warming = self.stop_warming(name);
+        let was_warming = self.is_warming_of(name, &which) && self.stop_warming(name);
         let at = self.position(name).filter(|at| {
             let active = self.active.borrow();
             which(&active[*at].source.origin)
         });
-        if at.is_none() && !was_warming {
-            return false;
-        }
-        self.stats.listener_removed().inc();
-        if let Some(at) = at {
-            let entry = self.active.borrow_mut().remove(at);
-            self.drain(entry);
+        match at {
+            Some(at) => self.remove_at(at),
+            None if was_warming => self.stats.listener_removed().inc(),
+            None => return false,
         }
         self.show_counts();
         true
+    }
+
+    fn remove_at(self: &Rc<Self>, at: usize) {
+        self.stats.listener_removed().inc();
+        let entry = self.active.borrow_mut().remove(at);
+        self.drain(entry);
     }
 
     /// Binds the sockets of all listeners: at the start, before anything runs.

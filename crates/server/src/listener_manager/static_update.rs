@@ -4,6 +4,7 @@ use super::ListenerManager;
 use super::entry::{Entry, Origin, Source};
 use super::warming::{Pending, Prepared};
 use nuncio_extension::InitTarget;
+use nuncio_listener::ListenAddress;
 use nuncio_proto::Packed;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -35,6 +36,28 @@ impl ListenerManager {
     pub fn keep(&self, name: &str) {
         self.stop_warming(name);
         self.show_counts();
+    }
+
+    /// Removes a static listener from these addresses, where another has begun: it drains. What
+    /// takes its place elsewhere, as a later file says, still comes.
+    pub(super) fn make_room(self: &Rc<Self>, name: &str, addresses: &[ListenAddress]) {
+        let is_there = |entry: &Entry| {
+            entry.source.origin == Origin::Static && entry.shares_address(addresses)
+        };
+        let at = self.position(name);
+        let Some(at) = at.filter(|at| is_there(&self.active.borrow()[*at])) else {
+            return;
+        };
+        let warming = self.warming.borrow();
+        let moves = warming.iter().any(|it| match &it.pending {
+            Pending::Whole(entry) => entry.name() == name && !entry.shares_address(addresses),
+            Pending::InPlace(..) => false,
+        });
+        drop(warming);
+        if !moves {
+            self.stop_warming(name);
+        }
+        self.remove_at(at);
     }
 
     /// Whether no static listener is warming.

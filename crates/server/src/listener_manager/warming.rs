@@ -8,6 +8,7 @@ use nuncio_listener::ListenerSpec;
 use nuncio_proto::Packed;
 use nuncio_proto::envoy::config::listener::v3 as proto;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What is done once all that a listener needs is there.
 pub(super) enum Pending {
@@ -110,6 +111,13 @@ impl ListenerManager {
         })
     }
 
+    /// Whether a listener of this name and such an origin is warming.
+    pub(super) fn is_warming_of(&self, name: &str, which: impl Fn(&Origin) -> bool) -> bool {
+        let warming = self.warming.borrow();
+        let mut named = warming.iter().filter(|it| it.pending.name() == name);
+        named.any(|it| which(&it.pending.source().origin))
+    }
+
     /// Forgets a listener that is warming; whether there was one.
     pub(super) fn stop_warming(&self, name: &str) -> bool {
         let mut warming = self.warming.borrow_mut();
@@ -198,6 +206,7 @@ impl ListenerManager {
                     self.run_soon(&entry);
                 }
                 let replaced = std::mem::take(&mut entry.replaced);
+                let listener = Arc::clone(entry.listener());
                 let mut active = self.active.borrow_mut();
                 let old = match position {
                     None => {
@@ -211,7 +220,7 @@ impl ListenerManager {
                     self.drain(old);
                 }
                 for name in replaced {
-                    self.remove_static(&name);
+                    self.make_room(&name, &listener.spec().addresses);
                 }
             }
         }
