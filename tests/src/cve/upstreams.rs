@@ -3,7 +3,7 @@
 use super::check_alive;
 use crate::dynamic::{node, path_source, response};
 use crate::harness::http2::{END_HEADERS, Http2, block, kind};
-use crate::harness::{Config, Connection, ControlPlane, Reply, Upstream, direct, route};
+use crate::harness::{Config, Connection, ControlPlane, Reply, Upstream, direct, route, wait_for};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -63,7 +63,15 @@ fn cve_2022_29224_grpc_checks_that_end_otherwise() {
 #[test]
 fn cve_2022_23606_clusters_that_go_with_their_connections() {
     const MANY: usize = 200;
-    let upstream = Upstream::http(|_| Reply::ok("up").after(Duration::from_millis(300)));
+    // Nobody is answered before all have asked.
+    let seen = AtomicU32::new(0);
+    let upstream = Upstream::http(move |_| {
+        seen.fetch_add(1, Ordering::AcqRel);
+        wait_for("the crowd", || {
+            (seen.load(Ordering::Acquire) >= MANY as u32).then_some(())
+        });
+        Reply::ok("up")
+    });
     let address = json!({"address": "127.0.0.1", "port_value": upstream.address().port()});
     let endpoint = json!({"endpoint": {"address": {"socket_address": address}}});
     let cluster = json!({"name": "up", "load_assignment": {
