@@ -1,6 +1,7 @@
 //! Which hosts get requests: health, outliers, balancing.
 
 mod aggregate;
+mod concurrent_streams;
 mod health_checks;
 mod health_discovery;
 mod health_failures;

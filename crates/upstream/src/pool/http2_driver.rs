@@ -110,6 +110,7 @@ impl Http2Driver {
         let now = self.pool.core.worker.now();
         self.keep_alive.received(now);
         self.connection.heard_at.set(now);
+        let knew_peer = self.connection.codec.borrow().knows_peer();
         loop {
             let input = &mut self.input;
             let mut codec = self.connection.codec.borrow_mut();
@@ -130,6 +131,10 @@ impl Http2Driver {
             self.input = Bytes::copy_from_slice(&self.input);
         }
         self.pool.serve_waiting(&self.connection);
+        if !knew_peer {
+            // It may take fewer streams than was hoped for.
+            self.pool.connect_as_needed();
+        }
         Ok(())
     }
 
