@@ -89,11 +89,12 @@ impl RouteCache {
 
     /// Resolves what the route says to each filter: the most specific level that has settings.
     fn collect_configs(&mut self, filter_names: &[Arc<str>]) {
+        // Those of another table, where there was one before.
+        self.configs.clear();
         if !self.has_filter_settings() {
             return;
         }
         let mut configs = std::mem::take(&mut self.configs);
-        configs.clear();
         if let Some(selected) = self.selected() {
             let config = |name: &Arc<str>| selected.filter_config(name).cloned();
             configs.extend(filter_names.iter().map(config));
@@ -114,6 +115,8 @@ impl RouteCache {
         }
         self.choose_scope(headers);
         let Some(table) = &self.table else {
+            info.route = None;
+            self.configs.clear();
             return Lookup::NoVirtualHost;
         };
         let request = RequestView {

@@ -1,6 +1,6 @@
 //! Route tables of which a request's headers choose one (`scoped_routes`).
 
-use crate::harness::{Config, Reply, Upstream, direct, route};
+use crate::harness::{Config, Reply, Upstream, direct, http_filter, route};
 use serde_json::{Value, json};
 
 fn scope(name: &str, key: &[&str]) -> Value {
@@ -77,4 +77,54 @@ fn a_redirect_that_is_not_followed_leaves_the_scope() {
         .start();
     let response = proxy.connect().request("GET", "/a", "", "");
     assert_eq!(response.brief(), (302, "there".to_owned()));
+}
+
+#[test]
+fn what_a_scope_says_to_filters_goes_with_it() {
+    let moves = Upstream::http(|_| Reply::new(200, "x-scope: second\r\n", ""));
+    let authorizes = json!({
+        "clear_route_cache": true,
+        "http_service": {
+            "server_uri": {"uri": "http://authz", "cluster": "authz", "timeout": "5s"},
+            "authorization_response": {
+                "allowed_upstream_headers": {"patterns": [{"exact": "x-scope"}]},
+            },
+        },
+    });
+    let fault = json!({"abort": {"http_status": 418, "percentage": {"numerator": 100}}});
+    let mut aborted = direct("/", 200, "first");
+    let mut of_route = fault;
+    of_route["@type"] =
+        "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault".into();
+    aborted["typed_per_filter_config"] = json!({"envoy.filters.http.fault": of_route});
+    let table = |name: &str, route: Value| {
+        json!({"name": name, "key": {"fragments": [{"string_key": name}]}, "route_configuration": {
+            "name": name,
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
+        }})
+    };
+    let scopes = [
+        table("first", aborted),
+        table("second", direct("/", 200, "second")),
+    ];
+    let key = json!({"header_value_extractor": {"name": "x-scope", "index": 0}});
+    let proxy = Config::http(&[])
+        .http_filters(&[
+            http_filter("ext_authz", "ext_authz.v3.ExtAuthz", authorizes),
+            http_filter("fault", "fault.v3.HTTPFault", json!({})),
+        ])
+        .manager(json!({
+            "route_config": null,
+            "scoped_routes": {
+                "name": "scopes",
+                "scope_key_builder": {"fragments": [key]},
+                "scoped_route_configurations_list": {"scoped_route_configurations": scopes},
+            },
+        }))
+        .cluster("authz", &[moves.address()])
+        .start();
+    let response = proxy
+        .connect()
+        .request("GET", "/", "x-scope: first\r\n", "");
+    assert_eq!(response.brief(), (200, "second".to_owned()));
 }
