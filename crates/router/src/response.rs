@@ -35,7 +35,6 @@ impl Router {
                 }
                 if end.is_end() {
                     self.charge_grpc_end(None);
-                    Self::note_end_of_tunnel(cx);
                     self.complete(cx);
                 }
                 cx.respond_data(data, end);
@@ -271,30 +270,6 @@ impl Router {
         self.fail(cx, reply);
     }
 
-    /// Another protocol over HTTP/1 ends with its connection. What came is passed on with an end;
-    /// in logs it is a response that was cut short, as in Envoy.
-    fn note_end_of_tunnel(cx: &mut Cx<'_>) {
-        let upstream = cx.info().upstream.as_deref();
-        let protocol = upstream.and_then(|upstream| upstream.protocol);
-        let is_http1 = matches!(protocol, Some(Protocol::Http10 | Protocol::Http11));
-        let is_tunnel = match cx.info().response_code {
-            Some(101) => true,
-            Some(200..300) => is_connect(cx.request_headers()),
-            _ => false,
-        };
-        if is_http1 && is_tunnel {
-            let reply = reply::reset(ResetReason::ConnectionTermination, None, false, true);
-            Self::tell(cx, reply);
-        }
-    }
-
-    /// Says in the log how the response ended that has begun.
-    fn tell(cx: &mut Cx<'_>, reply: LocalReply) {
-        let info = cx.info();
-        reply.flags.iter().for_each(|flag| info.set_flag(flag));
-        info.response_code_details = Some(reply.details);
-    }
-
     /// The attempt failed in the middle of the response. Behind interim heads alone there still is
     /// an answer.
     fn on_late_reset(&mut self, cx: &mut Cx<'_>, reason: ResetReason, transport: Option<&str>) {
@@ -303,7 +278,9 @@ impl Router {
         if !self.has_head {
             return self.fail(cx, reply);
         }
-        Self::tell(cx, reply);
+        let info = cx.info();
+        reply.flags.iter().for_each(|flag| info.set_flag(flag));
+        info.response_code_details = Some(reply.details);
         self.done = true;
         self.end_attempt(cx);
         cx.reset(reason);

@@ -69,7 +69,7 @@ fn a_host_that_is_not_there_is_told() {
     assert_eq!(client.response("GET").status, 503);
 }
 
-/// The bytes are passed on with their end; the log tells that the upstream ended the connection.
+/// The bytes are passed on; the log tells that the upstream ended the connection.
 #[test]
 fn other_protocols_end_with_the_upstream() {
     let upstream = Upstream::http(|request| {
