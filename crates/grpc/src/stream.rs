@@ -104,9 +104,10 @@ impl GrpcStream {
         self.ends = true;
     }
 
-    /// Whether there is a connection, and the call is not over.
+    /// Whether the call goes on, and wakes who polled it last when it ends: until then it may be
+    /// left alone.
     pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open(_))
+        matches!(&self.phase, Phase::Open(stream) if stream.tells_its_end())
     }
 
     /// How many bytes wait to be sent.

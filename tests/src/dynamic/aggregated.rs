@@ -19,6 +19,16 @@ pub fn start_with(plane: &ControlPlane, api_type: &str, more: Value) -> Proxy {
 }
 
 pub fn start_as(node: Value, plane: &ControlPlane, api_type: &str, more: Value) -> Proxy {
+    config_as(node, plane.address(), (api_type, more), &ads()).start()
+}
+
+/// Asks at this address for everything, by this source.
+pub fn config_as(
+    node: Value,
+    plane: SocketAddr,
+    (api_type, more): (&str, Value),
+    source: &Value,
+) -> Config {
     let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
     let http2 = json!({options: {
         "@type": format!("type.googleapis.com/{options}"),
@@ -32,15 +42,13 @@ pub fn start_as(node: Value, plane: &ControlPlane, api_type: &str, more: Value) 
     });
     let more = more.as_object().unwrap().clone();
     ads.as_object_mut().unwrap().extend(more);
-    let source = json!({"ads": {}, "resource_api_version": "V3"});
     let fields = json!({"typed_extension_protocol_options": http2});
     Config::new()
-        .cluster_with("plane", &[plane.address()], fields)
+        .cluster_with("plane", &[plane], fields)
         .bootstrap(node)
         .bootstrap(json!({"dynamic_resources": {
             "ads_config": ads, "cds_config": source, "lds_config": source,
         }}))
-        .start()
 }
 
 pub fn ads() -> Value {

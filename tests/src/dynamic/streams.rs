@@ -1,11 +1,12 @@
 //! What streams owe those who ask over them, whatever control planes do.
 
 use super::aggregated::{
-    CLUSTER, ENDPOINT, LISTENER, ads, cluster, hosts, start, start_as, start_with,
+    CLUSTER, ENDPOINT, LISTENER, ads, cluster, config_as, hosts, start, start_as, start_with,
 };
 use super::{node, response};
-use crate::harness::{Config, ControlPlane, Upstream, direct, is_envoy, route};
+use crate::harness::{Config, ControlPlane, Upstream, direct, is_envoy, route, wait_for};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -136,6 +137,21 @@ fn answers_that_are_not_read_hold_back_what_they_would_answer() {
     assert!(taken < 10 || is_envoy(), "{taken}");
     plane.set_deaf(false);
     plane.wait_request(CLUSTER, |request| request.version_info == "40");
+}
+
+#[test]
+fn a_control_plane_that_goes_while_it_is_told_much_is_asked_again() {
+    let plane = Upstream::tcp(|mut stream| {
+        // Settings, and then nothing is read beyond the window.
+        let _ = stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        thread::sleep(Duration::from_millis(300));
+    });
+    let node = json!({"node": {"id": "x".repeat(2_000_000), "cluster": "cluster1"}});
+    let mut source = ads();
+    source["initial_fetch_timeout"] = "0.1s".into();
+    let api = ("GRPC", json!({}));
+    let _proxy = config_as(node, plane.address(), api, &source).start();
+    wait_for("another stream", || (plane.connections() > 1).then_some(()));
 }
 
 #[test]

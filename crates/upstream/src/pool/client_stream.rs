@@ -132,6 +132,15 @@ impl ClientStream {
         }
     }
 
+    /// Whether the response has not ended, and its end will be heard of without reading on, as over
+    /// HTTP/2 only: whoever holds it back need not look for it.
+    pub fn tells_its_end(&self) -> bool {
+        match &self.0 {
+            Kind::Http1(_) => false,
+            Kind::Http2(lease) => !lease.has_ended(),
+        }
+    }
+
     /// What is known of the connection.
     pub fn info(&self) -> &ClientStreamInfo {
         match &self.0 {

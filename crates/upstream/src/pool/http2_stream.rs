@@ -82,6 +82,15 @@ impl Http2Stream {
         }
     }
 
+    /// Whether the last frame that came is the last there will be.
+    fn has_ended(&self) -> bool {
+        self.frames.borrow().back().is_some_and(|last| match last {
+            Frame::Headers(_, end) | Frame::Data(_, end) => end.is_end(),
+            Frame::Trailers(_) | Frame::Reset(_) => true,
+            Frame::Informational(_) => false,
+        })
+    }
+
     fn watch(&self, task: &Context<'_>) {
         let mut waker = self.waker.borrow_mut();
         match &mut *waker {
@@ -225,6 +234,11 @@ impl Http2Lease {
             .spec()
             .per_connection_buffer_limit as usize;
         limit > 0 && bytes > limit
+    }
+
+    /// Whether the end of the response waits to be taken, or that of the connection.
+    pub fn has_ended(&self) -> bool {
+        self.stream.has_ended()
     }
 
     /// Bytes that wait to be written.
