@@ -61,6 +61,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
 
 static LISTENER_FILTERS: &[&dyn ListenerFilterFactory] = &[
     &listener_filters::HttpInspector,
+    &listener_filters::LocalRateLimit,
     &listener_filters::OriginalDst,
     &listener_filters::ProxyProtocol,
     &listener_filters::TlsInspector,

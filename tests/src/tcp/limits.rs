@@ -136,3 +136,23 @@ fn attempts_back_off() {
     assert_eq!(proxy.connect().read_to_end(), b"");
     assert_eq!(proxy.stat("cluster.dead.upstream_cx_connect_fail"), 3);
 }
+
+#[test]
+fn connections_are_counted_before_they_are_looked_at() {
+    let bucket = json!({"max_tokens": 2, "fill_interval": "600s"});
+    for (enabled, served) in [(true, 2), (false, 4)] {
+        let fields = json!({
+            "stat_prefix": "edge",
+            "token_bucket": bucket,
+            "runtime_enabled": {"default_value": enabled, "runtime_key": "on"},
+        });
+        let message = "local_ratelimit.v3.LocalRateLimit";
+        let proxy = Config::tcp(network_filter("echo", "echo.v3.Echo", json!({})))
+            .listener_filter("local_ratelimit", message, fields)
+            .start();
+        let answered = (0..4).filter(|_| echoes(&mut proxy.connect())).count();
+        assert_eq!(answered, served);
+        let limited = proxy.stat("listener_local_ratelimit.edge.rate_limited");
+        assert_eq!(limited, 4 - served as u64);
+    }
+}
