@@ -289,10 +289,12 @@ impl Router {
             return self.no_host(cx, 503);
         }
         let info = cx.info();
+        if self.is_retry {
+            info.forget_attempt();
+        }
         let upstream = info.upstream_mut();
         upstream.address = Some(host.address());
         upstream.host_name = Some(Arc::clone(host.hostname()));
-        upstream.transport_failure_reason = None;
         info.host_metadata = host.metadata().cloned();
         if self.retry.is_some() {
             self.tried.push(host.id());

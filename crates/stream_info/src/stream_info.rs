@@ -157,6 +157,18 @@ impl StreamInfo {
         self.flags.set(flag);
     }
 
+    /// Another attempt begins upstream: what is known of the last is forgotten, but for what is of
+    /// all of them.
+    pub fn forget_attempt(&mut self) {
+        let upstream = self.upstream_mut();
+        *upstream = UpstreamInfo {
+            cluster: upstream.cluster.take(),
+            bytes: upstream.bytes,
+            ..UpstreamInfo::default()
+        };
+        self.timings.forget_upstream();
+    }
+
     /// The upstream facts, made on first use.
     pub fn upstream_mut(&mut self) -> &mut UpstreamInfo {
         self.upstream.get_or_insert_default()

@@ -47,6 +47,15 @@ impl Timings {
         }
     }
 
+    /// Forgets when what was sent upstream, and what came from there.
+    pub(crate) fn forget_upstream(&mut self) {
+        self.first_upstream_tx = None;
+        self.last_upstream_tx = None;
+        self.first_upstream_rx = None;
+        self.first_upstream_rx_body = None;
+        self.last_upstream_rx = None;
+    }
+
     /// From the start to `point`.
     pub fn since_start(&self, point: Option<Instant>) -> Option<Duration> {
         point.map(|point| point.saturating_duration_since(self.start))

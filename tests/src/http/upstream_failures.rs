@@ -4,6 +4,7 @@ use crate::harness::http2::{END_HEADERS, Http2, block, kind};
 use crate::harness::{Config, Reply, Upstream, route};
 use serde_json::json;
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
@@ -249,4 +250,30 @@ fn an_upgraded_connection_that_its_upstream_ends_was_cut_off() {
     let line = "101 UC upstream_reset_after_response_started{connection_termination}";
     assert_eq!(proxy.access_log(2), [line, line]);
     assert_eq!(proxy.stat("http.http.downstream_rq_tx_reset"), 2);
+}
+
+#[test]
+fn what_is_logged_of_an_attempt_is_of_the_last() {
+    // Answers one request, and is gone.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(listener);
+        let _ = stream.read(&mut [0; 1024]);
+        let _ =
+            stream.write_all(b"HTTP/1.1 503 Any\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    });
+    let mut retried = route("/", "up");
+    retried["route"]["retry_policy"] = json!({"retry_on": "5xx", "num_retries": 1});
+    let proxy = Config::http(&[retried])
+        .access_log(
+            "%RESPONSE_FLAGS% %UPSTREAM_REQUEST_ATTEMPT_COUNT% %UPSTREAM_HOST% %UPSTREAM_PROTOCOL% \
+             %UPSTREAM_LOCAL_ADDRESS% %REQUEST_TX_DURATION% %RESPONSE_DURATION%",
+        )
+        .cluster("up", &[address])
+        .start();
+    assert_eq!(proxy.get("/").status, 503);
+    let line = format!("URX,UF 2 {address} - - - -");
+    assert_eq!(proxy.access_log(1), [line]);
 }
