@@ -105,6 +105,13 @@ pub struct GroupCore<const N: usize, const H: usize> {
 
 struct Merged<const N: usize, const H: usize> {
     blocks: Vec<Arc<Block<N, H>>>,
+    /// Most groups have none: there are thousands of them that are never written to.
+    kept: Option<Box<Kept<N, H>>>,
+}
+
+/// What is kept of a group besides its blocks.
+#[derive(Default)]
+struct Kept<const N: usize, const H: usize> {
     /// What counters had reached at the last `/reset_counters`.
     reset_at: Option<Box<[u64; N]>>,
     histograms: Option<Box<[MergedHistogram; H]>>,
@@ -126,8 +133,7 @@ impl<const N: usize, const H: usize> sealed::Sealed for LocalCells<N, H> {
             shape,
             merged: Mutex::new(Merged {
                 blocks: Vec::new(),
-                reset_at: None,
-                histograms: None,
+                kept: None,
             }),
         })
     }
@@ -239,10 +245,8 @@ impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
         let cells = merged.blocks.iter().map(|block| &block.cells);
         if index < self.shape.counters.len() {
             let sum = cells.fold(0u64, |sum, c| sum.wrapping_add(c[index].load(Relaxed)));
-            let since = merged
-                .reset_at
-                .as_ref()
-                .map_or(0, |reset_at| reset_at[index]);
+            let reset_at = merged.kept.as_ref().and_then(|kept| kept.reset_at.as_ref());
+            let since = reset_at.map_or(0, |reset_at| reset_at[index]);
             Reading {
                 used: sum > 0,
                 value: Value::Counter(sum.wrapping_sub(since)),
@@ -260,7 +264,8 @@ impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
             }
         } else {
             let (_, unit) = self.shape.histograms[index - N];
-            let all = merged.histograms.as_ref();
+            let kept = merged.kept.as_ref();
+            let all = kept.and_then(|kept| kept.histograms.as_ref());
             let one = all.map_or_else(|| MergedHistogram::new(unit), |all| all[index - N].clone());
             Reading {
                 used: one.used(),
@@ -286,7 +291,7 @@ impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
                 .map(|block| block.cells[index].load(Relaxed));
             *at = cells.fold(0, u64::wrapping_add);
         }
-        merged.reset_at = Some(reset_at);
+        merged.kept.get_or_insert_default().reset_at = Some(reset_at);
     }
 
     fn merge_histograms(&self) {
@@ -294,13 +299,12 @@ impl<const N: usize, const H: usize> Source for GroupCore<N, H> {
             return;
         }
         let mut merged = self.merged();
-        let Merged {
-            blocks, histograms, ..
-        } = &mut *merged;
+        let Merged { blocks, kept } = &mut *merged;
         if blocks.is_empty() {
             return;
         }
         let new = |index: usize| MergedHistogram::new(self.shape.histograms[index].1);
+        let histograms = &mut kept.get_or_insert_default().histograms;
         let all = histograms.get_or_insert_with(|| Box::new(std::array::from_fn(new)));
         for (index, one) in all.iter_mut().enumerate() {
             one.merge(

@@ -124,5 +124,5 @@ fn an_idle_group_costs_little() {
     // 10,000 clusters have each of their groups once, and a local per worker.
     type Cells = <TestStats as crate::StatGroup>::Cells;
     assert!(size_of::<Cells>() <= 16);
-    assert!(crate::group::core_size::<TestStats>() <= 112);
+    assert!(crate::group::core_size::<TestStats>() <= 96);
 }
