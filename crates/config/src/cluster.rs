@@ -94,6 +94,7 @@ pub fn cluster(cx: &mut ParseCx, proto: proto::Cluster) -> Parsed<ClusterConfig>
             pool_per_downstream_connection: proto.connection_pool_per_downstream_connection,
             preconnect: preconnect?.flatten(),
             tcp_idle_timeout: tcp_idle_timeout?,
+            own_locality: cx.env().node.locality.clone(),
             ..ClusterSpec::new(&name, lb?)
         },
     })

@@ -16,7 +16,7 @@ use nuncio_xds::{
     SubscriptionRequest, Subscriptions, Update, UpdateFailure,
 };
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -211,7 +211,10 @@ impl EdsCluster {
         let mut all: BTreeMap<u32, Vec<Arc<Host>>> = BTreeMap::new();
         let mut hosts = Vec::with_capacity(assignment.endpoints.len());
         let mut greatest = 0;
-        for endpoint in &assignment.endpoints {
+        let mut seen = HashSet::with_capacity(assignment.endpoints.len());
+        // An address that stands there twice is one host, the first one.
+        let endpoints = assignment.endpoints.iter();
+        for endpoint in endpoints.filter(|endpoint| seen.insert(&endpoint.host.address)) {
             let kept = known.remove(&endpoint.host.address);
             let host = match kept.filter(|host| is_same(host, endpoint)) {
                 Some(host) => renewed(host, endpoint),

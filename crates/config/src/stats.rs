@@ -4,7 +4,7 @@ use crate::duration;
 use crate::matching::string_matcher;
 use nuncio_extension::{ParseCx, Parsed};
 use nuncio_proto::envoy::config::bootstrap::v3::Bootstrap;
-use nuncio_proto::envoy::config::bootstrap::v3::bootstrap::StatsEviction;
+use nuncio_proto::envoy::config::bootstrap::v3::bootstrap::{StatsEviction, StatsFlush};
 use nuncio_proto::envoy::config::metrics::v3 as proto;
 use nuncio_proto::envoy::r#type::matcher::v3::StringMatcher;
 use nuncio_stats::{
@@ -19,6 +19,11 @@ use std::time::Duration;
 /// Recorded in `cx`.
 pub fn flush_interval(cx: &mut ParseCx, proto: &Bootstrap) -> Parsed<Duration> {
     const EVICTION: &str = "stats_eviction_interval";
+    let on_admin = Some(StatsFlush::StatsFlushOnAdmin(true));
+    if proto.stats_flush_interval.is_some() && proto.stats_flush == on_admin {
+        let text = "Only one of stats_flush_interval or stats_flush_on_admin should be set!";
+        return Err(cx.error(text));
+    }
     let interval = duration::optional(cx, "stats_flush_interval", proto.stats_flush_interval)?;
     let interval = interval.unwrap_or(Duration::from_secs(5));
     let eviction = proto.stats_eviction.as_ref();

@@ -241,6 +241,27 @@ pub struct Warning {
     pub message: String,
 }
 
+impl Warning {
+    /// An unknown field in a config of type `message`, in Envoy's words, with the place behind
+    /// them.
+    pub fn unknown_field(&self, message: &str) -> String {
+        if self.message.starts_with("type ") {
+            return format!("Unknown field: {self}");
+        }
+        let (path, text) = (&self.path, &self.message);
+        let at = match path.is_empty() {
+            true => String::new(),
+            false => format!(" @ {path}"),
+        };
+        let place = self.location.as_ref();
+        let place = place.map_or_else(String::new, |place| format!(" ({place})"));
+        format!(
+            "Unknown field: type {message} reason INVALID_ARGUMENT: invalid JSON in \
+             {message}{at}: {text}{place}"
+        )
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;

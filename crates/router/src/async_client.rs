@@ -262,6 +262,9 @@ fn charge(
     let status = match outcome {
         Ok(response) => {
             cluster.record_response_time(waited, true, canary);
+            if let Some(host) = host {
+                cluster.record_zone_time(host, waited);
+            }
             response.status
         }
         Err(AsyncFailure::Timeout) => {
@@ -277,6 +280,7 @@ fn charge(
     };
     cluster.count_response(status, true, canary);
     if let Some(host) = host {
+        cluster.count_zone(host, status);
         tell(host, cluster.worker(), outcome);
         let stats = host.stats();
         if status >= 500 {

@@ -155,6 +155,9 @@ impl Router {
         if !(self.is_grpc && self.local.suppress_grpc_codes) {
             cluster.count_response(status, self.is_internal, canary);
         }
+        if let Some(attempt) = &self.attempt {
+            cluster.count_zone(&attempt.host, status);
+        }
         let Some(counts) = &self.counts else { return };
         counts.routes().for_each(|local| local.codes.count(status));
         if let Some(alt) = &counts.alt {
@@ -172,6 +175,9 @@ impl Router {
             return;
         };
         cluster.record_response_time(milliseconds, self.is_internal, canary);
+        if let Some(attempt) = &self.attempt {
+            cluster.record_zone_time(&attempt.host, milliseconds);
+        }
         let Some(counts) = &self.counts else { return };
         counts
             .routes()

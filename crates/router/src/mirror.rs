@@ -162,6 +162,7 @@ impl Copy {
                 let status = status.and_then(|text| text.parse().ok()).unwrap_or(0);
                 self.cluster
                     .count_response(status, true, self.attempt.host.canary());
+                self.cluster.count_zone(&self.attempt.host, status);
                 end.is_end()
             }
             Frame::Data(_, end) => end.is_end(),
@@ -173,6 +174,8 @@ impl Copy {
             let canary = self.attempt.host.canary();
             self.cluster
                 .record_response_time(millis(waited), true, canary);
+            self.cluster
+                .record_zone_time(&self.attempt.host, millis(waited));
         }
         ended
     }

@@ -120,6 +120,7 @@ impl UpstreamStream {
         match self {
             Self::Http(stream) => {
                 let connection = stream.info();
+                upstream.set_remote_address(&connection.remote_address);
                 upstream.local_address = connection.local_address.clone();
                 upstream.connection_id = Some(connection.connection_id);
                 upstream.protocol = Some(connection.protocol);
@@ -132,6 +133,7 @@ impl UpstreamStream {
             Self::Udp(stream) => upstream.local_address = stream.local_address(),
             Self::Tcp(stream) => {
                 let connection = stream.info();
+                upstream.set_remote_address(&connection.remote_address);
                 upstream.local_address = connection.local_address.clone();
                 upstream.connection_id = Some(connection.connection_id);
                 upstream.tls.clone_from(&connection.tls);

@@ -115,6 +115,7 @@ fn listeners(server: &Server, wanted: Wanted<'_>) -> ConfigSection {
             entry.error_state = Some(proto::UpdateFailureState {
                 failed_configuration: Some(refused.config),
                 details: refused.reason,
+                last_update_attempt: Some(timestamp(refused.at)),
                 ..Default::default()
             });
         }

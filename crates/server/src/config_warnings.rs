@@ -4,7 +4,7 @@ use crate::runtime_loader::RuntimeLoader;
 use nuncio_base::log;
 use nuncio_base::log::{Level, logger};
 use nuncio_proto::path::Step;
-use nuncio_proto::{FieldPath, Loaded, Warning, WarningKind};
+use nuncio_proto::{FieldPath, Loaded, WarningKind};
 use nuncio_stats::Scope;
 
 /// Logs the warnings of a config; `--skip-deprecated-logs` leaves out what is deprecated.
@@ -14,7 +14,7 @@ pub fn log(loaded: &Loaded, skip_deprecated: bool) {
             WarningKind::Deprecated if skip_deprecated => {}
             WarningKind::Deprecated => log!(logger::MISC, Level::Warning, "{warning}"),
             WarningKind::UnknownField => {
-                let text = unknown_field(loaded.message.name(), warning);
+                let text = warning.unknown_field(loaded.message.name());
                 log!(logger::CONFIG, Level::Warning, "{text}");
             }
             WarningKind::DuplicateKey => log!(logger::CONFIG, Level::Warning, "{warning}"),
@@ -41,24 +41,6 @@ pub fn count(loaded: &Loaded, server: &Scope, runtime: &RuntimeLoader) {
 fn is_of_extension(path: &FieldPath) -> bool {
     let is_typed = |step: &Step| matches!(step, Step::Field(name) if name.starts_with("typed_"));
     path.steps().iter().any(is_typed)
-}
-
-/// In Envoy's words, with the place behind them.
-fn unknown_field(message: &str, warning: &Warning) -> String {
-    if warning.message.starts_with("type ") {
-        return format!("Unknown field: {warning}");
-    }
-    let (path, text) = (&warning.path, &warning.message);
-    let at = match path.is_empty() {
-        true => String::new(),
-        false => format!(" @ {path}"),
-    };
-    let place = warning.location.as_ref();
-    let place = place.map_or_else(String::new, |place| format!(" ({place})"));
-    format!(
-        "Unknown field: type {message} reason INVALID_ARGUMENT: invalid JSON in {message}{at}: \
-         {text}{place}"
-    )
 }
 
 #[cfg(test)]

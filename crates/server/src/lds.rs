@@ -15,6 +15,7 @@ use nuncio_xds::{
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::{Rc, Weak};
+use std::time::SystemTime;
 
 /// A listener that was refused, for `config_dump`; until the next update.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct RefusedListener {
     pub name: String,
     /// The configuration as it came.
     pub config: Any,
+    /// When it was refused.
+    pub at: SystemTime,
     /// Why it was refused.
     pub reason: String,
 }
@@ -119,6 +122,7 @@ impl ListenerDiscovery {
         self.refused.borrow_mut().push(RefusedListener {
             name: name.clone(),
             config: resource.body.clone(),
+            at: nuncio_base::time::wall(),
             reason,
         });
     }

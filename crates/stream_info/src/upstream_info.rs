@@ -17,6 +17,8 @@ pub struct UpstreamInfo {
     pub address: Option<Address>,
     /// The host's `hostname`; empty if it has none: then its address stands for it.
     pub host_name: Option<Arc<str>>,
+    /// Where the connection leads, if that is another of the host's addresses.
+    pub other_address: Option<Address>,
     /// The connection's own address.
     pub local_address: Option<Address>,
     /// The cluster.
@@ -43,4 +45,12 @@ pub struct UpstreamInfo {
     pub close_type: CloseType,
     /// Bytes on the wire, of all attempts.
     pub bytes: BytesMeter,
+}
+
+impl UpstreamInfo {
+    /// Records where the connection in use leads.
+    pub fn set_remote_address(&mut self, remote: &Address) {
+        let is_other = self.address.as_ref() != Some(remote);
+        self.other_address = is_other.then(|| remote.clone());
+    }
 }

@@ -3,7 +3,7 @@
 use crate::address_order::AddressOrder;
 use crate::health::HealthStatuses;
 use crate::health_check::HealthCheckSpec;
-use crate::host::{Count, Host};
+use crate::host::{Count, Host, Locality};
 use crate::lb::LbSpec;
 use crate::outlier::OutlierSpec;
 use crate::peer_names::PeerNameRules;
@@ -166,6 +166,8 @@ pub struct ClusterSpec {
     pub preconnect: Option<Arc<PreconnectPolicy>>,
     /// How long a TCP connection that nobody uses is kept; `None`: for ever.
     pub tcp_idle_timeout: Option<Duration>,
+    /// Where this proxy is, for stats by zone (`node.locality`).
+    pub own_locality: Option<Arc<Locality>>,
 }
 
 impl ClusterSpec {
@@ -193,6 +195,7 @@ impl ClusterSpec {
             pool_per_downstream_connection: false,
             preconnect: None,
             tcp_idle_timeout: Some(Duration::from_secs(600)),
+            own_locality: None,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! One cluster on one worker: its hosts as last published, its balancer, its pools.
 
+mod codes;
 mod streams;
 
+use self::codes::Codes;
 use crate::cluster::{ClusterInfo, ClusterSpec};
 use crate::host::Host;
 use crate::lb::ahead::Ahead;
@@ -17,7 +19,6 @@ use nuncio_base::random::Random;
 use nuncio_codec::h1::H1Stats;
 use nuncio_codec::h2::{H2Local, H2Stats};
 use nuncio_net::SocketWants;
-use nuncio_stats::LocalResponseCodes;
 use nuncio_stream_info::ChosenCluster;
 use nuncio_worker::Worker;
 use std::cell::{OnceCell, RefCell};
@@ -123,7 +124,7 @@ impl LocalCluster {
             lb_stats: core.info.lb_stats.local(),
             tracked: TrackedRequests::of(&core.info),
             by_address: RefCell::default(),
-            codes: Codes::default(),
+            codes: Codes::new(&core.info),
             pools: RefCell::default(),
             chosen: OnceCell::new(),
             core,
@@ -234,46 +235,6 @@ impl LocalCluster {
         RetryPermit::try_new(&self.core, priority)
     }
 
-    /// Counts a response under `cluster.NAME.`, and again by where its request came from and
-    /// whether a canary answered.
-    pub fn count_response(&self, status: u16, internal: bool, canary: bool) {
-        self.stats().upstream_rq_completed().inc();
-        self.codes(internal, canary)
-            .for_each(|codes| codes.count(status));
-    }
-
-    /// Counts a response, or a failure as the code it would have been answered with, that led to a
-    /// retry: under `retry.` alone.
-    pub fn count_retried(&self, status: u16) {
-        let scope = &self.core.info.scope;
-        let codes = &self.codes.retry;
-        codes
-            .get_or_init(|| scope.scope("retry").response_codes().local())
-            .count(status);
-    }
-
-    /// Records `upstream_rq_time`, as [`count_response`](Self::count_response) counts.
-    pub fn record_response_time(&self, milliseconds: u64, internal: bool, canary: bool) {
-        self.codes(internal, canary)
-            .for_each(|codes| codes.record_time(milliseconds));
-    }
-
-    fn codes(&self, internal: bool, canary: bool) -> impl Iterator<Item = &LocalResponseCodes> {
-        let scope = &self.core.info.scope;
-        let below = |name: &str| scope.scope(name).response_codes().local();
-        let codes = &self.codes;
-        let all = codes
-            .all
-            .get_or_init(|| scope.response_codes_without_total().local());
-        let origin = if internal {
-            codes.internal.get_or_init(|| below("internal"))
-        } else {
-            codes.external.get_or_init(|| below("external"))
-        };
-        let canary = canary.then(|| codes.canary.get_or_init(|| below("canary")));
-        [all, origin].into_iter().chain(canary)
-    }
-
     pub(crate) fn update_hosts(&self, hosts: Arc<PrioritySet>, change: &HostsChange) {
         *self.hosts.borrow_mut() = hosts;
         let close_all = self.spec().common_lb.close_connections_on_host_set_change;
@@ -313,14 +274,4 @@ impl Drop for LocalCluster {
     fn drop(&mut self) {
         self.pools.get_mut().drain_all();
     }
-}
-
-/// Responses by code, made with the first response.
-#[derive(Default)]
-struct Codes {
-    all: OnceCell<LocalResponseCodes>,
-    internal: OnceCell<LocalResponseCodes>,
-    external: OnceCell<LocalResponseCodes>,
-    canary: OnceCell<LocalResponseCodes>,
-    retry: OnceCell<LocalResponseCodes>,
 }

@@ -2,7 +2,7 @@
 //! whose entries are the resources, each with a name and a version of its own.
 
 use crate::resource::{Resource, ResourceType};
-use crate::response::{FileError, Response, check_type, text_of};
+use crate::response::{FileError, Response, check_type, text_of, unknown_fields};
 use nuncio_proto::envoy::service::discovery::v3::Resource as Wrapper;
 use nuncio_proto::load::{self, Options};
 use nuncio_proto::xds::core::v3::CollectionEntry;
@@ -28,6 +28,7 @@ pub fn read(path: &Path, kind: ResourceType, options: &Options) -> Result<Respon
     let body = wrapper.resource.unwrap_or_default();
     let resources = entries(any::type_name(&body), &body.value, kind);
     Ok(Response {
+        warnings: unknown_fields(&loaded.warnings, loaded.message.name()),
         version: wrapper.version,
         resources: resources.map_err(|reason| FileError::Refused(reason.into()))?,
     })

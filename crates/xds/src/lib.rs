@@ -24,6 +24,7 @@ mod rest;
 mod source_states;
 mod stats;
 mod subscriptions;
+mod warned;
 
 pub use config_source::{ApiSource, ConfigSource, PathSource, RateLimit, RestSource};
 pub use file_watcher::{FileWatch, FileWatcher};

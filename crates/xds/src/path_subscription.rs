@@ -91,6 +91,7 @@ impl PathSubscription {
             false => response::read(&self.source.path, self.kind, &options),
         };
         let outcome = read.map(|response| {
+            self.owner.warn(&response.warnings);
             let update = Update {
                 resources: &response.resources,
                 removed: None,

@@ -8,7 +8,7 @@ use nuncio_proto::envoy::service::discovery::v3::{
 use nuncio_proto::google::protobuf::Any;
 use nuncio_proto::load::{self, Format, Options, Parsed};
 use nuncio_proto::path::Step;
-use nuncio_proto::{ConfigError, ConfigErrors, Message, any};
+use nuncio_proto::{ConfigError, ConfigErrors, Message, Warning, WarningKind, any};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +23,8 @@ pub struct Response {
     pub version: String,
     /// The resources.
     pub resources: Vec<Resource>,
+    /// What the log should say.
+    pub warnings: Vec<String>,
 }
 
 /// Why a file holds no response.
@@ -95,7 +97,11 @@ fn response(parsed: Parsed, kind: ResourceType) -> Result<Response, FileError> {
     let resources = resources
         .collect::<Result<_, String>>()
         .map_err(|reason| FileError::Refused(reason.into()))?;
-    Ok(Response { resources, version })
+    Ok(Response {
+        resources,
+        version,
+        warnings: unknown_fields(&loaded.warnings, loaded.message.name()),
+    })
 }
 
 /// What is known of a response that breaks constraints, and which of its resources do.
@@ -162,6 +168,8 @@ pub struct LoadedResponse {
     pub heartbeats: usize,
     /// How long each of all stays; none: for ever.
     pub ttls: Vec<(String, Option<Duration>)>,
+    /// What the log should say.
+    pub warnings: Vec<String>,
 }
 
 impl LoadedResponse {
@@ -277,13 +285,15 @@ impl StreamResponse {
                 resource.name.clone_from(&from.name);
             }
             let checked = load::bytes(resource.body.value.clone(), message, options);
-            checked.map_err(|errors| {
+            let checked = checked.map_err(|errors| {
                 let (name, reason) = (&resource.name, text_of(&errors));
                 Rejection {
                     reason: format!("{name}: {reason}"),
                     resources: vec![(name.clone(), reason)],
                 }
             })?;
+            let warnings = unknown_fields(&checked.warnings, message.name());
+            loaded.warnings.extend(warnings);
             loaded.ttls.push((resource.name.clone(), from.ttl));
             loaded.resources.push(resource);
         }
@@ -321,6 +331,15 @@ pub(crate) fn check_type(body: &Any, kind: ResourceType) -> Result<(), String> {
         "Unable to unpack as {}: [type.googleapis.com/{found}]",
         kind.message()
     ))
+}
+
+/// What is to be said of fields that `message` does not have.
+pub(crate) fn unknown_fields(warnings: &[Warning], message: &str) -> Vec<String> {
+    let unknown = warnings.iter();
+    let unknown = unknown.filter(|warning| warning.kind == WarningKind::UnknownField);
+    unknown
+        .map(|warning| warning.unknown_field(message))
+        .collect()
 }
 
 /// Envoy's text first; then every error with its place.

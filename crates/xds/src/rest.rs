@@ -210,6 +210,7 @@ impl RestSubscription {
                 refused.rejection
             }
         })?;
+        self.owner.warn(&response.warnings);
         let Some(callbacks) = self.callbacks.upgrade() else {
             return Ok(());
         };

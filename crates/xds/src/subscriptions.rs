@@ -8,6 +8,7 @@ use crate::resource::{Resource, ResourceType};
 use crate::resource_states::ResourceStates;
 use crate::rest::RestSubscription;
 use crate::stats::SubscriptionStats;
+use crate::warned::Warned;
 use nuncio_extension::ServerEnv;
 use nuncio_proto::UnknownFields;
 use nuncio_proto::envoy::config::core::v3::Node;
@@ -104,6 +105,7 @@ pub struct Subscriptions {
     /// Whether anything came since somebody asked.
     updated: Cell<bool>,
     states: ResourceStates,
+    warned: Warned,
 }
 
 impl Subscriptions {
@@ -116,6 +118,7 @@ impl Subscriptions {
             ads: RefCell::default(),
             updated: Cell::new(false),
             states: ResourceStates::default(),
+            warned: Warned::default(),
         })
     }
 
@@ -168,6 +171,13 @@ impl Subscriptions {
         Options {
             unknown: self.unknown.get(),
             ..Options::default()
+        }
+    }
+
+    /// Logs and counts what was found in resources.
+    pub(crate) fn warn(&self, warnings: &[String]) {
+        if let Some(env) = self.env().filter(|_| !warnings.is_empty()) {
+            self.warned.warn(&env.scope(), warnings);
         }
     }
 

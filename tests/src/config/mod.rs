@@ -75,6 +75,17 @@ fn a_bad_file_is_refused_and_what_is_wrong_named() {
 }
 
 #[test]
+fn stats_are_flushed_by_time_or_on_request() {
+    let mut bootstrap = good();
+    bootstrap["stats_flush_interval"] = json!("1s");
+    bootstrap["stats_flush_on_admin"] = json!(true);
+    let validation = validate("bad.json", &bootstrap.to_string());
+    let expected = "Only one of stats_flush_interval or stats_flush_on_admin should be set!";
+    assert_eq!(validation.code, Some(1));
+    assert!(validation.text.contains(expected), "{}", validation.text);
+}
+
+#[test]
 fn all_that_is_wrong_is_said_at_once() {
     // Envoy stops at the first.
     if is_envoy() {

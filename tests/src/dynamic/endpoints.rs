@@ -50,12 +50,21 @@ fn hosts_come_from_a_file() {
     proxy.wait_stat("cluster.c.update_success", 2);
     assert_eq!(proxy.stat("cluster.c.membership_total"), 2);
     assert_eq!(proxy.stat("cluster.c.upstream_cx_destroy"), 0);
-    proxy.replace("eds.json", hosts("3", &[two.address()]));
+    // What stands there twice is one host.
+    let twice = [two.address(), two.address()];
+    proxy.replace("eds.json", hosts("3", &twice));
     proxy.wait_stat("cluster.c.update_success", 3);
+    assert_eq!(proxy.stat("cluster.c.membership_total"), 1);
+    assert_eq!(proxy.stat("server.dynamic_unknown_fields"), 0);
+    let mut unknown = hosts("4", &[two.address()]);
+    unknown["resources"][0]["bogus"] = json!(1);
+    proxy.replace("eds.json", unknown);
+    proxy.wait_stat("cluster.c.update_success", 4);
+    assert_eq!(proxy.stat("server.dynamic_unknown_fields"), 1);
     // Main counts before the workers have heard of it.
     std::thread::sleep(std::time::Duration::from_millis(50));
     assert_eq!(kept.get("/").text(), "two");
-    assert_eq!(updates(&proxy), [3, 3, 0, 0]);
+    assert_eq!(updates(&proxy), [4, 4, 0, 0]);
 }
 
 #[test]

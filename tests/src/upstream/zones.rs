@@ -52,6 +52,11 @@ fn requests_stay_as_far_as_the_own_zone_carries_them() {
     assert!(bodies.iter().any(|body| body == "far"), "{bodies:?}");
     assert_eq!(proxy.stat("cluster.all.lb_zone_routing_all_directly"), 6);
     assert!(proxy.stat("cluster.small.lb_zone_cluster_too_small") > 0);
+    // Both zones are known: responses are counted by them.
+    assert_eq!(proxy.stat("cluster.all.zone.b.b.upstream_rq_200"), 6);
+    let far = bodies.iter().filter(|body| *body == "far").count();
+    let counted = proxy.stat("cluster.small.zone.b.a.upstream_rq_completed");
+    assert_eq!(counted, far as u64);
     assert_eq!(
         proxy.stat("cluster.local.lb_recalculate_zone_structures"),
         0

@@ -42,7 +42,10 @@ impl End {
 
 /// The address of a connection that came to be.
 fn remote_address(upstream: &UpstreamInfo) -> Option<&Address> {
-    upstream.connection_id.and(upstream.address.as_ref())
+    let address = upstream.other_address.as_ref();
+    upstream
+        .connection_id
+        .and(address.or(upstream.address.as_ref()))
 }
 
 /// Which part of an address.

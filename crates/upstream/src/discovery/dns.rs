@@ -90,7 +90,8 @@ impl DnsCluster {
                 return;
             };
             let pause = match resolution {
-                Resolution::Completed(found) => {
+                // A name without addresses is none at all to logical DNS.
+                Resolution::Completed(found) if !(self.config.logical && found.is_empty()) => {
                     members.stats().update_success().inc();
                     let ttl = found.iter().map(|(_, ttl)| *ttl).min();
                     self.found(target, &found, &members);
@@ -98,7 +99,7 @@ impl DnsCluster {
                         pauses.after_success(&self.config.refresh, ttl, random)
                     })
                 }
-                Resolution::Failed(_) => {
+                Resolution::Completed(_) | Resolution::Failed(_) => {
                     members.stats().update_failure().inc();
                     worker.with_random(|random| pauses.after_failure(&self.config.refresh, random))
                 }

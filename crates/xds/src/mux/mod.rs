@@ -287,7 +287,10 @@ impl GrpcMux {
     ) -> Result<LoadedResponse, Refused> {
         let outcome = match response.load(kind, &self.owner.options()) {
             Ok(loaded) if loaded.is_heartbeat() => return Ok(loaded),
-            Ok(loaded) => self.offer(kind, response, loaded),
+            Ok(loaded) => {
+                self.owner.warn(&loaded.warnings);
+                self.offer(kind, response, loaded)
+            }
             Err(rejection) => {
                 let (named, types) = (response.named(kind), self.types.borrow());
                 let wanted = |name: &str| types.get(&kind).is_some_and(|it| it.wants(name));

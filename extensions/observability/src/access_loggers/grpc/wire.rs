@@ -182,7 +182,9 @@ fn common(cx: &FormatCx<'_>) -> proto::AccessLogCommon {
         entry.downstream_transport_failure_reason = reason.to_string();
     }
     if let Some(upstream) = &info.upstream {
-        entry.upstream_remote_address = upstream.address.as_ref().map(address);
+        let remote = upstream.other_address.as_ref();
+        let remote = remote.or(upstream.address.as_ref());
+        entry.upstream_remote_address = remote.map(address);
         entry.upstream_local_address = upstream.local_address.as_ref().map(address);
         entry.upstream_cluster = upstream
             .cluster
