@@ -11,11 +11,16 @@ use nuncio_proto::envoy::extensions::clusters::common::dns::v3::DnsLookupFamily;
 use nuncio_proto::envoy::extensions::clusters::dns::v3::DnsCluster;
 use nuncio_proto::google::protobuf::Duration as ProtoDuration;
 use nuncio_upstream::discovery::dns_resolver::LookupFamily;
-use nuncio_upstream::discovery::{Discovery, DnsHosts, DnsRefresh, LoadAssignment, StaticHosts};
+use nuncio_upstream::discovery::{
+    Discovery, DnsHosts, DnsRefresh, FoundHosts, LoadAssignment, StaticHosts,
+};
 use proto::cluster::DnsLookupFamily as LegacyFamily;
 use proto::cluster::{ClusterDiscoveryType, CustomClusterType, DiscoveryType};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often original destinations without connections are looked for.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Converts how a cluster finds its hosts, and what it says of them.
 ///
@@ -105,7 +110,10 @@ fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Disc
         let message = "ORIGINAL_DST clusters must have no load assignment configured";
         return Err(cx.error_at("load_assignment", message));
     }
-    static_hosts(cx, proto)
+    let interval = duration::limit(cx, "cleanup_interval", proto.cleanup_interval, None)?;
+    Ok(Arc::new(FoundHosts {
+        cleanup_interval: interval.unwrap_or(CLEANUP_INTERVAL),
+    }))
 }
 
 fn static_hosts(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn Discovery>> {

@@ -3,7 +3,6 @@
 
 use crate::aggregate_cluster;
 use crate::common::metadata_key;
-use crate::duration;
 use crate::lb_subset;
 use crate::unknown_extension::is_envoys;
 use nuncio_base::HeaderName;
@@ -18,10 +17,6 @@ use policies::common::v3::{ConsistentHashingLbConfig, LocalityLbConfig, SlowStar
 use proto::cluster::common_lb_config::LocalityConfigSpecifier;
 use proto::cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long hosts that nobody asks for are kept, where the config says nothing.
-const CLEANUP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The policy of a cluster.
 ///
@@ -129,7 +124,6 @@ fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn LbSp
         })?;
         Ok((key, port))
     })?;
-    let cleanup = duration::limit(cx, "cleanup_interval", proto.cleanup_interval, None)?;
     let header = match config.http_header_name.as_str() {
         "" => "x-envoy-original-dst-host",
         name => name,
@@ -139,7 +133,6 @@ fn original_dst(cx: &mut ParseCx, proto: &proto::Cluster) -> Parsed<Arc<dyn LbSp
         header: config.use_http_header.then(|| HeaderName::new(header)),
         metadata,
         port,
-        cleanup_interval: cleanup.unwrap_or(CLEANUP_INTERVAL),
     }))
 }
 

@@ -1,6 +1,7 @@
 //! A cluster's immutable configuration and what all threads share of it.
 
 use crate::address_order::AddressOrder;
+use crate::discovery::MembersHandle;
 use crate::health::HealthStatuses;
 use crate::health_check::HealthCheckSpec;
 use crate::host::{Count, Host, Locality};
@@ -22,8 +23,8 @@ use nuncio_net::SocketOptions;
 use nuncio_stats::{Group, Scope, SharedCounter};
 use std::any::Any;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Which HTTP a cluster speaks to its hosts (`upstream_protocol_options`).
@@ -234,6 +235,8 @@ pub struct ClusterInfo {
     pub(crate) had_connection: AtomicBool,
     /// How often each transport socket match was taken.
     socket_matches: Vec<SharedCounter>,
+    /// The hosts on main, where workers find them.
+    members: OnceLock<Box<MembersHandle>>,
 }
 
 impl ClusterInfo {
@@ -254,6 +257,7 @@ impl ClusterInfo {
             timeout_budget_stats: spec.track.timeout_budgets.then(|| scope.group()),
             dropped: Count::default(),
             maintenance: AtomicU32::new(0),
+            members: OnceLock::new(),
             resources,
             scope,
             spec,
@@ -273,6 +277,16 @@ impl ClusterInfo {
             Some(counter) => counter.inc(),
             None => stats.total_match_count().inc(),
         }
+    }
+
+    /// Has workers tell main of the hosts that they find.
+    pub(crate) fn take_found(&self, members: MembersHandle) {
+        self.members.get_or_init(|| Box::new(members));
+    }
+
+    /// Whom workers tell of the hosts that they find.
+    pub(crate) fn members(&self) -> Option<&MembersHandle> {
+        self.members.get().map(|members| &**members)
     }
 
     /// The share of requests, in percent, that are answered without a host (maintenance mode).

@@ -1,8 +1,10 @@
 //! ORIGINAL_DST: a connection goes to where its client wanted to go, as a listener filter found
 //! out, or to the address that a request's header names (Envoy's "Original destination").
 //!
-//! Each worker makes its own hosts, and forgets those that nobody has asked for a while.
+//! Workers make hosts for the addresses that they find, and tell main, which makes them known to
+//! all and forgets those without connections.
 
+use crate::discovery::found_hosts;
 use crate::host::{Host, HostSpec};
 use crate::lb::{Choice, LbCx, LbRequest, LbSpec, LoadBalancer};
 use crate::manager::ClusterManager;
@@ -16,7 +18,6 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// How hosts are found.
 #[derive(Clone, Debug)]
@@ -29,8 +30,6 @@ pub struct OriginalDst {
     pub metadata: Option<MetadataKey>,
     /// The port instead of the one found.
     pub port: Option<u16>,
-    /// After how long without use a host is forgotten, and at most twice that.
-    pub cleanup_interval: Duration,
 }
 
 impl LbSpec for OriginalDst {
@@ -43,7 +42,7 @@ impl LbSpec for OriginalDst {
             spec: self.clone(),
             worker: Rc::clone(worker),
             hosts: HashMap::new(),
-            cleanup_at: worker.now() + self.cleanup_interval,
+            version: 0,
         })
     }
 }
@@ -52,13 +51,14 @@ struct Balancer {
     spec: OriginalDst,
     worker: Rc<Worker>,
     hosts: HashMap<SocketAddr, Known>,
-    cleanup_at: Instant,
+    /// The hosts that were taken over last.
+    version: u64,
 }
 
 struct Known {
     host: Arc<Host>,
-    /// Asked for since the last cleanup.
-    used: bool,
+    /// It is one of the cluster's hosts on main.
+    shared: bool,
 }
 
 impl Balancer {
@@ -110,31 +110,56 @@ impl Balancer {
         }
     }
 
-    /// Forgets hosts that were not asked for since the last time.
-    fn cleanup(&mut self) {
-        let now = self.worker.now();
-        if now < self.cleanup_at {
+    /// Takes over what main has made of the hosts that were found, here and by other workers.
+    fn sync(&mut self, hosts: &PrioritySet) {
+        if self.version == hosts.version() {
             return;
         }
-        self.cleanup_at = now + self.spec.cleanup_interval;
-        let mut gone = Vec::new();
-        self.hosts.retain(|_, known| {
-            let used = std::mem::take(&mut known.used);
-            if !used {
-                gone.push(known.host.id());
-            }
-            used
+        self.version = hosts.version();
+        let mut current = HashMap::new();
+        let ips = hosts.hosts().filter_map(|host| match host.address() {
+            Address::Ip(address) => Some((address, host)),
+            _ => None,
         });
-        if gone.is_empty() {
+        current.extend(ips);
+        // What main has not heard of yet stays.
+        self.hosts
+            .retain(|address, known| !known.shared || current.contains_key(address));
+        let mut lost = Vec::new();
+        for (address, host) in current {
+            let shared = Known {
+                host: Arc::clone(host),
+                shared: true,
+            };
+            let own = self.hosts.insert(address, shared);
+            // Another worker was faster.
+            lost.extend(own.filter(|own| own.host.id() != host.id()));
+        }
+        if lost.is_empty() {
             return;
         }
         let (worker, name) = (Rc::clone(&self.worker), Arc::clone(&self.spec.cluster));
         // The cluster is choosing now; its pools are let go of afterwards.
         self.worker.spawn(async move {
             if let Some(cluster) = ClusterManager::of(&worker).get(&name) {
-                gone.iter().for_each(|host| cluster.drain_host(*host));
+                lost.iter()
+                    .for_each(|own| cluster.drain_host(own.host.id()));
             }
         });
+    }
+
+    fn find(&self, address: SocketAddr) -> Known {
+        let mut spec = HostSpec::new(Address::Ip(address));
+        // Envoy's name for it.
+        spec.hostname = format!("{}{address}", self.spec.cluster).into();
+        let host = Host::new(spec);
+        if let Some(cluster) = ClusterManager::of(&self.worker).get(&self.spec.cluster) {
+            found_hosts::found(cluster.info(), &host);
+        }
+        Known {
+            host,
+            shared: false,
+        }
     }
 }
 
@@ -152,19 +177,20 @@ fn of_filter_state(info: &StreamInfo) -> Option<SocketAddr> {
 impl LoadBalancer for Balancer {
     fn choose(
         &mut self,
-        _hosts: &PrioritySet,
+        hosts: &PrioritySet,
         request: &dyn LbRequest,
         _cx: &mut LbCx<'_>,
     ) -> Choice {
-        self.cleanup();
+        self.sync(hosts);
         let Some(address) = self.address(request) else {
             return Choice::NoHost;
         };
-        let known = self.hosts.entry(address).or_insert_with(|| Known {
-            host: Host::new(HostSpec::new(Address::Ip(address))),
-            used: true,
-        });
-        known.used = true;
-        Choice::Host(Arc::clone(&known.host))
+        if let Some(known) = self.hosts.get(&address) {
+            return Choice::Host(Arc::clone(&known.host));
+        }
+        let found = self.find(address);
+        let host = Arc::clone(&found.host);
+        self.hosts.insert(address, found);
+        Choice::Host(host)
     }
 }

@@ -64,3 +64,42 @@ fn by_a_header() {
     assert_eq!(proxy.stat("cluster.dst.original_dst_host_invalid"), 1);
     assert_eq!(proxy.stat("cluster.dst.upstream_cx_total"), 1);
 }
+
+#[test]
+fn hosts_are_the_clusters_while_they_are_connected() {
+    let (one, two) = (Upstream::ok("one"), Upstream::ok("two"));
+    let config = Config::http(&[route("/", "dst")]);
+    let proxy = config
+        .cluster_with(
+            "dst",
+            &[],
+            json!({
+                "type": "ORIGINAL_DST",
+                "lb_policy": "CLUSTER_PROVIDED",
+                "load_assignment": null,
+                "cleanup_interval": "0.5s",
+                "max_requests_per_connection": 1,
+                "original_dst_lb_config": {"use_http_header": true},
+            }),
+        )
+        .start_with(&["--concurrency", "2"]);
+    let get = |upstream: &Upstream| {
+        let named = format!("x-envoy-original-dst-host: {}\r\n", upstream.address());
+        let response = proxy.connect().request("GET", "/", &named, "");
+        assert_eq!(response.status, 200);
+    };
+    // Whichever worker finds a host, it is one.
+    (0..6).for_each(|_| get(&one));
+    proxy.wait_stat("cluster.dst.membership_total", 1);
+    get(&two);
+    proxy.wait_stat("cluster.dst.membership_total", 2);
+    let shown = proxy.admin("/clusters").text();
+    for upstream in [&one, &two] {
+        let address = upstream.address();
+        let name = format!("dst::{address}::hostname::dst{address}\n");
+        assert!(shown.contains(&name), "{shown}");
+    }
+    // Their connections are closed: nobody needs them any more.
+    proxy.wait_stat("cluster.dst.membership_total", 0);
+    assert!(proxy.stat("cluster.dst.membership_change") >= 3);
+}

@@ -105,6 +105,11 @@ impl Members {
         *self.kept.borrow_mut() = Some(discovery);
     }
 
+    /// What finds the hosts, if it is this.
+    pub(super) fn kept<T: 'static>(&self) -> Option<Rc<T>> {
+        self.kept.borrow().clone()?.downcast().ok()
+    }
+
     /// The main worker.
     pub fn worker(&self) -> &Rc<Worker> {
         &self.worker
@@ -232,7 +237,7 @@ impl Members {
         &*self.observer
     }
 
-    fn handle(&self) -> MembersHandle {
+    pub(super) fn handle(&self) -> MembersHandle {
         MembersHandle {
             main: self.worker.handle().clone(),
             number: self.number,

@@ -3,6 +3,7 @@
 
 mod dns;
 pub mod dns_resolver;
+pub(crate) mod found_hosts;
 pub mod members;
 mod members_index;
 mod members_lb;
@@ -13,6 +14,7 @@ mod static_hosts;
 
 pub use dns::DnsHosts;
 pub use dns_resolver::ResolverSettings;
+pub use found_hosts::FoundHosts;
 pub use members::Members;
 pub(crate) use members_index::MembersHandle;
 pub use members_lb::Threads;

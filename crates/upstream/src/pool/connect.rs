@@ -4,6 +4,8 @@ use super::PoolFailure;
 use super::counted::{Cause, CountedConnection};
 use super::http::HttpUse;
 use super::secure::secure;
+use crate::host::Host;
+use crate::local_cluster::ClusterCore;
 use nuncio_base::address::Address;
 use nuncio_codec::ResetReason;
 use nuncio_net::{AlpnFallback, Socket, SocketOptions, Transport, TransportSocketOptions};
@@ -56,7 +58,10 @@ pub(crate) async fn connect(
     let core = Rc::clone(&counted.core);
     let order = core.spec().address_order;
     let attempts = Attempts {
+        core: Rc::clone(&core),
+        host: Arc::clone(&counted.host),
         worker: Rc::clone(&core.worker),
+        is_first: true,
         untried: order.sort(&counted.host.addresses()).into_iter(),
         options: Arc::clone(&core.spec().socket_options),
         running: Vec::new(),
@@ -96,6 +101,10 @@ type Attempt = (Address, Pin<Box<dyn Future<Output = io::Result<Socket>>>>);
 
 /// Attempts on a host's addresses, one after the other, each beside the earlier ones.
 struct Attempts {
+    core: Rc<ClusterCore>,
+    host: Arc<Host>,
+    /// Nothing was tried yet.
+    is_first: bool,
     worker: Rc<Worker>,
     untried: std::vec::IntoIter<Address>,
     options: Arc<SocketOptions>,
@@ -112,6 +121,9 @@ impl Attempts {
         let Some(address) = self.untried.next() else {
             return false;
         };
+        if !std::mem::take(&mut self.is_first) {
+            CountedConnection::count_once_more(&self.core, &self.host);
+        }
         let (target, options) = (address.clone(), Arc::clone(&self.options));
         let worker = Rc::clone(&self.worker);
         let attempt = async move { Socket::connect(&worker, &target, &options).await };

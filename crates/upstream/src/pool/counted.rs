@@ -131,6 +131,13 @@ impl CountedConnection {
         (may, Some(counted))
     }
 
+    /// In Envoy's stats each attempt at one of a host's addresses is a connection, and so is one
+    /// more time what an ALPN protocol was agreed on for.
+    pub fn count_once_more(core: &ClusterCore, host: &Host) {
+        core.stats.upstream_cx_total().inc();
+        host.stats().cx_total.inc();
+    }
+
     /// It is connected.
     pub fn connected(&mut self) {
         let now = self.core.worker.now();

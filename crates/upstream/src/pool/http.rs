@@ -237,6 +237,9 @@ impl HttpPool {
                 return self.connect_some();
             }
         };
+        if self.speaks == HttpUse::Auto {
+            CountedConnection::count_once_more(&self.core, &counted.host);
+        }
         if self.speaks_http2(&connected) {
             // Boxed: a connection's task is small until it is known what it does.
             Box::pin(self.drive(connected, counted)).await;

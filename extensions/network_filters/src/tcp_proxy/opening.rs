@@ -129,7 +129,7 @@ impl Opened {
         match self {
             Self::Tcp(connection) => {
                 let facts = &connection.info;
-                upstream.address = Some(facts.remote_address.clone());
+                upstream.set_remote_address(&facts.remote_address);
                 upstream.local_address.clone_from(&facts.local_address);
                 upstream.connection_id = Some(facts.connection_id);
                 upstream.tls.clone_from(&facts.tls);
@@ -138,7 +138,7 @@ impl Opened {
             }
             Self::Tunnel(stream) => {
                 let facts = stream.info();
-                upstream.address = Some(facts.remote_address.clone());
+                upstream.set_remote_address(&facts.remote_address);
                 upstream.local_address.clone_from(&facts.local_address);
                 upstream.connection_id = Some(facts.connection_id);
                 upstream.protocol = Some(facts.protocol);
