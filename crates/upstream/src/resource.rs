@@ -213,8 +213,9 @@ impl ResourceManager {
             }
             // The gauge is counted up and down where the limit is crossed: here it crosses.
             let used = self.used(resource);
-            if self.has_fixed_limit(resource) && (used >= old) != (used >= new) {
-                match used >= new {
+            let is_open = used >= crossing(new);
+            if self.has_fixed_limit(resource) && (used >= crossing(old)) != is_open {
+                match is_open {
                     true => local.open(resource).inc(),
                     false => local.open(resource).dec(),
                 }
@@ -304,7 +305,7 @@ impl LocalResources {
 
     fn after_take(&self, manager: &ResourceManager, resource: Resource, before: u32, max: u32) {
         // The worker that crosses the limit counts it, so that the workers' sum is 0 or 1.
-        if before.checked_add(1) == Some(max) && manager.has_fixed_limit(resource) {
+        if before.checked_add(1) == Some(crossing(max)) && manager.has_fixed_limit(resource) {
             self.open(resource).inc();
         }
         manager.show_remaining(resource);
@@ -314,7 +315,7 @@ impl LocalResources {
     pub(crate) fn give(&self, manager: &ResourceManager, resource: Resource) {
         let before = manager.used[resource as usize].fetch_sub(1, Relaxed);
         debug_assert!(before > 0, "{resource:?} given back more often than taken");
-        if before == manager.max(resource) && manager.has_fixed_limit(resource) {
+        if before == crossing(manager.max(resource)) && manager.has_fixed_limit(resource) {
             self.open(resource).dec();
         }
         manager.show_remaining(resource);
@@ -329,6 +330,11 @@ impl LocalResources {
             Resource::ConnectionPools => self.stats.cx_pool_open(),
         }
     }
+}
+
+/// How many in use open a circuit breaker: where none is allowed, one that is had all the same.
+fn crossing(max: u32) -> u32 {
+    max.max(1)
 }
 
 impl ResourceManager {

@@ -267,9 +267,7 @@ fn facts_of_the_stream() {
         ],
     );
     let upstream = facts.info.upstream_mut();
-    upstream.set_remote_address(&nuncio_base::address::Address::Ip(
-        "[2001:db8::7]:81".parse().unwrap(),
-    ));
+    upstream.set_remote_address(&Address::Ip("[2001:db8::7]:81".parse().unwrap()));
     let other = "%UPSTREAM_HOST% %UPSTREAM_REMOTE_ADDRESS% %UPSTREAM_REMOTE_PORT%";
     check(&facts, &[(other, "10.0.0.1:80 [2001:db8::7]:81 81")]);
     facts.info.upstream_mut().connection_id = None;

@@ -51,6 +51,18 @@ fn a_limit_holds_over_threads_and_its_gauge_is_0_or_1() {
     assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (1, 0));
     local.give(&manager, Resource::Requests);
     assert_eq!((gauge("rq_open"), gauge("remaining_rq")), (0, 1));
+    // A pool has one connection even where none is allowed.
+    let none = [("c.max_connections".to_owned(), FlagValue::Number(0.0))];
+    let none = RuntimeFlags::merged([&none[..]]);
+    manager.apply_runtime(&local, &none, "c");
+    assert_eq!(gauge("cx_open"), 0);
+    for (takes, open) in [(true, 1), (true, 1), (false, 1), (false, 0)] {
+        match takes {
+            true => local.take(&manager, Resource::Connections),
+            false => local.give(&manager, Resource::Connections),
+        }
+        assert_eq!(gauge("cx_open"), open);
+    }
 }
 
 #[test]
