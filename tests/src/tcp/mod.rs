@@ -6,7 +6,7 @@ mod inspector;
 mod internal_listener;
 mod limits;
 mod original_dst;
-mod proxy_protocol;
+pub mod proxy_protocol;
 mod services;
 mod tunnels;
 

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, TcpStream};
 const SOCKETS: &str = "type.googleapis.com/envoy.extensions.transport_sockets";
 
 /// A transport socket that sends headers.
-fn sending(config: &Value) -> Value {
+pub fn sending(config: &Value) -> Value {
     let raw = json!({
         "name": "envoy.transport_sockets.raw_buffer",
         "typed_config": {"@type": format!("{SOCKETS}.raw_buffer.v3.RawBuffer")},

@@ -1,6 +1,7 @@
 //! TCP connections to a host that becomes unhealthy end with its health, where that is asked for.
 
 use crate::harness::{Config, Upstream, network_filter};
+use crate::tcp::proxy_protocol::sending;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,10 +17,14 @@ fn connections_end_with_their_hosts_health() {
     let host = Upstream::tcp(move |mut socket: TcpStream| {
         let mut bytes = [0; 64];
         while let Ok(count @ 1..) = socket.read(&mut bytes) {
-            if &bytes[..count] == b"check" && failing.load(Ordering::Relaxed) {
+            // What the PROXY protocol says is passed over.
+            let line = bytes.iter().position(|byte| *byte == b'\n');
+            let line = line.filter(|_| bytes.starts_with(b"PROXY "));
+            let said = &bytes[line.map_or(0, |end| end + 1)..count];
+            if said == b"check" && failing.load(Ordering::Relaxed) {
                 return;
             }
-            if socket.write_all(&bytes[..count]).is_err() {
+            if socket.write_all(said).is_err() {
                 return;
             }
         }
@@ -35,11 +40,16 @@ fn connections_end_with_their_hosts_health() {
         let fields = json!({"stat_prefix": "tcp", "cluster": cluster});
         network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", fields)
     };
-    for closes in [true, false] {
+    // Connections may be of their clients' own.
+    for (closes, own) in [(true, false), (true, true), (false, false)] {
         fails.store(false, Ordering::Relaxed);
-        let fields = json!({
+        let mut fields = json!({
             "health_checks": checks, "close_connections_on_host_health_failure": closes,
         });
+        if own {
+            let telling = sending(&json!({"version": "V1"}));
+            fields["transport_socket"] = telling["transport_socket"].clone();
+        }
         let proxy = Config::tcp(tcp("hosts"))
             .cluster_with("hosts", &[host.address()], fields)
             .start();

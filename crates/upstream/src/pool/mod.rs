@@ -194,6 +194,8 @@ impl Pools {
                 pool.close_connections();
             }
         }
+        let of_host = self.tcp_for.iter().filter(|(key, _)| key.host == host);
+        of_host.for_each(|(_, pool)| pool.close_connections());
     }
 
     /// Lets go of a host's pools: what is idle is closed, what is in use when it is given back.
