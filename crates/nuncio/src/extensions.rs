@@ -43,6 +43,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::ExtAuthz,
     &http_filters::Fault,
     &http_filters::GrpcHttp1Bridge,
+    &http_filters::GrpcHttp1ReverseBridge,
     &http_filters::GrpcStats,
     &http_filters::GrpcWeb,
     &http_filters::HeaderMutation,

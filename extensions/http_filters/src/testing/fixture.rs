@@ -51,6 +51,7 @@ static REGISTRY: Registry = Registry {
         &crate::ExtAuthz,
         &crate::Fault,
         &crate::GrpcHttp1Bridge,
+        &crate::GrpcHttp1ReverseBridge,
         &crate::GrpcStats,
         &crate::GrpcWeb,
         &crate::HeaderMutation,
