@@ -108,7 +108,7 @@ impl FilterStream {
         direction: Direction,
         position: usize,
         mut data: Buffer,
-        end: bool,
+        mut end: bool,
     ) {
         for position in position..self.slots.len() {
             if self.interrupted(direction) {
@@ -132,12 +132,18 @@ impl FilterStream {
             }
             let mut added = std::mem::take(&mut self.state.orders.added);
             data.append(&mut added);
+            let adds_trailers = end && self.ends_with_added_trailers(direction);
+            if adds_trailers {
+                end = false;
+                self.gate(direction, index).trailers = TrailersAt::Seen;
+            }
             match status {
-                DataStatus::Continue if stop == Stop::Open => {}
+                DataStatus::Continue if stop == Stop::Open && !adds_trailers => {}
                 DataStatus::Continue => {
                     let gate = self.gate(direction, index);
+                    gate.stop = Stop::Single;
+                    gate.data |= !adds_trailers || !data.is_empty();
                     gate.held.append(&mut data);
-                    gate.data = true;
                     gate.seen = true;
                     gate.ended |= end;
                     return self.open_gate(direction, index);
@@ -158,6 +164,12 @@ impl FilterStream {
             }
         }
         self.leave_data(direction, data, end);
+    }
+
+    /// Whether trailers that a filter added follow the end of a body: a request's, which later
+    /// filters see as they see others. Those of a response follow as it leaves.
+    pub(crate) fn ends_with_added_trailers(&self, direction: Direction) -> bool {
+        direction == Direction::Request && self.state.request.trailers.is_some()
     }
 
     fn call_data(

@@ -28,7 +28,11 @@ impl FilterStream {
                 self.state.orders.injected.pop_front()
             {
                 let position = self.position_of(direction, index) + 1;
-                self.pass_data(direction, position, data, end.is_end());
+                let trailers = end.is_end() && self.ends_with_added_trailers(direction);
+                self.pass_data(direction, position, data, end.is_end() && !trailers);
+                if trailers {
+                    self.pass_trailers(direction, position);
+                }
             } else if !self.state.orders.resumes.is_empty() {
                 let (index, direction) = self.state.orders.resumes.remove(0);
                 if direction == Direction::Response || !self.state.request_aborted {

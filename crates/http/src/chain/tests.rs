@@ -242,6 +242,46 @@ fn nothing_follows_a_reply_that_went_past_stopped_filters() {
 }
 
 #[test]
+fn trailers_that_are_added_to_a_request_follow_its_body() {
+    fn adds(cx: &mut Cx<'_>, event: &str) {
+        if event.starts_with("D") {
+            cx.add_trailers(Direction::Request);
+        }
+    }
+    fn injects(cx: &mut Cx<'_>, event: &str) {
+        if event.starts_with("D") {
+            cx.add_trailers(Direction::Request);
+            cx.inject_data(Direction::Request, "z".into(), End::Stream);
+        }
+    }
+    for (act, data, expected) in [
+        (
+            adds as fn(&mut Cx<'_>, &str),
+            DataStatus::Continue,
+            "b:D(x) b:T",
+        ),
+        (injects, DataStatus::StopIterationNoBuffer, "b:D(z) b:T"),
+    ] {
+        let (log, _) = run(
+            |log| {
+                let adds = Script {
+                    data,
+                    act,
+                    ..script("a", log)
+                };
+                vec![adds, script("b", log)]
+            },
+            0,
+            |stream| {
+                stream.request_headers(End::No);
+                stream.request_data("x".into(), End::Stream);
+            },
+        );
+        assert_eq!(log, format!("a:H b:H a:D(x). {expected}"));
+    }
+}
+
+#[test]
 fn what_buffers_goes_on_with_all_of_it() {
     let (log, _) = run(
         |log| {
