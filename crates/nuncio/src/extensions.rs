@@ -40,6 +40,7 @@ static HTTP_FILTERS: &[&dyn HttpFilterFactory] = &[
     &http_filters::ConnectGrpcBridge,
     &http_filters::Cors,
     &http_filters::Csrf,
+    &http_filters::Decompressor,
     &http_filters::ExtAuthz,
     &http_filters::Fault,
     &http_filters::GrpcHttp1Bridge,

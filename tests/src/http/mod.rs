@@ -10,6 +10,7 @@ mod connect;
 mod connect_rpc;
 mod connect_udp;
 mod connections;
+mod decompression;
 mod filter_chains;
 mod filters;
 mod flow_control;

@@ -3,6 +3,7 @@
 use super::accept::{Choice, choose};
 use super::encoder::Encoder;
 use super::settings::{CommonStats, CompressorRouteSpec, ResponseStats, Settings};
+use crate::content_coding::forbids_transform;
 use nuncio_base::{Buffer, HeaderMap, names};
 use nuncio_codec::{End, ResetReason};
 use nuncio_http::chain::StreamState;
@@ -216,16 +217,6 @@ fn encode(
     stats.total_compressed_bytes().add(out.len() as u64);
     *data = out;
     Ok(())
-}
-
-fn has_token(value: &str, token: &str) -> bool {
-    let mut tokens = value.split(',').map(str::trim);
-    tokens.any(|one| one.eq_ignore_ascii_case(token))
-}
-
-fn forbids_transform(headers: &HeaderMap) -> bool {
-    let control = headers.get_str("cache-control");
-    control.is_some_and(|control| has_token(control, "no-transform"))
 }
 
 /// A strong `etag` names these very bytes, which the client will not get.

@@ -48,6 +48,7 @@ static REGISTRY: Registry = Registry {
         &crate::ConnectGrpcBridge,
         &crate::Cors,
         &crate::Csrf,
+        &crate::Decompressor,
         &crate::ExtAuthz,
         &crate::Fault,
         &crate::GrpcHttp1Bridge,
