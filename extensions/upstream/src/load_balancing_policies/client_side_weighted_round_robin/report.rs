@@ -5,7 +5,7 @@ use super::wire::OrcaLoadReport;
 use nuncio_base::base64;
 use nuncio_base::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The headers that have reports.
 #[derive(Clone, Debug)]
@@ -53,16 +53,15 @@ fn binary(value: &[u8]) -> Option<OrcaLoadReport> {
 /// `NAME=NUMBER` or `NAME:NUMBER`, with commas between; each name once.
 fn text(value: &str) -> Option<OrcaLoadReport> {
     let mut report = OrcaLoadReport::default();
-    let mut seen = Vec::new();
+    let mut seen = BTreeSet::new();
     for entry in value.split(',').map(str::trim) {
         if entry.is_empty() {
             continue;
         }
         let (name, number) = entry.split_once(['=', ':'])?;
         let number: f64 = number.parse().ok()?;
-        let is_known = number.is_finite() && number >= 0.0 && !seen.contains(&name);
-        *metric(&mut report, name).filter(|_| is_known)? = number;
-        seen.push(name);
+        let is_new = number.is_finite() && number >= 0.0 && seen.insert(name);
+        *metric(&mut report, name).filter(|_| is_new)? = number;
     }
     Some(report)
 }

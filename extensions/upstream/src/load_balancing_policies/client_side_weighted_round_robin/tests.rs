@@ -236,3 +236,14 @@ fn medians() {
         assert_eq!(median(weights.to_vec()), expected, "{weights:?}");
     }
 }
+
+#[test]
+fn many_metrics_are_read_in_no_time() {
+    let named = (0..200_000).map(|at| format!("utilization.{at}=0,"));
+    let text: String = ["TEXT ".to_owned()].into_iter().chain(named).collect();
+    let begun = nuncio_base::time::monotonic();
+    assert!(parse(text.as_bytes()).is_some());
+    let again = format!("{text}utilization.7=0");
+    assert!(parse(again.as_bytes()).is_none());
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
