@@ -77,11 +77,11 @@ pub struct Options {
     /// `--disable-extensions`: names, as `category/name` or `name`.
     pub disabled_extensions: Vec<String>,
 
-    /// `--service-cluster`: `node.cluster` where the bootstrap has none.
+    /// `--service-cluster`: `node.cluster`, whatever the bootstrap says.
     pub service_cluster: String,
-    /// `--service-node`: `node.id` where the bootstrap has none.
+    /// `--service-node`: `node.id`, whatever the bootstrap says.
     pub service_node: String,
-    /// `--service-zone`: `node.locality.zone` where the bootstrap has none.
+    /// `--service-zone`: `node.locality.zone`, whatever the bootstrap says.
     pub service_zone: String,
     /// `--local-address-ip-version`
     pub local_ip_version: LocalIpVersion,

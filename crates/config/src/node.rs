@@ -12,14 +12,14 @@ use nuncio_xds::Subscriptions;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What control planes are told: the configured node, what the command line says where it says
-/// nothing, and the version of Envoy whose resources are understood.
+/// What control planes are told: the configured node, what the command line says instead of it, and
+/// the version of Envoy whose resources are understood.
 pub fn node(configured: Option<Node>, options: &Options) -> Node {
     let mut node = configured.unwrap_or_default();
-    or_else(&mut node.id, &options.service_node);
-    or_else(&mut node.cluster, &options.service_cluster);
+    overrule(&mut node.id, &options.service_node);
+    overrule(&mut node.cluster, &options.service_cluster);
     if !options.service_zone.is_empty() {
-        or_else(
+        overrule(
             &mut node.locality.get_or_insert_default().zone,
             &options.service_zone,
         );
@@ -65,8 +65,45 @@ pub fn info(node: &Node, local_cluster: &str) -> NodeInfo {
     }
 }
 
-fn or_else(text: &mut String, fallback: &str) {
-    if text.is_empty() {
-        fallback.clone_into(text);
+fn overrule(text: &mut String, given: &str) {
+    if !given.is_empty() {
+        given.clone_into(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nuncio_proto::envoy::config::core::v3::Locality;
+
+    #[test]
+    fn the_command_line_overrules_the_file() {
+        let configured = Node {
+            id: "id".into(),
+            cluster: "cluster".into(),
+            locality: Some(Locality {
+                region: "region".into(),
+                zone: "zone".into(),
+                ..Locality::default()
+            }),
+            ..Node::default()
+        };
+        let found = |options: &Options| {
+            let node = info(&node(Some(configured.clone()), options), "");
+            let locality = node.locality.map(|it| (it.region.clone(), it.zone.clone()));
+            let (region, zone) = locality.unwrap_or_default();
+            [node.id, node.cluster, region, zone]
+        };
+        assert_eq!(
+            found(&Options::default()),
+            ["id", "cluster", "region", "zone"]
+        );
+        let options = Options {
+            service_node: "a".into(),
+            service_cluster: "b".into(),
+            service_zone: "c".into(),
+            ..Options::default()
+        };
+        assert_eq!(found(&options), ["a", "b", "region", "c"]);
     }
 }
