@@ -122,7 +122,10 @@ fn http_1_0_is_for_those_that_accept_it() {
 
 #[test]
 fn idle_connections_are_closed_in_time() {
-    let options = json!({"common_http_protocol_options": {"idle_timeout": "0.2s"}});
+    let options = json!({
+        "common_http_protocol_options": {"idle_timeout": "0.2s"},
+        "drain_timeout": "0.1s",
+    });
     let proxy = Config::http(&[direct("/", 200, "x")])
         .manager(options)
         .start();
@@ -130,4 +133,33 @@ fn idle_connections_are_closed_in_time() {
     assert_eq!(connection.get("/").status, 200);
     assert_eq!(connection.read_to_end(), b"");
     assert_eq!(proxy.stat("http.http.downstream_cx_idle_timeout"), 1);
+}
+
+#[test]
+fn an_idle_connection_ends_within_the_drain_timeout() {
+    let proxy = Config::http(&[direct("/", 200, "x")])
+        .manager(json!({
+            "common_http_protocol_options": {"idle_timeout": "0.2s"},
+            "drain_timeout": "0.3s",
+            "delayed_close_timeout": "0.1s",
+        }))
+        .start();
+    let idle = "http.http.downstream_cx_idle_timeout";
+    // Nothing was ever said on it: it ends at once.
+    assert_eq!(proxy.connect().read_to_end(), b"");
+    assert_eq!(proxy.stat(idle), 1);
+    // One that is asked once more says that this was the last answer.
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/").header("connection"), None);
+    proxy.wait_stat(idle, 2);
+    assert_eq!(client.get("/").header("connection"), Some("close"));
+    assert_eq!(client.read_to_end(), b"");
+    let mut client = proxy.connect();
+    client.get("/");
+    proxy.wait_stat(idle, 3);
+    assert_eq!(client.read_to_end(), b"");
+    assert_eq!(
+        proxy.stat("http.http.downstream_cx_delayed_close_timeout"),
+        2
+    );
 }

@@ -353,13 +353,15 @@ impl Http1Session {
         self.stream.as_ref().and_then(|stream| stream.deadline())
     }
 
-    /// A time limit of the stream has passed, or of the connection without one.
-    pub fn on_deadline(&mut self, conn: &mut Connection, cx: &mut ConnCx<'_>, now: Instant) {
+    /// A time limit of the stream has passed, or of the connection without one, which then ends as
+    /// one that has lasted long enough.
+    pub fn on_deadline(&mut self, conn: &mut Connection, now: Instant) {
         match &mut self.stream {
             Some(stream) => stream.on_deadline(now),
             None => {
                 conn.local.stats.downstream_cx_idle_timeout().inc();
-                cx.close(Close::FlushAndDelay);
+                self.last_response_next = true;
+                conn.drain_until = Some(now + conn.drain_time());
             }
         }
     }

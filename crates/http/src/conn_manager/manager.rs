@@ -132,7 +132,7 @@ impl HttpConnectionManager {
         if limit.is_some_and(|limit| cx.info().start + limit <= now) && !is_ending {
             conn.local.stats.downstream_cx_max_duration_reached().inc();
             match session {
-                Session::Unknown => cx.close(Close::FlushAndDelay),
+                Session::Unknown => cx.close(Close::Flush),
                 Session::Http1(session) => session.start_drain(conn, now),
                 Session::Http2(session) => session.start_drain(conn),
             }
@@ -167,9 +167,9 @@ impl HttpConnectionManager {
         match session {
             Session::Unknown => {
                 conn.local.stats.downstream_cx_idle_timeout().inc();
-                cx.close(Close::FlushAndDelay);
+                cx.close(Close::Flush);
             }
-            Session::Http1(session) => session.on_deadline(conn, cx, now),
+            Session::Http1(session) => session.on_deadline(conn, now),
             Session::Http2(session) => session.on_deadline(conn, cx, now),
         }
         true
