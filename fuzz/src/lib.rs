@@ -30,6 +30,10 @@ pub const TARGETS: &[Target] = &[
         run: targets::config::run,
     },
     Target {
+        name: "decompressor",
+        run: targets::decompressor::run,
+    },
+    Target {
         name: "discovery",
         run: nuncio_xds::fuzz::check_response,
     },

@@ -4,6 +4,7 @@ pub mod capsule;
 pub mod chain;
 pub mod client_hello;
 pub mod config;
+pub mod decompressor;
 pub mod format;
 pub mod http_preface;
 pub mod load_report;

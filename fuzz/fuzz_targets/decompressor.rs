@@ -1,0 +1,4 @@
+//! libFuzzer's way into the target `decompressor`.
+#![no_main]
+
+nuncio_fuzz::entry!("decompressor");
