@@ -6,7 +6,6 @@ use crate::cluster::ClusterInfo;
 use crate::host::{Host, Locality};
 use nuncio_stats::LocalResponseCodes;
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Responses by code, made with the first response.
@@ -23,7 +22,8 @@ pub(super) struct Codes {
 /// Responses by the zone of the host.
 struct Zones {
     own: Arc<Locality>,
-    to: RefCell<HashMap<String, LocalResponseCodes>>,
+    /// In the order of the zones' names: they are few, and each response asks.
+    to: RefCell<Vec<(Box<str>, LocalResponseCodes)>>,
 }
 
 impl Codes {
@@ -107,12 +107,14 @@ impl LocalCluster {
             return;
         }
         let mut to = zones.to.borrow_mut();
-        if let Some(codes) = to.get(zone) {
-            return count(codes);
-        }
-        let name = format!("zone.{}.{zone}", zones.own.zone);
-        let codes = self.core.info.scope.scope(&name).response_codes().local();
-        count(&codes);
-        to.insert(zone.to_owned(), codes);
+        let at = to
+            .binary_search_by(|(name, _)| (**name).cmp(zone))
+            .unwrap_or_else(|at| {
+                let name = format!("zone.{}.{zone}", zones.own.zone);
+                let codes = self.core.info.scope.scope(&name).response_codes().local();
+                to.insert(at, (zone.into(), codes));
+                at
+            });
+        count(&to[at].1);
     }
 }
